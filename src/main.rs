@@ -1,0 +1,2 @@
+//! The `regate` binary.
+fn main() {}
