@@ -49,7 +49,13 @@ pub struct Record {
 pub struct Settings {}
 
 /// Decides one review: decode, build the input, evaluate, combine, encode. Runs on a thread of its gate.
-pub fn answer(gate: Gate, body: &[u8], set: &PolicySet, settings: &Settings, deadline: Instant) -> (Answer, Record) {
+pub fn answer(
+    gate: Gate,
+    body: &[u8],
+    set: &PolicySet,
+    settings: &Settings,
+    deadline: Instant,
+) -> (Answer, Record) {
     let _ = (body, set, settings, deadline);
     refuse(gate, &EnvelopeHint::default(), &Failure::Overload, settings)
 }
@@ -57,7 +63,11 @@ pub fn answer(gate: Gate, body: &[u8], set: &PolicySet, settings: &Settings, dea
 /// Answers a review that was not evaluated, from the envelope alone.
 pub fn refuse(gate: Gate, hint: &EnvelopeHint, failure: &Failure, settings: &Settings) -> (Answer, Record) {
     let _ = (hint, failure, settings);
-    let answer = Answer { status: 503, content_type: "text/plain; charset=utf-8", body: Bytes::from_static(b"overload") };
+    let answer = Answer {
+        status: 503,
+        content_type: "text/plain; charset=utf-8",
+        body: Bytes::from_static(b"overload"),
+    };
     let record = Record {
         gate,
         uid: String::new(),

@@ -1,0 +1,47 @@
+//! What the cases share: every control plane is started once, by the first case that asks for it.
+//!
+//! Cases run in parallel, each in namespaces of its own, so that a start is paid for once. The stage is dropped after
+//! the last case, and everything that it started ends with it.
+
+use std::sync::{Arc, OnceLock};
+
+use anyhow::{Result, anyhow};
+
+use crate::control_plane::{ControlPlane, Etcd};
+
+/// The shared control planes.
+#[derive(Default)]
+pub(crate) struct Stage {
+    etcd: Once<Etcd>,
+    plain: Once<ControlPlane>,
+}
+
+impl Stage {
+    /// A control plane that knows nothing of Regate.
+    pub(crate) fn plain(&self) -> Result<Arc<ControlPlane>> {
+        self.plain
+            .get(|| ControlPlane::start(self.etcd()?, &["--authorization-mode=RBAC".to_owned()]))
+    }
+
+    fn etcd(&self) -> Result<Arc<Etcd>> {
+        self.etcd.get(Etcd::start)
+    }
+}
+
+/// Something that is started at most once; a start that failed is not tried again.
+struct Once<T>(OnceLock<Result<Arc<T>, String>>);
+
+impl<T> Default for Once<T> {
+    fn default() -> Self {
+        Self(OnceLock::new())
+    }
+}
+
+impl<T> Once<T> {
+    fn get(&self, start: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
+        self.0
+            .get_or_init(|| start().map(Arc::new).map_err(|error| format!("{error:#}")))
+            .clone()
+            .map_err(|error| anyhow!(error))
+    }
+}
