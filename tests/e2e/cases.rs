@@ -1,11 +1,30 @@
 //! The cases, one file per subject. A case's name is the sentence that it proves.
 
+mod authn;
+mod authz;
+mod image;
+mod mutate;
 mod plain;
+mod validate;
+mod verbs;
+
+use anyhow::{Result, ensure};
 
 use crate::Case;
+use crate::gates::SOON;
+use crate::kubectl::Printed;
+use crate::process::wait_until;
 
 /// Every case.
-pub(crate) const ALL: &[&[Case]] = &[plain::CASES];
+pub(crate) const ALL: &[&[Case]] = &[
+    plain::CASES,
+    authn::CASES,
+    authz::CASES,
+    image::CASES,
+    mutate::CASES,
+    validate::CASES,
+    verbs::CASES,
+];
 
 /// Lists functions as cases under their own names.
 macro_rules! cases {
@@ -15,3 +34,25 @@ macro_rules! cases {
     };
 }
 use cases;
+
+/// Waits for what must become true without our doing; `what` says it when it did not.
+fn soon(what: &str, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
+    let mut last = Ok(false);
+    wait_until(SOON, || {
+        last = condition();
+        matches!(last, Ok(true) | Err(_))
+    });
+    ensure!(last?, "it never happened that {what}");
+    Ok(())
+}
+
+/// Asserts that a fault of a policy refused the creation, and that the answer shows nothing of the policy's `inside`.
+fn assert_fault(printed: &Printed, webhook: &str, inside: &str) {
+    let refusal = format!(
+        "Error from server (InternalError): error when creating \"STDIN\": admission webhook \"{webhook}\" denied the \
+         request: "
+    );
+    assert!(printed.stderr.starts_with(&refusal), "{}", printed.stderr);
+    assert!(!printed.stderr.contains(inside), "{}", printed.stderr);
+    assert_eq!((printed.code, printed.stdout.as_str()), (1, ""));
+}

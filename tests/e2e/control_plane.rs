@@ -78,12 +78,13 @@ impl ControlPlane {
         let pki = Pki::create(&directory.path().join("pki"))?;
         let port = free_port()?;
         let url = format!("https://127.0.0.1:{port}");
+        let program = binaries::KUBE_APISERVER.path()?;
         let kubectl = binaries::KUBECTL.path()?;
         let kubeconfig = directory.path().join("admin.kubeconfig");
         let user = json!({"client-certificate": pki.file("admin.crt"), "client-key": pki.file("admin.key")});
         write_kubeconfig(&kubeconfig, &url, &pki, user)?;
         let admin = Kubectl::new(&kubectl, &kubeconfig, directory.path());
-        let mut command = Command::new(binaries::KUBE_APISERVER.path()?);
+        let mut command = Command::new(program);
         command
             .args(own_flags(&etcd, port, &pki, directory.path())?)
             .args(flags);

@@ -7,9 +7,11 @@
 mod binaries;
 mod cases;
 mod control_plane;
+mod gates;
 mod kubectl;
 mod pki;
 mod process;
+mod regate;
 mod stage;
 
 use std::env;

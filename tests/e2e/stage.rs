@@ -8,12 +8,14 @@ use std::sync::{Arc, OnceLock};
 use anyhow::{Result, anyhow};
 
 use crate::control_plane::{ControlPlane, Etcd};
+use crate::gates::{Gates, POLICIES};
 
 /// The shared control planes.
 #[derive(Default)]
 pub(crate) struct Stage {
     etcd: Once<Etcd>,
     plain: Once<ControlPlane>,
+    gates: Once<Gates>,
 }
 
 impl Stage {
@@ -23,7 +25,14 @@ impl Stage {
             .get(|| ControlPlane::start(self.etcd()?, &["--authorization-mode=RBAC".to_owned()]))
     }
 
-    fn etcd(&self) -> Result<Arc<Etcd>> {
+    /// A control plane with Regate registered exactly as `regate manifests` wrote it.
+    pub(crate) fn gates(&self) -> Result<Arc<Gates>> {
+        self.gates
+            .get(|| Gates::start(self.etcd()?, POLICIES, |_| Ok(())))
+    }
+
+    /// The store, which every control plane shares.
+    pub(crate) fn etcd(&self) -> Result<Arc<Etcd>> {
         self.etcd.get(Etcd::start)
     }
 }
