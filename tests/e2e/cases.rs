@@ -4,9 +4,11 @@ mod authn;
 mod authz;
 mod image;
 mod mutate;
+mod outage;
 mod plain;
 mod validate;
 mod verbs;
+mod versions;
 
 use anyhow::{Result, ensure};
 
@@ -24,6 +26,8 @@ pub(crate) const ALL: &[&[Case]] = &[
     mutate::CASES,
     validate::CASES,
     verbs::CASES,
+    versions::CASES,
+    outage::CASES,
 ];
 
 /// Lists functions as cases under their own names.

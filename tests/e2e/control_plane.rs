@@ -60,12 +60,13 @@ impl Etcd {
 #[derive(Debug)]
 pub(crate) struct ControlPlane {
     // Fields are dropped in this order: the API server needs etcd until its end.
-    apiserver: Process,
+    _apiserver: Process,
     _etcd: Arc<Etcd>,
     url: String,
     pki: Pki,
     kubectl: PathBuf,
     admin: Kubectl,
+    carol: Kubectl,
     users: AtomicUsize,
     directory: TempDir,
 }
@@ -80,10 +81,14 @@ impl ControlPlane {
         let url = format!("https://127.0.0.1:{port}");
         let program = binaries::KUBE_APISERVER.path()?;
         let kubectl = binaries::KUBECTL.path()?;
-        let kubeconfig = directory.path().join("admin.kubeconfig");
-        let user = json!({"client-certificate": pki.file("admin.crt"), "client-key": pki.file("admin.key")});
-        write_kubeconfig(&kubeconfig, &url, &pki, user)?;
-        let admin = Kubectl::new(&kubectl, &kubeconfig, directory.path());
+        let holder = |name: &str| -> Result<Kubectl> {
+            let kubeconfig = directory.path().join(format!("{name}.kubeconfig"));
+            let (certificate, key) = (pki.file(&format!("{name}.crt")), pki.file(&format!("{name}.key")));
+            let user = json!({"client-certificate": certificate, "client-key": key});
+            write_kubeconfig(&kubeconfig, &url, &pki, user)?;
+            Ok(Kubectl::new(&kubectl, &kubeconfig, directory.path()))
+        };
+        let (admin, carol) = (holder("admin")?, holder("carol")?);
         let mut command = Command::new(program);
         command
             .args(own_flags(&etcd, port, &pki, directory.path())?)
@@ -97,12 +102,13 @@ impl ControlPlane {
             TcpStream::connect(("127.0.0.1", port)).is_ok() && admin.must("get --raw /readyz").is_ok()
         })?;
         Ok(Self {
-            apiserver,
+            _apiserver: apiserver,
             _etcd: etcd,
             url,
             pki,
             kubectl,
             admin,
+            carol,
             users: AtomicUsize::new(0),
             directory,
         })
@@ -111,6 +117,11 @@ impl ControlPlane {
     /// kubectl as a member of `system:masters`, which no authorizer is asked about.
     pub(crate) fn admin(&self) -> &Kubectl {
         &self.admin
+    }
+
+    /// kubectl as carol, an ordinary user whom the API server knows by her certificate, without asking Regate.
+    pub(crate) fn carol(&self) -> &Kubectl {
+        &self.carol
     }
 
     /// kubectl as whoever the API server takes the bearer of `token` for.
@@ -131,11 +142,6 @@ impl ControlPlane {
             .lines()
             .map(|line| serde_json::from_str(line).context("an audit event is not JSON"))
             .collect()
-    }
-
-    /// The API server's process, for its log and its end.
-    pub(crate) fn apiserver(&self) -> &Process {
-        &self.apiserver
     }
 }
 

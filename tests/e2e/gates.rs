@@ -12,24 +12,8 @@ use crate::kubectl::{Kubectl, Printed};
 use crate::process::wait_until;
 use crate::regate::{Regate, Registration};
 
-/// The binary under test.
-const PROGRAM: &str = env!("CARGO_BIN_EXE_regate");
-
-/// The policies of the tests; the starter policies of the repository have cases of their own.
-pub(crate) const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/gates");
-
 /// How long a change may take until the API server shows it: a policy, a webhook, a definition.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
-
-/// What the policies judge and `regate manifests` does not register by itself.
-pub(crate) const RULES: &[&str] = &[
-    "--rule=DELETE:/pods",
-    "--rule=CONNECT:/pods/exec",
-    "--rule=CREATE:/pods/eviction",
-    "--rule=UPDATE:/pods/ephemeralcontainers",
-    "--rule=UPDATE:apps/deployments/scale",
-    "--rule=CREATE,UPDATE:e2e.example.com/widgets",
-];
 
 /// An API server that asks Regate at every gate.
 #[derive(Debug)]
@@ -40,15 +24,17 @@ pub(crate) struct Gates {
 }
 
 impl Gates {
-    /// Starts Regate with `policies`, registers it, after `change` had its way with the files, and starts the API
-    /// server. Returns when both webhooks are asked.
+    /// Starts Regate, the `program`, with `policies`, and registers it with `manifests`, further flags of that
+    /// command, after `change` had its way with the files. Returns when both webhooks are asked.
     pub(crate) fn start(
         etcd: Arc<Etcd>,
-        policies: &str,
+        program: &Path,
+        policies: &Path,
+        manifests: &[&str],
         change: impl FnOnce(&Registration) -> Result<()>,
     ) -> Result<Self> {
-        let regate = Regate::start(Path::new(PROGRAM), Path::new(policies), &[])?;
-        let registration = regate.register(RULES)?;
+        let regate = Regate::start(program, policies, &[])?;
+        let registration = regate.register(manifests)?;
         change(&registration)?;
         let plane = ControlPlane::start(etcd, &registration.flags()?)?;
         registration.apply_webhooks(plane.admin())?;

@@ -1,5 +1,5 @@
-//! The control plane's own certificates: a CA, the API server's serving certificate, the administrator's client
-//! certificate and the key of service accounts. Made anew for every run, written below a temporary directory.
+//! The control plane's own certificates: a CA, the API server's serving certificate, client certificates of the
+//! administrator and of carol, who is nobody special, and the key of service accounts. Made anew for every run, written below a temporary directory.
 //! Regate's own certificates are not made here: `regate cert` makes them, as a user would.
 
 use std::fs;
@@ -41,13 +41,13 @@ impl Pki {
         server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         pki.issue("apiserver", &server, &issuer)?;
 
-        let mut admin = CertificateParams::new(Vec::new())?;
-        admin.distinguished_name.push(DnType::CommonName, "admin");
-        admin
-            .distinguished_name
-            .push(DnType::OrganizationName, "system:masters");
-        admin.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        pki.issue("admin", &admin, &issuer)?;
+        for (name, group) in [("admin", "system:masters"), ("carol", "holders of certificates")] {
+            let mut client = CertificateParams::new(Vec::new())?;
+            client.distinguished_name.push(DnType::CommonName, name);
+            client.distinguished_name.push(DnType::OrganizationName, group);
+            client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+            pki.issue(name, &client, &issuer)?;
+        }
 
         let service_accounts = KeyPair::generate()?;
         pki.write("sa.key", &service_accounts.serialize_pem())?;
@@ -55,8 +55,8 @@ impl Pki {
         Ok(pki)
     }
 
-    /// The path of one of the files: `ca.crt`, `apiserver.crt`, `apiserver.key`, `admin.crt`, `admin.key`, `sa.key`,
-    /// `sa.pub`.
+    /// The path of one of the files: `ca.crt`, `apiserver.crt`, `apiserver.key`, `admin.crt`, `admin.key`,
+    /// `carol.crt`, `carol.key`, `sa.key`, `sa.pub`.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }

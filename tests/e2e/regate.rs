@@ -158,6 +158,14 @@ impl Registration {
             .with_context(|| format!("cannot write {name}"))
     }
 
+    /// Replaces a setting in one of the files, which must have it.
+    pub(crate) fn replace(&self, name: &str, written: &str, wanted: &str) -> Result<()> {
+        let content = self.read(name)?;
+        ensure!(content.contains(written), "{name} has no {written}:\n{content}");
+        fs::write(self.directory.join(name), content.replace(written, wanted))
+            .with_context(|| format!("cannot write {name}"))
+    }
+
     /// Registers both admission webhooks.
     pub(crate) fn apply_webhooks(&self, admin: &Kubectl) -> Result<()> {
         for name in ["mutating.yaml", "validating.yaml"] {
