@@ -74,7 +74,7 @@ fn a_mutation_that_cannot_be_applied_refuses_the_object(stage: &Stage) -> Result
     let gates = stage.gates()?;
     gates.namespace("broken-mutation")?;
     let refused = gates.create(&pod("broken-mutation", "p"))?;
-    super::assert_fault(&refused, "mutate.regate.dev", "never-there");
+    super::assert_fault(&refused, "mutate");
     assert!(!gates.is_stored("pod p -n broken-mutation")?);
     Ok(())
 }

@@ -172,7 +172,7 @@ fn a_server_side_apply_is_judged_as_create_and_as_update(stage: &Stage) -> Resul
         (refused.code, refused.stderr.as_str()),
         (
             1,
-            "The request is invalid: metadata.labels.owner: [owner] an owner is missing"
+            "The Pod \"p\" is invalid: metadata.labels.owner: [owner] an owner is missing"
         )
     );
     assert!(!gates.is_stored("pod p -n owned-applies")?);
@@ -188,7 +188,7 @@ fn a_server_side_apply_is_judged_as_create_and_as_update(stage: &Stage) -> Resul
         (refused.code, refused.stderr.as_str()),
         (
             1,
-            "The request is invalid: metadata.labels.owner: [owner] an owner is missing"
+            "The Pod \"p\" is invalid: metadata.labels.owner: [owner] an owner is missing"
         )
     );
     let owner = gates
