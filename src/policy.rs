@@ -13,3 +13,5 @@ pub struct PolicySet {
 
 /// The served set: `None` until the first one is loaded.
 pub type Served = Arc<ArcSwapOption<PolicySet>>;
+
+pub mod engine;
