@@ -164,6 +164,11 @@ impl<'a> Tokens<'a> {
         }
     }
 
+    /// Whether the next byte that is no blank is this one.
+    pub fn next_is(&mut self, byte: u8) -> bool {
+        self.peek_significant() == Some(byte)
+    }
+
     /// Passes over the value that comes next, whatever its depth, without looking into its strings and numbers.
     pub fn skip_value(&mut self) -> Result<(), Error> {
         let (floor, limit) = (self.open.len(), self.limit);

@@ -72,6 +72,11 @@ impl Document {
         Document(Value::from(map))
     }
 
+    /// A string.
+    pub fn text(text: &str) -> Self {
+        Document(Value::from(text))
+    }
+
     /// An empty object.
     pub fn empty() -> Self {
         Document(Value::new_object())
