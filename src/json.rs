@@ -125,7 +125,13 @@ impl<'a> Tokens<'a> {
 
     /// Starts at the text's beginning with a depth limit of the caller's.
     pub fn with_limit(text: &'a [u8], limit: usize) -> Self {
-        Tokens { text, at: 0, open: Vec::with_capacity(16), expect: Expect::Value, limit }
+        Tokens {
+            text,
+            at: 0,
+            open: Vec::with_capacity(16),
+            expect: Expect::Value,
+            limit,
+        }
     }
 
     /// How many containers are open.
@@ -140,11 +146,18 @@ impl<'a> Tokens<'a> {
 
     /// The next token; `None` after the document's end.
     // Not an `Iterator`: a token borrows from the text, and an error ends the walk.
-    #[expect(clippy::should_implement_trait, reason = "fallible walk; `?` at each step reads better than Option<Result>")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "fallible walk; `?` at each step reads better than Option<Result>"
+    )]
     pub fn next(&mut self) -> Result<Option<Token<'a>>, Error> {
         loop {
             let Some(byte) = self.peek_significant() else {
-                return if self.expect == Expect::End { Ok(None) } else { Err(self.error(Problem::Syntax)) };
+                return if self.expect == Expect::End {
+                    Ok(None)
+                } else {
+                    Err(self.error(Problem::Syntax))
+                };
             };
             match (self.expect, byte) {
                 (Expect::End, _) => return Err(self.error(Problem::Trailing)),
@@ -155,8 +168,12 @@ impl<'a> Tokens<'a> {
                         _ => Expect::Value,
                     };
                 }
-                (Expect::Separator | Expect::FirstKey, b'}') => return self.close(Container::Object).map(Some),
-                (Expect::Separator | Expect::FirstItem, b']') => return self.close(Container::Array).map(Some),
+                (Expect::Separator | Expect::FirstKey, b'}') => {
+                    return self.close(Container::Object).map(Some);
+                }
+                (Expect::Separator | Expect::FirstItem, b']') => {
+                    return self.close(Container::Array).map(Some);
+                }
                 (Expect::FirstKey | Expect::Key, b'"') => return self.key().map(Some),
                 (Expect::Value | Expect::FirstItem, _) => return self.value(byte).map(Some),
                 _ => return Err(self.error(Problem::Syntax)),
@@ -188,13 +205,19 @@ impl<'a> Tokens<'a> {
         match self.next() {
             Ok(_) => Ok(()),
             // Content, not grammar: the token was read to its end.
-            Err(Error { problem: Problem::NumberRange | Problem::NotUnicode, .. }) => Ok(()),
+            Err(Error {
+                problem: Problem::NumberRange | Problem::NotUnicode,
+                ..
+            }) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
     fn error(&self, problem: Problem) -> Error {
-        Error { problem, offset: self.at }
+        Error {
+            problem,
+            offset: self.at,
+        }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -227,7 +250,11 @@ impl<'a> Tokens<'a> {
     }
 
     fn after_value(&mut self) {
-        self.expect = if self.open.is_empty() { Expect::End } else { Expect::Separator };
+        self.expect = if self.open.is_empty() {
+            Expect::End
+        } else {
+            Expect::Separator
+        };
     }
 
     fn open(&mut self, container: Container) -> Result<Token<'a>, Error> {
@@ -263,7 +290,11 @@ impl<'a> Tokens<'a> {
     fn key(&mut self) -> Result<Token<'a>, Error> {
         let key = self.string();
         // The colon is read even where the key is refused, so that a skip can go on behind it.
-        if let Err(Error { problem: Problem::Syntax, .. }) = key {
+        if let Err(Error {
+            problem: Problem::Syntax,
+            ..
+        }) = key
+        {
             return key.map(Token::Key);
         }
         if self.peek_significant() != Some(b':') {
@@ -278,7 +309,11 @@ impl<'a> Tokens<'a> {
     }
 
     fn word(&mut self, word: &[u8], token: Token<'a>) -> Result<Token<'a>, Error> {
-        if self.text.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
+        if self
+            .text
+            .get(self.at..)
+            .is_some_and(|rest| rest.starts_with(word))
+        {
             self.at += word.len();
             Ok(token)
         } else {
@@ -305,14 +340,20 @@ impl<'a> Tokens<'a> {
         let raw = self.text.get(start..self.at).unwrap_or_default();
         self.at += 1;
         let Ok(text) = std::str::from_utf8(raw) else {
-            return Err(Error { problem: Problem::NotUnicode, offset: start });
+            return Err(Error {
+                problem: Problem::NotUnicode,
+                offset: start,
+            });
         };
         if !escaped {
             return Ok(Cow::Borrowed(text));
         }
         match unescape(text) {
             Ok(text) => Ok(Cow::Owned(text)),
-            Err(problem) => Err(Error { problem, offset: start }),
+            Err(problem) => Err(Error {
+                problem,
+                offset: start,
+            }),
         }
     }
 
@@ -354,14 +395,25 @@ impl<'a> Tokens<'a> {
                 return Err(self.error(Problem::Syntax));
             }
         }
-        let text = self.text.get(start..self.at).and_then(|raw| std::str::from_utf8(raw).ok()).unwrap_or_default();
-        classify(text, negative, integer).ok_or(Error { problem: Problem::NumberRange, offset: start })
+        let text = self
+            .text
+            .get(start..self.at)
+            .and_then(|raw| std::str::from_utf8(raw).ok())
+            .unwrap_or_default();
+        classify(text, negative, integer).ok_or(Error {
+            problem: Problem::NumberRange,
+            offset: start,
+        })
     }
 }
 
 fn classify(text: &str, negative: bool, integer: bool) -> Option<Number> {
     if !integer {
-        return text.parse().ok().filter(|float: &f64| float.is_finite()).map(Number::Float);
+        return text
+            .parse()
+            .ok()
+            .filter(|float: &f64| float.is_finite())
+            .map(Number::Float);
     }
     if negative {
         return match text.parse().ok()? {
@@ -469,9 +521,18 @@ mod tests {
         fn one(text: &str) -> Result<Token<'_>, Error> {
             tokens(text.as_bytes()).map(|all| all[0].clone())
         }
-        assert_eq!(one("18446744073709551615"), Ok(Token::Number(Number::Unsigned(u64::MAX))));
-        assert_eq!(one("-9223372036854775808"), Ok(Token::Number(Number::Negative(i64::MIN))));
-        assert_eq!(one("9007199254740993"), Ok(Token::Number(Number::Unsigned(9_007_199_254_740_993))));
+        assert_eq!(
+            one("18446744073709551615"),
+            Ok(Token::Number(Number::Unsigned(u64::MAX)))
+        );
+        assert_eq!(
+            one("-9223372036854775808"),
+            Ok(Token::Number(Number::Negative(i64::MIN)))
+        );
+        assert_eq!(
+            one("9007199254740993"),
+            Ok(Token::Number(Number::Unsigned(9_007_199_254_740_993)))
+        );
         assert_eq!(one("-0"), Ok(Token::Number(Number::Unsigned(0))));
         for text in ["18446744073709551616", "-9223372036854775809", "1e400", "-1e999"] {
             assert_eq!(problem(text), Problem::NumberRange, "{text}");
@@ -481,9 +542,36 @@ mod tests {
     #[test]
     fn refuses_what_is_not_json() {
         for text in [
-            "", " ", "{", "[", "[1", "[1,", "[1,]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "01", "1.", ".5",
-            "1e", "+1", "-", "tru", "nul", "\"\u{1}\"", "\"\\x\"", "\"\\u12\"", "\"abc", "[1 2]", "{\"a\" 1}", "[}",
-            "{]", "'a'", "NaN", "\u{feff}1",
+            "",
+            " ",
+            "{",
+            "[",
+            "[1",
+            "[1,",
+            "[1,]",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{a:1}",
+            "01",
+            "1.",
+            ".5",
+            "1e",
+            "+1",
+            "-",
+            "tru",
+            "nul",
+            "\"\u{1}\"",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"abc",
+            "[1 2]",
+            "{\"a\" 1}",
+            "[}",
+            "{]",
+            "'a'",
+            "NaN",
+            "\u{feff}1",
         ] {
             assert_eq!(problem(text), Problem::Syntax, "{text}");
         }
@@ -493,8 +581,17 @@ mod tests {
 
     #[test]
     fn strings_are_unicode_or_refused() {
-        assert_eq!(tokens(br#""\u00e9\ud83d\ude00\u0000\/""#).unwrap(), [Token::String("é😀\0/".into())]);
-        for text in [&br#""\ud800""#[..], br#""\udc00""#, br#""\ud800\u0041""#, b"\"\xff\"", b"\"\xc3\x28\""] {
+        assert_eq!(
+            tokens(br#""\u00e9\ud83d\ude00\u0000\/""#).unwrap(),
+            [Token::String("é😀\0/".into())]
+        );
+        for text in [
+            &br#""\ud800""#[..],
+            br#""\udc00""#,
+            br#""\ud800\u0041""#,
+            b"\"\xff\"",
+            b"\"\xc3\x28\"",
+        ] {
             assert_eq!(problem(text), Problem::NotUnicode, "{text:?}");
         }
     }
@@ -510,7 +607,11 @@ mod tests {
     #[test]
     fn a_skip_passes_any_content_but_no_broken_grammar() {
         let deep = format!("{{\"a\":{}{},\"b\":1}}", "[".repeat(9_999), "]".repeat(9_999));
-        for text in [deep.as_str(), r#"{"a":{"x":1e400,"\ud800":"\ud800","x":[1e999]},"b":1}"#, r#"{"a":"\ud800","b":1}"#] {
+        for text in [
+            deep.as_str(),
+            r#"{"a":{"x":1e400,"\ud800":"\ud800","x":[1e999]},"b":1}"#,
+            r#"{"a":"\ud800","b":1}"#,
+        ] {
             let mut walk = Tokens::new(text.as_bytes());
             walk.next().unwrap();
             assert_eq!(walk.next().unwrap(), Some(Token::Key("a".into())));

@@ -15,8 +15,8 @@ use std::time::Instant;
 use arc_swap::ArcSwapOption;
 
 use crate::gate::Gate;
-pub use engine::{Context, Document, Limits, NotJson};
 use engine::group::Group;
+pub use engine::{Context, Document, Limits, NotJson};
 pub use finding::Finding;
 pub use outcome::{Message, Mutation, Outcome, User};
 
@@ -26,7 +26,10 @@ pub(crate) const fn roots(gate: Gate) -> (&'static str, &'static [&'static str])
         Gate::Authn => ("authentication", &["user", "audiences", "deny"]),
         Gate::Authz => ("authorization", &["allow", "deny", "reason"]),
         Gate::Image => ("image", &["deny", "allow", "audit_annotations"]),
-        Gate::Mutate => ("mutation", &["patch", "mutated", "deny", "warn", "audit_annotations"]),
+        Gate::Mutate => (
+            "mutation",
+            &["patch", "mutated", "deny", "warn", "audit_annotations"],
+        ),
         Gate::Validate => ("admission", &["deny", "warn", "audit_annotations"]),
     }
 }
@@ -128,7 +131,10 @@ pub struct PolicySet {
 
 impl std::fmt::Debug for PolicySet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PolicySet").field("revision", &self.revision).field("policies", &self.policies).finish()
+        f.debug_struct("PolicySet")
+            .field("revision", &self.revision)
+            .field("policies", &self.policies)
+            .finish()
     }
 }
 
@@ -171,9 +177,15 @@ pub type Served = Arc<ArcSwapOption<PolicySet>>;
 
 /// Now, in the form that builtins read.
 pub fn context_of_now(gate: Gate) -> Context {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     let now_ns = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
     // Unlike the clock, two reviews of one nanosecond must differ: the address-space-randomised hasher keys do.
     let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), (now_ns, Instant::now()));
-    Context { now_ns, seed, lenient_decoding: gate == Gate::Authn }
+    Context {
+        now_ns,
+        seed,
+        lenient_decoding: gate == Gate::Authn,
+    }
 }

@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::engine::Document;
 use super::engine::ast::{Position, Source};
 use super::engine::entry::RESERVED;
 use super::engine::group::Group;
-use super::engine::Document;
 use super::files::{DataFile, Files, Format};
 use super::finding::Finding;
-use super::{roots, Policy, PolicySet};
+use super::{Policy, PolicySet, roots};
 use crate::gate::Gate;
 
 mod calls;
@@ -29,12 +29,19 @@ const STACK: usize = 64 << 20;
 pub fn load(files: &Files) -> Result<PolicySet, Vec<Finding>> {
     let loaded = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("load".into()).stack_size(STACK);
-        match thread.spawn_scoped(scope, || load_here(files)).map(|thread| thread.join()) {
+        match thread
+            .spawn_scoped(scope, || load_here(files))
+            .map(|thread| thread.join())
+        {
             Ok(Ok(loaded)) => loaded,
-            Ok(Err(_)) => Err(vec![Finding { message: "loading the policies panicked".into(), ..Finding::default() }]),
-            Err(error) => {
-                Err(vec![Finding { message: format!("no thread to load policies: {error}"), ..Finding::default() }])
-            }
+            Ok(Err(_)) => Err(vec![Finding {
+                message: "loading the policies panicked".into(),
+                ..Finding::default()
+            }]),
+            Err(error) => Err(vec![Finding {
+                message: format!("no thread to load policies: {error}"),
+                ..Finding::default()
+            }]),
         }
     });
     loaded.map_err(|mut findings: Vec<Finding>| {
@@ -72,7 +79,12 @@ struct Package<'a> {
 
 impl Source {
     fn finding(&self, at: Position, message: String) -> Finding {
-        Finding { file: Some(self.path.clone()), line: Some(at.line), column: Some(at.column), message }
+        Finding {
+            file: Some(self.path.clone()),
+            line: Some(at.line),
+            column: Some(at.column),
+            message,
+        }
     }
 }
 
@@ -87,20 +99,36 @@ fn packages<'a>(sources: &'a [Source], findings: &mut Vec<Finding>) -> Vec<Packa
         let Some(first) = sources.first() else { continue };
         match package {
             [root, ..] if root == RESERVED => {
-                findings.push(first.finding(first.package_at, format!("the package `{RESERVED}` is reserved")));
+                findings
+                    .push(first.finding(first.package_at, format!("the package `{RESERVED}` is reserved")));
             }
             [root, kind, name @ ..] if root == "kubernetes" => {
                 let Some(gate) = Gate::ALL.into_iter().find(|gate| roots(*gate).0 == kind) else {
                     findings.push(first.finding(first.package_at, wrong_root(kind)));
                     continue;
                 };
-                let name = if name.is_empty() { kind.clone() } else { name.join(".") };
-                if let Some(twin) = policies.iter().find(|other| other.gate == gate && other.name == name) {
-                    let message = format!("a second policy called `{name}`: `{}` is one too", twin.package.join("."));
+                let name = if name.is_empty() {
+                    kind.clone()
+                } else {
+                    name.join(".")
+                };
+                if let Some(twin) = policies
+                    .iter()
+                    .find(|other| other.gate == gate && other.name == name)
+                {
+                    let message = format!(
+                        "a second policy called `{name}`: `{}` is one too",
+                        twin.package.join(".")
+                    );
                     findings.push(first.finding(first.package_at, message));
                 }
                 let rules = gate_rules(gate, package, &sources, findings);
-                policies.push(Package { gate, name, package, rules });
+                policies.push(Package {
+                    gate,
+                    name,
+                    package,
+                    rules,
+                });
             }
             [root] if root == "kubernetes" => {
                 findings.push(first.finding(first.package_at, wrong_root("")));
@@ -113,17 +141,27 @@ fn packages<'a>(sources: &'a [Source], findings: &mut Vec<Finding>) -> Vec<Packa
 }
 
 fn wrong_root(kind: &str) -> String {
-    let roots = Gate::ALL.map(|gate| format!("kubernetes.{}", roots(gate).0)).join(", ");
+    let roots = Gate::ALL
+        .map(|gate| format!("kubernetes.{}", roots(gate).0))
+        .join(", ");
     format!("no gate reads the package `kubernetes.{kind}`: policies are in {roots}")
 }
 
 /// The gate's rules that a policy's files have; findings where none is, or one looks like one and is not.
-fn gate_rules(gate: Gate, package: &[String], sources: &[&Source], findings: &mut Vec<Finding>) -> Vec<&'static str> {
+fn gate_rules(
+    gate: Gate,
+    package: &[String],
+    sources: &[&Source],
+    findings: &mut Vec<Finding>,
+) -> Vec<&'static str> {
     let (_, own) = roots(gate);
     let mut found = BTreeSet::new();
     for source in sources {
         if let Some(part) = package.iter().find(|part| !is_name(part)) {
-            findings.push(source.finding(source.package_at, format!("`{part}` is no name for a policy: letters, digits and _")));
+            findings.push(source.finding(
+                source.package_at,
+                format!("`{part}` is no name for a policy: letters, digits and _"),
+            ));
         }
         for rule in &source.rules {
             let ours = own.iter().find(|name| **name == rule.name);
@@ -132,9 +170,13 @@ fn gate_rules(gate: Gate, package: &[String], sources: &[&Source], findings: &mu
                     found.insert(*name);
                 }
                 (Some(name), Some(_)) => {
-                    findings.push(source.finding(rule.at, format!("`{name}` is a function here; the {gate} gate reads it as a rule")));
+                    findings.push(source.finding(
+                        rule.at,
+                        format!("`{name}` is a function here; the {gate} gate reads it as a rule"),
+                    ));
                 }
-                (None, _) => findings.extend(suspicious(gate, &rule.name).map(|message| source.finding(rule.at, message))),
+                (None, _) => findings
+                    .extend(suspicious(gate, &rule.name).map(|message| source.finding(rule.at, message))),
             }
         }
     }
@@ -161,19 +203,30 @@ fn suspicious(gate: Gate, name: &str) -> Option<String> {
     if name == "violation" {
         return Some("`violation` is read by no gate: `deny` denies".into());
     }
-    let other = Gate::ALL.into_iter().find(|other| roots(*other).1.contains(&name));
+    let other = Gate::ALL
+        .into_iter()
+        .find(|other| roots(*other).1.contains(&name));
     if let Some(other) = other {
-        return Some(format!("`{name}` is a rule of the {other} gate; the {gate} gate reads {}", own.join(", ")));
+        return Some(format!(
+            "`{name}` is a rule of the {other} gate; the {gate} gate reads {}",
+            own.join(", ")
+        ));
     }
     let near = own.iter().find(|rule| strsim::levenshtein(rule, name) == 1)?;
-    Some(format!("`{name}` is read by no gate: did you mean `{near}`? If not, choose a name less like it"))
+    Some(format!(
+        "`{name}` is read by no gate: did you mean `{near}`? If not, choose a name less like it"
+    ))
 }
 
 /// All data files as one document; findings for unreadable ones, paths given twice and data that would hide a rule.
 fn data(files: &[DataFile], sources: &[Source], findings: &mut Vec<Finding>) -> Document {
     let mut tree = Document::empty();
     for file in files {
-        let finding = |message: String| Finding { file: Some(file.path.clone()), message, ..Finding::default() };
+        let finding = |message: String| Finding {
+            file: Some(file.path.clone()),
+            message,
+            ..Finding::default()
+        };
         let read = match file.format {
             Format::Json => Document::parse(&file.bytes).map_err(|error| error.to_string()),
             Format::Yaml => yaml(&file.bytes),
@@ -186,18 +239,30 @@ fn data(files: &[DataFile], sources: &[Source], findings: &mut Vec<Finding>) -> 
             }
         };
         if document.kind() != "object" {
-            findings.push(finding(format!("a data file holds an object, this one has type {}", document.kind())));
+            findings.push(finding(format!(
+                "a data file holds an object, this one has type {}",
+                document.kind()
+            )));
             continue;
         }
-        let document = file.at.iter().rev().fold(document, |inner, key| Document::object([(key.as_str(), inner)]));
+        let document = file
+            .at
+            .iter()
+            .rev()
+            .fold(document, |inner, key| Document::object([(key.as_str(), inner)]));
         for path in rule_paths(sources) {
             if lies_over(&document, &path) {
-                findings.push(finding(format!("data at `data.{}` would hide a rule there", path.join("."))));
+                findings.push(finding(format!(
+                    "data at `data.{}` would hide a rule there",
+                    path.join(".")
+                )));
             }
         }
         match merge(&tree, &document, &mut Vec::new()) {
             Ok(merged) => tree = merged,
-            Err(path) => findings.push(finding(format!("`data.{path}` is given by another data file too"))),
+            Err(path) => findings.push(finding(format!(
+                "`data.{path}` is given by another data file too"
+            ))),
         }
     }
     tree
@@ -212,7 +277,10 @@ fn yaml(bytes: &[u8]) -> Result<Document, String> {
 /// Paths of rules below `data`, one per package and rule name.
 fn rule_paths(sources: &[Source]) -> BTreeSet<Vec<String>> {
     let path = |source: &Source, name: &String| source.package.iter().chain([name]).cloned().collect();
-    sources.iter().flat_map(|source| source.rules.iter().map(move |rule| path(source, &rule.name))).collect()
+    sources
+        .iter()
+        .flat_map(|source| source.rules.iter().map(move |rule| path(source, &rule.name)))
+        .collect()
 }
 
 /// Whether the document has a value at the path, or something that is no object above it.
@@ -232,7 +300,9 @@ fn lies_over(document: &Document, path: &[String]) -> bool {
 
 /// Both objects in one; the path that both give, if they do.
 fn merge(tree: &Document, more: &Document, path: &mut Vec<String>) -> Result<Document, String> {
-    let Some(members) = more.members() else { return Err(path.join(".")) };
+    let Some(members) = more.members() else {
+        return Err(path.join("."));
+    };
     if tree.kind() != "object" {
         return Err(path.join("."));
     }
@@ -262,35 +332,67 @@ fn closure<'a>(package: &[String], sources: &'a [Source]) -> Vec<&'a Source> {
             }
         }
     }
-    sources.iter().zip(inside).filter(|(_, inside)| *inside).map(|(source, _)| source).collect()
+    sources
+        .iter()
+        .zip(inside)
+        .filter(|(_, inside)| *inside)
+        .map(|(source, _)| source)
+        .collect()
 }
 
 /// Puts policies with the same libraries into groups and prepares an engine for each.
-fn build(revision: &str, sources: &[Source], packages: Vec<Package<'_>>, data: &Document) -> Result<PolicySet, Finding> {
+fn build(
+    revision: &str,
+    sources: &[Source],
+    packages: Vec<Package<'_>>,
+    data: &Document,
+) -> Result<PolicySet, Finding> {
     let mut shared: BTreeMap<(Gate, Vec<&str>), Vec<(Package<'_>, Vec<&Source>)>> = BTreeMap::new();
     for package in packages {
         let reads = closure(package.package, sources);
-        let (own, libraries): (Vec<_>, Vec<_>) = reads.into_iter().partition(|source| source.package == package.package);
-        let key = (package.gate, libraries.iter().map(|source| source.path.as_str()).collect());
+        let (own, libraries): (Vec<_>, Vec<_>) = reads
+            .into_iter()
+            .partition(|source| source.package == package.package);
+        let key = (
+            package.gate,
+            libraries.iter().map(|source| source.path.as_str()).collect(),
+        );
         shared.entry(key).or_default().push((package, own));
     }
-    let mut set = PolicySet { revision: revision.to_owned(), policies: Vec::new(), groups: Vec::new() };
+    let mut set = PolicySet {
+        revision: revision.to_owned(),
+        policies: Vec::new(),
+        groups: Vec::new(),
+    };
     for ((gate, libraries), members) in shared {
-        let libraries: Vec<&Source> =
-            sources.iter().filter(|source| libraries.contains(&source.path.as_str())).collect();
+        let libraries: Vec<&Source> = sources
+            .iter()
+            .filter(|source| libraries.contains(&source.path.as_str()))
+            .collect();
         for members in members.chunks(GROUP_SIZE) {
             let mut group_sources = libraries.clone();
             group_sources.extend(members.iter().flat_map(|(_, own)| own.iter().copied()));
-            let entries: Vec<_> = members.iter().map(|(member, _)| (member.package, member.rules.clone())).collect();
+            let entries: Vec<_> = members
+                .iter()
+                .map(|(member, _)| (member.package, member.rules.clone()))
+                .collect();
             let (group, entries) = Group::build(&group_sources, &entries, data)?;
             for ((member, _), entry) in members.iter().zip(entries) {
                 let (name, rules) = (member.name.clone(), member.rules.clone());
-                set.policies.push(Policy { gate, name, rules, order: 0, group: set.groups.len(), entry });
+                set.policies.push(Policy {
+                    gate,
+                    name,
+                    rules,
+                    order: 0,
+                    group: set.groups.len(),
+                    entry,
+                });
             }
             set.groups.push(group);
         }
     }
-    set.policies.sort_by(|a, b| (a.gate, a.order, &a.name).cmp(&(b.gate, b.order, &b.name)));
+    set.policies
+        .sort_by(|a, b| (a.gate, a.order, &a.name).cmp(&(b.gate, b.order, &b.name)));
     Ok(set)
 }
 

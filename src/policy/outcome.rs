@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::engine::Document;
 use super::Fault;
+use super::engine::Document;
 
 /// The HTTP codes that a message may set. Others mislead clients: a 404 on DELETE makes kubectl report success.
 pub(crate) const MESSAGE_CODES: [u16; 9] = [400, 403, 405, 406, 412, 413, 415, 422, 451];
@@ -84,7 +84,13 @@ impl Outcome {
 
     fn take(&mut self, rule: &str, value: &Document) -> Result<(), Fault> {
         match rule {
-            "allow" => self.allow = Some(value.as_bool().ok_or_else(|| wrong("allow", "a boolean", value))?),
+            "allow" => {
+                self.allow = Some(
+                    value
+                        .as_bool()
+                        .ok_or_else(|| wrong("allow", "a boolean", value))?,
+                )
+            }
             "deny" => self.deny = messages("deny", value)?,
             "warn" => self.warn = messages("warn", value)?,
             "reason" => self.reason = Some(text("reason", value)?),
@@ -95,7 +101,10 @@ impl Outcome {
                 if !set && value.kind() != "array" {
                     return Err(wrong("patch", "an array or a set of operations", value));
                 }
-                self.mutate(Mutation::Patch { operations: json("patch", value)?, set })?;
+                self.mutate(Mutation::Patch {
+                    operations: json("patch", value)?,
+                    set,
+                })?;
             }
             "mutated" => {
                 if value.kind() != "object" {
@@ -112,40 +121,64 @@ impl Outcome {
     fn mutate(&mut self, mutation: Mutation) -> Result<(), Fault> {
         match self.mutation.replace(mutation) {
             None => Ok(()),
-            Some(_) => Err(Fault::Type { rule: "patch", problem: "both patch and mutated are defined".into() }),
+            Some(_) => Err(Fault::Type {
+                rule: "patch",
+                problem: "both patch and mutated are defined".into(),
+            }),
         }
     }
 }
 
 fn wrong(rule: &'static str, want: &str, value: &Document) -> Fault {
-    Fault::Type { rule, problem: format!("{want} expected, it is of type {}", value.kind()) }
+    Fault::Type {
+        rule,
+        problem: format!("{want} expected, it is of type {}", value.kind()),
+    }
 }
 
 fn json(rule: &'static str, value: &Document) -> Result<serde_json::Value, Fault> {
-    value.to_json().map_err(|problem| Fault::Type { rule, problem: problem.to_string() })
+    value.to_json().map_err(|problem| Fault::Type {
+        rule,
+        problem: problem.to_string(),
+    })
 }
 
 fn text(rule: &'static str, value: &Document) -> Result<String, Fault> {
-    value.as_str().map(str::to_owned).ok_or_else(|| wrong(rule, "a string", value))
+    value
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| wrong(rule, "a string", value))
 }
 
 fn texts(rule: &'static str, value: &Document) -> Result<Vec<String>, Fault> {
-    let items = value.items().ok_or_else(|| wrong(rule, "an array or a set of strings", value))?;
+    let items = value
+        .items()
+        .ok_or_else(|| wrong(rule, "an array or a set of strings", value))?;
     items.iter().map(|item| text(rule, item)).collect()
 }
 
 fn messages(rule: &'static str, value: &Document) -> Result<Vec<Message>, Fault> {
-    let items = value.items().ok_or_else(|| wrong(rule, "a set or an array of messages", value))?;
-    let mut messages = items.iter().map(|item| message(rule, item)).collect::<Result<Vec<_>, _>>()?;
+    let items = value
+        .items()
+        .ok_or_else(|| wrong(rule, "a set or an array of messages", value))?;
+    let mut messages = items
+        .iter()
+        .map(|item| message(rule, item))
+        .collect::<Result<Vec<_>, _>>()?;
     messages.sort_by(|a, b| a.msg.cmp(&b.msg));
     Ok(messages)
 }
 
 fn message(rule: &'static str, value: &Document) -> Result<Message, Fault> {
     if let Some(msg) = value.as_str() {
-        return Ok(Message { msg: msg.to_owned(), ..Message::default() });
+        return Ok(Message {
+            msg: msg.to_owned(),
+            ..Message::default()
+        });
     }
-    let members = value.members().ok_or_else(|| wrong(rule, "a message is a string or an object; a string", value))?;
+    let members = value
+        .members()
+        .ok_or_else(|| wrong(rule, "a message is a string or an object; a string", value))?;
     let mut message = Message::default();
     let mut has_text = false;
     for (key, member) in members {
@@ -164,14 +197,24 @@ fn message(rule: &'static str, value: &Document) -> Result<Message, Fault> {
             }
         }
     }
-    if has_text { Ok(message) } else { Err(Fault::Type { rule, problem: "a message object needs `msg`".into() }) }
+    if has_text {
+        Ok(message)
+    } else {
+        Err(Fault::Type {
+            rule,
+            problem: "a message object needs `msg`".into(),
+        })
+    }
 }
 
 fn code(rule: &'static str, value: &Document) -> Result<u16, Fault> {
     let code = value.as_u64().and_then(|code| u16::try_from(code).ok());
     code.filter(|code| MESSAGE_CODES.contains(code)).ok_or_else(|| {
         let codes = MESSAGE_CODES.map(|code| code.to_string()).join(", ");
-        Fault::Type { rule, problem: format!("`code` of a message is one of {codes}") }
+        Fault::Type {
+            rule,
+            problem: format!("`code` of a message is one of {codes}"),
+        }
     })
 }
 
@@ -184,13 +227,19 @@ fn user(value: &Document) -> Result<User, Fault> {
             "uid" => user.uid = text("user", &member)?,
             "groups" => user.groups = texts("user", &member)?,
             "extra" => {
-                for (key, values) in member.members().ok_or_else(|| wrong("user", "`extra` is an object; one", &member))? {
+                for (key, values) in member
+                    .members()
+                    .ok_or_else(|| wrong("user", "`extra` is an object; one", &member))?
+                {
                     user.extra.insert(key.to_string(), texts("user", &values)?);
                 }
             }
             other => {
                 let problem = format!("a user has no member `{other}`: username, uid, groups, extra");
-                return Err(Fault::Type { rule: "user", problem });
+                return Err(Fault::Type {
+                    rule: "user",
+                    problem,
+                });
             }
         }
     }
@@ -227,26 +276,57 @@ mod tests {
     fn only_a_boolean_allows() {
         assert_eq!(read("allow", json!(true)).unwrap().allow, Some(true));
         assert_eq!(read("allow", json!(false)).unwrap().allow, Some(false));
-        assert_eq!(Outcome::read(&Document::from_json(&json!([]))).unwrap().allow, None);
-        assert_eq!(problem("allow", json!("true")), "allow: a boolean expected, it is of type string");
-        assert_eq!(problem("allow", json!(1)), "allow: a boolean expected, it is of type number");
-        assert_eq!(problem("allow", json!({})), "allow: a boolean expected, it is of type object");
+        assert_eq!(
+            Outcome::read(&Document::from_json(&json!([]))).unwrap().allow,
+            None
+        );
+        assert_eq!(
+            problem("allow", json!("true")),
+            "allow: a boolean expected, it is of type string"
+        );
+        assert_eq!(
+            problem("allow", json!(1)),
+            "allow: a boolean expected, it is of type number"
+        );
+        assert_eq!(
+            problem("allow", json!({})),
+            "allow: a boolean expected, it is of type object"
+        );
     }
 
     #[test]
     fn messages_are_texts_or_objects_sorted_by_text() {
-        let outcome =
-            read("deny", json!(["b", {"msg": "a", "code": 422, "field": "/spec", "details": {"x": 1}}])).unwrap();
+        let outcome = read(
+            "deny",
+            json!(["b", {"msg": "a", "code": 422, "field": "/spec", "details": {"x": 1}}]),
+        )
+        .unwrap();
         assert_eq!(
             outcome.deny,
             [
-                Message { msg: "a".into(), code: Some(422), field: Some("/spec".into()) },
-                Message { msg: "b".into(), ..Message::default() }
+                Message {
+                    msg: "a".into(),
+                    code: Some(422),
+                    field: Some("/spec".into())
+                },
+                Message {
+                    msg: "b".into(),
+                    ..Message::default()
+                }
             ]
         );
-        assert_eq!(problem("deny", json!(true)), "deny: a set or an array of messages expected, it is of type boolean");
-        assert_eq!(problem("deny", json!("no")), "deny: a set or an array of messages expected, it is of type string");
-        assert_eq!(problem("warn", json!([{"code": 403}])), "warn: a message object needs `msg`");
+        assert_eq!(
+            problem("deny", json!(true)),
+            "deny: a set or an array of messages expected, it is of type boolean"
+        );
+        assert_eq!(
+            problem("deny", json!("no")),
+            "deny: a set or an array of messages expected, it is of type string"
+        );
+        assert_eq!(
+            problem("warn", json!([{"code": 403}])),
+            "warn: a message object needs `msg`"
+        );
         assert_eq!(
             problem("deny", json!([{"msg": "x", "code": 404}])),
             "deny: `code` of a message is one of 400, 403, 405, 406, 412, 413, 415, 422, 451"
@@ -260,22 +340,46 @@ mod tests {
 
     #[test]
     fn users_are_read_whole_or_refused() {
-        let user = read("user", json!({"username": "jane", "groups": ["dev"], "extra": {"a.b/c": ["d"]}})).unwrap().user;
+        let user = read(
+            "user",
+            json!({"username": "jane", "groups": ["dev"], "extra": {"a.b/c": ["d"]}}),
+        )
+        .unwrap()
+        .user;
         let user = user.unwrap();
-        assert_eq!((user.username.as_str(), user.groups.len(), user.extra["a.b/c"].len()), ("jane", 1, 1));
+        assert_eq!(
+            (
+                user.username.as_str(),
+                user.groups.len(),
+                user.extra["a.b/c"].len()
+            ),
+            ("jane", 1, 1)
+        );
         assert_eq!(
             problem("user", json!({"username": "jane", "gruops": []})),
             "user: a user has no member `gruops`: username, uid, groups, extra"
         );
-        assert_eq!(problem("user", json!("jane")), "user: an object expected, it is of type string");
-        assert_eq!(problem("user", json!({"username": 1})), "user: a string expected, it is of type number");
+        assert_eq!(
+            problem("user", json!("jane")),
+            "user: an object expected, it is of type string"
+        );
+        assert_eq!(
+            problem("user", json!({"username": 1})),
+            "user: a string expected, it is of type number"
+        );
     }
 
     #[test]
     fn annotations_that_are_no_strings_become_json() {
         let outcome = read("audit_annotations", json!({"a": "x", "b": {"c": 1}})).unwrap();
-        assert_eq!(outcome.audit_annotations, [("a".into(), "x".into()), ("b".into(), r#"{"c":1}"#.into())]);
-        assert_eq!(problem("audit_annotations", json!([])), "audit_annotations: an object expected, it is of type array");
+        assert_eq!(
+            outcome.audit_annotations,
+            [("a".into(), "x".into()), ("b".into(), r#"{"c":1}"#.into())]
+        );
+        assert_eq!(
+            problem("audit_annotations", json!([])),
+            "audit_annotations: an object expected, it is of type array"
+        );
     }
 
     #[test]
@@ -283,7 +387,13 @@ mod tests {
         let both = json!([["patch", []], ["mutated", {}]]);
         let fault = Outcome::read(&Document::from_json(&both)).unwrap_err();
         assert_eq!(fault.to_string(), "patch: both patch and mutated are defined");
-        assert_eq!(problem("patch", json!({})), "patch: an array or a set of operations expected, it is of type object");
-        assert_eq!(problem("mutated", json!([])), "mutated: an object expected, it is of type array");
+        assert_eq!(
+            problem("patch", json!({})),
+            "patch: an array or a set of operations expected, it is of type object"
+        );
+        assert_eq!(
+            problem("mutated", json!([])),
+            "mutated: an object expected, it is of type array"
+        );
     }
 }

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Query, Rule, RuleAssign, RuleHead, Span};
+use regorus::unstable::{
+    AssignOp, Expr, Literal, LiteralStmt, Module, Query, Rule, RuleAssign, RuleHead, Span,
+};
 use regorus::{Engine, Value};
 
 use crate::policy::files::RegoFile;
@@ -76,7 +78,9 @@ impl Source {
                 file: Some(file.path.clone()),
                 line: Some(at.line),
                 column: Some(at.column),
-                message: format!("brackets nested more than {MAX_LITERAL_DEPTH} deep: name a part of it in a rule"),
+                message: format!(
+                    "brackets nested more than {MAX_LITERAL_DEPTH} deep: name a part of it in a rule"
+                ),
             });
         }
         let mut engine = Engine::new();
@@ -85,7 +89,11 @@ impl Source {
             .map_err(|error| syntax_finding(&file.path, &error.to_string()))?;
         let modules = engine.get_modules();
         let Some(module) = modules.first() else {
-            return Err(Finding { file: Some(file.path.clone()), message: "no package".into(), ..Finding::default() });
+            return Err(Finding {
+                file: Some(file.path.clone()),
+                message: "no package".into(),
+                ..Finding::default()
+            });
         };
         Ok(Walk::of(module).source(file, module))
     }
@@ -94,11 +102,18 @@ impl Source {
 /// The engine's errors begin with `--> file:line:column`, and say what is wrong behind `error:`.
 pub(super) fn syntax_finding(path: &str, text: &str) -> Finding {
     let (line, column) = position_in(text).map_or((None, None), |at| (Some(at.line), Some(at.column)));
-    Finding { file: Some(path.to_owned()), line, column, message: message_in(text) }
+    Finding {
+        file: Some(path.to_owned()),
+        line,
+        column,
+        message: message_in(text),
+    }
 }
 
 pub(super) fn position_in(text: &str) -> Option<Position> {
-    let head = text.lines().find_map(|line| line.trim_start().strip_prefix("--> "))?;
+    let head = text
+        .lines()
+        .find_map(|line| line.trim_start().strip_prefix("--> "))?;
     let mut parts = head.trim().rsplitn(3, ':');
     let column = parts.next()?.parse().ok()?;
     let line = parts.next()?.parse().ok()?;
@@ -106,8 +121,14 @@ pub(super) fn position_in(text: &str) -> Option<Position> {
 }
 
 pub(super) fn message_in(text: &str) -> String {
-    let message = text.lines().find_map(|line| line.trim_start().strip_prefix("error: "));
-    message.or_else(|| text.lines().find(|line| !line.trim().is_empty())).unwrap_or("unreadable").trim().to_owned()
+    let message = text
+        .lines()
+        .find_map(|line| line.trim_start().strip_prefix("error: "));
+    message
+        .or_else(|| text.lines().find(|line| !line.trim().is_empty()))
+        .unwrap_or("unreadable")
+        .trim()
+        .to_owned()
 }
 
 /// The first place where more than [`MAX_LITERAL_DEPTH`] square or curly brackets are open, outside of strings and
@@ -149,7 +170,10 @@ fn skip_string(chars: &mut impl Iterator<Item = (u32, char)>) {
 
 impl From<&Span> for Position {
     fn from(span: &Span) -> Self {
-        Position { line: span.line, column: span.col }
+        Position {
+            line: span.line,
+            column: span.col,
+        }
     }
 }
 
@@ -193,7 +217,13 @@ fn reference(expr: &Expr) -> Reference<'_> {
     };
     let whole = parts.iter().all(Option::is_some);
     let constant = parts.into_iter().map_while(|part| part).collect();
-    Reference { root, constant, whole, indices, base: at }
+    Reference {
+        root,
+        constant,
+        whole,
+        indices,
+        base: at,
+    }
 }
 
 fn text_of(value: &Value) -> Option<String> {
@@ -215,7 +245,12 @@ impl Walk {
     fn of(module: &Module) -> Self {
         let package = reference(&module.package.refr);
         let package = package.root.into_iter().chain(package.constant).collect();
-        let mut walk = Walk { package, imports: Vec::new(), reads: BTreeSet::new(), calls: Vec::new() };
+        let mut walk = Walk {
+            package,
+            imports: Vec::new(),
+            reads: BTreeSet::new(),
+            calls: Vec::new(),
+        };
         for import in &module.imports {
             let target = reference(&import.refr);
             if target.root.as_deref() == Some("data") {
@@ -242,7 +277,13 @@ impl Walk {
 
     fn rule(&mut self, rule: &Rule) -> Option<RuleFacts> {
         let (head, arguments, at) = match rule {
-            Rule::Default { refr, args, value, span, .. } => {
+            Rule::Default {
+                refr,
+                args,
+                value,
+                span,
+                ..
+            } => {
                 self.expr(value);
                 (refr, (!args.is_empty()).then_some(args.len()), span)
             }
@@ -260,7 +301,9 @@ impl Walk {
                         key.iter().for_each(|key| self.expr(key));
                         (refr, None, span)
                     }
-                    RuleHead::Func { refr, args, assign, .. } => {
+                    RuleHead::Func {
+                        refr, args, assign, ..
+                    } => {
                         args.iter().for_each(|argument| self.expr(argument));
                         self.assign(assign.as_ref());
                         (refr, Some(args.len()), span)
@@ -271,7 +314,13 @@ impl Walk {
         let head = reference(head);
         head.indices.into_iter().for_each(|index| self.expr(index));
         let calls = std::mem::take(&mut self.calls);
-        Some(RuleFacts { name: head.root?, below: head.constant, arguments, at: Position::from(at), calls })
+        Some(RuleFacts {
+            name: head.root?,
+            below: head.constant,
+            arguments,
+            at: Position::from(at),
+            calls,
+        })
     }
 
     fn assign(&mut self, assign: Option<&RuleAssign>) {
@@ -288,7 +337,12 @@ impl Walk {
     fn statement(&mut self, statement: &LiteralStmt) {
         match &statement.literal {
             Literal::SomeVars { .. } => {}
-            Literal::SomeIn { key, value, collection, .. } => {
+            Literal::SomeIn {
+                key,
+                value,
+                collection,
+                ..
+            } => {
                 key.iter().for_each(|key| self.expr(key));
                 self.expr(value);
                 self.expr(collection);
@@ -313,7 +367,9 @@ impl Walk {
             | Expr::Bool { .. }
             | Expr::Null { .. } => {}
             Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => self.reference(expr),
-            Expr::Array { items, .. } | Expr::Set { items, .. } => items.iter().for_each(|item| self.expr(item)),
+            Expr::Array { items, .. } | Expr::Set { items, .. } => {
+                items.iter().for_each(|item| self.expr(item))
+            }
             Expr::Object { fields, .. } => {
                 for (_, key, value) in fields {
                     self.expr(key);
@@ -324,7 +380,9 @@ impl Walk {
                 self.expr(term);
                 self.query(query);
             }
-            Expr::ObjectCompr { key, value, query, .. } => {
+            Expr::ObjectCompr {
+                key, value, query, ..
+            } => {
                 self.expr(key);
                 self.expr(value);
                 self.query(query);
@@ -338,7 +396,12 @@ impl Walk {
                 self.expr(lhs);
                 self.expr(rhs);
             }
-            Expr::Membership { key, value, collection, .. } => {
+            Expr::Membership {
+                key,
+                value,
+                collection,
+                ..
+            } => {
                 key.iter().for_each(|key| self.expr(key));
                 self.expr(value);
                 self.expr(collection);
@@ -361,15 +424,26 @@ impl Walk {
         let count = operands.len();
         let function_at = target.base.span();
         if let (Some(root), true) = (target.root, target.whole) {
-            let imported = self.imports.iter().find(|(alias, _)| *alias == root).map(|(_, path)| path.clone());
+            let imported = self
+                .imports
+                .iter()
+                .find(|(alias, _)| *alias == root)
+                .map(|(_, path)| path.clone());
             let function: Vec<String> = match imported {
-                Some(path) => std::iter::once("data".to_owned()).chain(path).chain(target.constant).collect(),
+                Some(path) => std::iter::once("data".to_owned())
+                    .chain(path)
+                    .chain(target.constant)
+                    .collect(),
                 None => std::iter::once(root).chain(target.constant).collect(),
             };
             if let Some(("data", path)) = function.split_first().map(|(root, path)| (root.as_str(), path)) {
                 self.reads.insert(path.to_vec());
             }
-            self.calls.push(Call { function, operands: count, at: Position::from(function_at) });
+            self.calls.push(Call {
+                function,
+                operands: count,
+                at: Position::from(function_at),
+            });
         }
         target.indices.into_iter().for_each(|index| self.expr(index));
         operands.for_each(|operand| self.expr(operand));
@@ -381,7 +455,11 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Source, Finding> {
-        Source::parse(&RegoFile { path: "p.rego".into(), text: text.into(), is_test: false })
+        Source::parse(&RegoFile {
+            path: "p.rego".into(),
+            text: text.into(),
+            is_test: false,
+        })
     }
 
     #[test]
@@ -394,22 +472,45 @@ mod tests {
         )
         .unwrap();
         assert_eq!(source.package, ["kubernetes", "admission", "x"]);
-        let rules: Vec<_> = source.rules.iter().map(|rule| (rule.name.as_str(), rule.arguments)).collect();
+        let rules: Vec<_> = source
+            .rules
+            .iter()
+            .map(|rule| (rule.name.as_str(), rule.arguments))
+            .collect();
         assert_eq!(
             rules,
-            [("deny", None), ("helper", Some(1)), ("audit_annotations", None), ("user", None), ("allow", None)]
+            [
+                ("deny", None),
+                ("helper", Some(1)),
+                ("audit_annotations", None),
+                ("user", None),
+                ("allow", None)
+            ]
         );
         let reads: Vec<_> = source.reads.iter().map(|path| path.join(".")).collect();
-        assert_eq!(reads, ["regate.lib.pods", "regate.lib.pods.bad", "registry", "sites"]);
-        let calls: Vec<_> = source.rules[0].calls.iter().map(|call| call.function.join(".")).collect();
-        assert_eq!(calls, ["startswith", "data.regate.lib.pods.bad", "sprintf", "helper"]);
+        assert_eq!(
+            reads,
+            ["regate.lib.pods", "regate.lib.pods.bad", "registry", "sites"]
+        );
+        let calls: Vec<_> = source.rules[0]
+            .calls
+            .iter()
+            .map(|call| call.function.join("."))
+            .collect();
+        assert_eq!(
+            calls,
+            ["startswith", "data.regate.lib.pods.bad", "sprintf", "helper"]
+        );
         assert_eq!(source.rules[1].at, Position { line: 10, column: 1 });
     }
 
     #[test]
     fn a_syntax_error_names_file_line_and_column() {
         let finding = parse("package a\nallow if {\n  x ==\n}\n").unwrap_err();
-        assert_eq!((finding.file.as_deref(), finding.line, finding.column), (Some("p.rego"), Some(4), Some(1)));
+        assert_eq!(
+            (finding.file.as_deref(), finding.line, finding.column),
+            (Some("p.rego"), Some(4), Some(1))
+        );
         assert!(!finding.message.is_empty());
     }
 
@@ -419,7 +520,10 @@ mod tests {
         assert!(parse(&nested(8)).is_ok());
         let finding = parse(&nested(60)).unwrap_err();
         assert_eq!((finding.line, finding.column), (Some(2), Some(20)));
-        assert_eq!(finding.message, "brackets nested more than 14 deep: name a part of it in a rule");
+        assert_eq!(
+            finding.message,
+            "brackets nested more than 14 deep: name a part of it in a rule"
+        );
         assert!(parse("package a\n# [[[[[[[[[[[[[[[[[[[[\nx := \"[[[[[[[[[[[[[[[[[[[[\"\n").is_ok());
     }
 }

@@ -5,10 +5,10 @@
 
 use std::cell::Cell;
 
-use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
-use base64::engine::DecodePaddingMode;
 use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use regorus::unstable::BUILTINS;
 use regorus::{Engine, Value};
 use sha2::{Digest, Sha256};
@@ -52,21 +52,31 @@ const FUNCTIONS: [(&str, u8, Function); 7] = [
 /// Makes the functions known to an engine.
 pub(super) fn add_to(engine: &mut Engine) -> anyhow::Result<()> {
     for (name, operands, function) in FUNCTIONS {
-        engine.add_extension(name.to_owned(), operands, Box::new(move |values: Vec<Value>| function(&values)))?;
+        engine.add_extension(
+            name.to_owned(),
+            operands,
+            Box::new(move |values: Vec<Value>| function(&values)),
+        )?;
     }
     Ok(())
 }
 
 /// How many operands a builtin takes, ours and the engine's; `None` for a name that is no builtin.
 pub(crate) fn operands_of(name: &str) -> Option<usize> {
-    let ours = FUNCTIONS.into_iter().find(|(ours, _, _)| *ours == name).map(|(_, operands, _)| operands);
+    let ours = FUNCTIONS
+        .into_iter()
+        .find(|(ours, _, _)| *ours == name)
+        .map(|(_, operands, _)| operands);
     let operands = ours.or_else(|| BUILTINS.get(name).map(|(_, operands)| *operands))?;
     Some(usize::from(operands))
 }
 
 /// The builtin whose name is most like this one, if any is much like it.
 pub(crate) fn nearest(name: &str) -> Option<String> {
-    let all = FUNCTIONS.into_iter().map(|(ours, _, _)| ours).chain(BUILTINS.keys().copied());
+    let all = FUNCTIONS
+        .into_iter()
+        .map(|(ours, _, _)| ours)
+        .chain(BUILTINS.keys().copied());
     let best = all.map(|have| (strsim::levenshtein(have, name), have)).min()?;
     (best.0 <= 2).then(|| best.1.to_owned())
 }
@@ -90,7 +100,11 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn sha256(values: &[Value]) -> anyhow::Result<Value> {
-    Ok(Value::from(hex(&Sha256::digest(text(values, 0, "crypto.sha256")?))))
+    Ok(Value::from(hex(&Sha256::digest(text(
+        values,
+        0,
+        "crypto.sha256",
+    )?))))
 }
 
 /// As OPA's: the URL alphabet, with or without padding.
@@ -109,15 +123,19 @@ fn base64url_decode(values: &[Value]) -> anyhow::Result<Value> {
 
 fn decode(alphabet: &GeneralPurpose, values: &[Value], function: &str) -> anyhow::Result<Value> {
     // The operand may be a secret: no part of it goes into the message.
-    let bytes = alphabet.decode(text(values, 0, function)?).map_err(|_| anyhow::anyhow!("{function}: not base64"))?;
-    let text = String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("{function}: the bytes are not UTF-8"))?;
+    let bytes = alphabet
+        .decode(text(values, 0, function)?)
+        .map_err(|_| anyhow::anyhow!("{function}: not base64"))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("{function}: the bytes are not UTF-8"))?;
     Ok(Value::from(text))
 }
 
 fn json_unmarshal(values: &[Value]) -> anyhow::Result<Value> {
     let read = || {
         let text = text(values, 0, "json.unmarshal")?;
-        let document = Document::parse(text.as_bytes()).map_err(|error| anyhow::anyhow!("json.unmarshal: {error}"))?;
+        let document =
+            Document::parse(text.as_bytes()).map_err(|error| anyhow::anyhow!("json.unmarshal: {error}"))?;
         Ok(document.0)
     };
     undefined_at_authn(read())
@@ -129,13 +147,23 @@ fn now_ns(_: &[Value]) -> anyhow::Result<Value> {
 
 fn random(label: &str, key: &str) -> [u8; 32] {
     let seed = CONTEXT.get().seed.to_le_bytes();
-    Sha256::new().chain_update(seed).chain_update(label).chain_update([0]).chain_update(key).finalize().into()
+    Sha256::new()
+        .chain_update(seed)
+        .chain_update(label)
+        .chain_update([0])
+        .chain_update(key)
+        .finalize()
+        .into()
 }
 
 fn rand_intn(values: &[Value]) -> anyhow::Result<Value> {
     let key = text(values, 0, "rand.intn")?;
-    let Some(Value::Number(limit)) = values.get(1) else { anyhow::bail!("rand.intn: operand 2 must be a number") };
-    let Some(limit) = limit.as_i64() else { anyhow::bail!("rand.intn: operand 2 must be an integer") };
+    let Some(Value::Number(limit)) = values.get(1) else {
+        anyhow::bail!("rand.intn: operand 2 must be a number")
+    };
+    let Some(limit) = limit.as_i64() else {
+        anyhow::bail!("rand.intn: operand 2 must be an integer")
+    };
     let [a, b, c, d, e, f, g, h, ..] = random("rand.intn", &format!("{limit}\0{key}"));
     let drawn = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
     Ok(Value::from(drawn.checked_rem(limit.unsigned_abs()).unwrap_or(0)))
@@ -179,16 +207,25 @@ mod tests {
 
     #[test]
     fn decoding_rubbish_is_an_error_and_undefined_at_authn() {
-        let authn = Context { lenient_decoding: true, ..Context::default() };
+        let authn = Context {
+            lenient_decoding: true,
+            ..Context::default()
+        };
         for (expression, message) in [
             ("base64.decode(\"%\")", "base64.decode: not base64"),
-            ("base64url.decode(\"_w\")", "base64url.decode: the bytes are not UTF-8"),
+            (
+                "base64url.decode(\"_w\")",
+                "base64url.decode: the bytes are not UTF-8",
+            ),
             ("json.unmarshal(\"{\")", "json.unmarshal: not valid JSON"),
         ] {
             assert!(error(expression).contains(message), "{expression}");
             assert_eq!(eval(authn, expression).unwrap(), Value::Undefined, "{expression}");
         }
-        assert_eq!(eval(authn, "base64url.decode(\"YWI\")").unwrap(), Value::from("ab"));
+        assert_eq!(
+            eval(authn, "base64url.decode(\"YWI\")").unwrap(),
+            Value::from("ab")
+        );
         assert_eq!(eval(authn, "base64.decode(\"YWI=\")").unwrap(), Value::from("ab"));
     }
 
@@ -196,17 +233,34 @@ mod tests {
     fn unmarshalled_objects_keep_every_key() {
         let expression = r#"object.keys(json.unmarshal("{\"$serde_json::private::Number\":\"1\"}"))"#;
         let keys = eval(Context::default(), expression).unwrap();
-        assert!(keys.as_set().unwrap().contains(&Value::from("$serde_json::private::Number")));
+        assert!(
+            keys.as_set()
+                .unwrap()
+                .contains(&Value::from("$serde_json::private::Number"))
+        );
     }
 
     #[test]
     fn time_and_random_values_are_those_of_the_review() {
-        let context = Context { now_ns: 1_700_000_000_000_000_000, seed: 7, lenient_decoding: false };
+        let context = Context {
+            now_ns: 1_700_000_000_000_000_000,
+            seed: 7,
+            lenient_decoding: false,
+        };
         let other = Context { seed: 8, ..context };
-        assert_eq!(eval(context, "time.now_ns()").unwrap(), Value::from(1_700_000_000_000_000_000_i64));
+        assert_eq!(
+            eval(context, "time.now_ns()").unwrap(),
+            Value::from(1_700_000_000_000_000_000_i64)
+        );
         for expression in ["uuid.rfc4122(\"a\")", "rand.intn(\"a\", 1000000)"] {
-            assert_eq!(eval(context, expression).unwrap(), eval(context, expression).unwrap());
-            assert_ne!(eval(context, expression).unwrap(), eval(other, expression).unwrap());
+            assert_eq!(
+                eval(context, expression).unwrap(),
+                eval(context, expression).unwrap()
+            );
+            assert_ne!(
+                eval(context, expression).unwrap(),
+                eval(other, expression).unwrap()
+            );
         }
         let uuid = eval(context, "uuid.rfc4122(\"a\")").unwrap();
         let uuid = uuid.as_string().unwrap();

@@ -20,7 +20,9 @@ pub(super) struct Entry {
 /// something in the group reads that package whole: then it would be part of what is read, and gets a reserved package.
 pub(super) fn entry(package: &[String], rules: &[&str], group: &[&Source]) -> Entry {
     let own = format!("data.{}", package.join("."));
-    let read_whole = group.iter().any(|source| source.reads.iter().any(|path| package.starts_with(path)));
+    let read_whole = group
+        .iter()
+        .any(|source| source.reads.iter().any(|path| package.starts_with(path)));
     let (home, prefix) = if read_whole {
         (format!("{RESERVED}.{}", package.join(".")), format!("{own}."))
     } else {
@@ -30,5 +32,8 @@ pub(super) fn entry(package: &[String], rules: &[&str], group: &[&Source]) -> En
     for rule in rules {
         text.push_str(&format!("{RESERVED} contains [\"{rule}\", {prefix}{rule}]\n"));
     }
-    Entry { text, rule: format!("data.{home}.{RESERVED}") }
+    Entry {
+        text,
+        rule: format!("data.{home}.{RESERVED}"),
+    }
 }

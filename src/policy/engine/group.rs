@@ -5,18 +5,18 @@
 //! neither policies nor data.
 
 use std::num::NonZeroU32;
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 
-use super::ast::{message_in, position_in, syntax_finding, Source};
+use super::ast::{Source, message_in, position_in, syntax_finding};
 use super::builtins::{self, Context};
 use super::entry::entry;
 use super::json::Document;
-use crate::policy::finding::Finding;
 use crate::policy::Fault;
+use crate::policy::finding::Finding;
 
 /// What bounds one evaluation, and what its builtins know of the review.
 #[derive(Clone, Copy, Debug)]
@@ -53,13 +53,17 @@ impl Group {
         let mut entries = Vec::with_capacity(policies.len());
         for (package, rules) in policies {
             let entry = entry(package, rules, sources);
-            engine.add_policy(format!("(entry of {})", package.join(".")), entry.text).map_err(ours)?;
+            engine
+                .add_policy(format!("(entry of {})", package.join(".")), entry.text)
+                .map_err(ours)?;
             entries.push(entry.rule);
         }
         engine.add_data(data.0.clone()).map_err(ours)?;
         engine.set_input(Value::new_object());
         prepare(&mut engine).map_err(|error| {
-            let file = sources.iter().find(|source| error.contains(&format!("--> {}:", source.path)));
+            let file = sources
+                .iter()
+                .find(|source| error.contains(&format!("--> {}:", source.path)));
             syntax_finding(file.map_or("(policies)", |source| &source.path), &error)
         })?;
         Ok((Group { engine }, entries))
@@ -90,7 +94,10 @@ impl Group {
 }
 
 fn timer(limit: Duration) -> ExecutionTimerConfig {
-    ExecutionTimerConfig { limit, check_interval: NonZeroU32::MIN.saturating_add(63) }
+    ExecutionTimerConfig {
+        limit,
+        check_interval: NonZeroU32::MIN.saturating_add(63),
+    }
 }
 
 /// Prepares the engine, so that its clones share the work. Asking for a rule that is not there does just that.
@@ -104,13 +111,24 @@ fn prepare(engine: &mut Engine) -> Result<(), String> {
 }
 
 fn fault(text: &str) -> Fault {
-    let at = position_in(text).map(|at| format!(":{}:{}", at.line, at.column)).unwrap_or_default();
-    let file = text.lines().find_map(|line| line.trim_start().strip_prefix("--> "));
-    let file = file.and_then(|head| head.trim().rsplitn(3, ':').nth(2)).unwrap_or("");
+    let at = position_in(text)
+        .map(|at| format!(":{}:{}", at.line, at.column))
+        .unwrap_or_default();
+    let file = text
+        .lines()
+        .find_map(|line| line.trim_start().strip_prefix("--> "));
+    let file = file
+        .and_then(|head| head.trim().rsplitn(3, ':').nth(2))
+        .unwrap_or("");
     let message = message_in(text);
     if message.contains("multiple outputs") || message.contains("conflicts with rule") {
         // The engine prints the values that collide; they may be secret.
-        return Fault::Conflict { at: format!("{file}{at}") };
+        return Fault::Conflict {
+            at: format!("{file}{at}"),
+        };
     }
-    Fault::Builtin { at: format!("{file}{at}"), message }
+    Fault::Builtin {
+        at: format!("{file}{at}"),
+        message,
+    }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use regorus::Value;
 
-use crate::json::{Error, Number, Problem, Token, Tokens, MAX_DEPTH};
+use crate::json::{Error, MAX_DEPTH, Number, Problem, Token, Tokens};
 
 /// A JSON document in the engine's form (sets included), cheap to clone: parts are shared, never copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,10 @@ impl Document {
         // Blank space is all that may follow.
         match tokens.next()? {
             None => Ok(Document(value)),
-            Some(_) => Err(Error { problem: Problem::Trailing, offset: tokens.offset() }),
+            Some(_) => Err(Error {
+                problem: Problem::Trailing,
+                offset: tokens.offset(),
+            }),
         }
     }
 
@@ -67,8 +70,10 @@ impl Document {
 
     /// An object of these members.
     pub fn object<'a>(members: impl IntoIterator<Item = (&'a str, Document)>) -> Self {
-        let map: BTreeMap<Value, Value> =
-            members.into_iter().map(|(key, member)| (Value::from(key), member.0)).collect();
+        let map: BTreeMap<Value, Value> = members
+            .into_iter()
+            .map(|(key, member)| (Value::from(key), member.0))
+            .collect();
         Document(Value::from(map))
     }
 
@@ -138,7 +143,9 @@ impl Document {
 
     /// The members of an object whose keys are all strings, in the order of the keys.
     pub fn members(&self) -> Option<Vec<(Arc<str>, Document)>> {
-        let Value::Object(object) = &self.0 else { return None };
+        let Value::Object(object) = &self.0 else {
+            return None;
+        };
         object
             .iter_sorted()
             .map(|(key, member)| match key {
@@ -165,7 +172,10 @@ impl Document {
 
 enum Frame {
     Array(Vec<Value>),
-    Object { members: Vec<(Value, Value)>, key: Value },
+    Object {
+        members: Vec<(Value, Value)>,
+        key: Value,
+    },
 }
 
 /// Builds the value that comes next. The open containers are a list of ours, so a hostile depth costs no stack.
@@ -174,7 +184,10 @@ fn build(tokens: &mut Tokens<'_>, keys: &mut Keys) -> Result<Value, Error> {
     while let Some(token) = tokens.next()? {
         let value = match token {
             Token::ObjectStart => {
-                open.push(Frame::Object { members: Vec::new(), key: Value::Null });
+                open.push(Frame::Object {
+                    members: Vec::new(),
+                    key: Value::Null,
+                });
                 continue;
             }
             Token::ArrayStart => {
@@ -196,10 +209,15 @@ fn build(tokens: &mut Tokens<'_>, keys: &mut Keys) -> Result<Value, Error> {
         match open.last_mut() {
             None => return Ok(value),
             Some(Frame::Array(items)) => items.push(value),
-            Some(Frame::Object { members, key }) => members.push((std::mem::replace(key, Value::Null), value)),
+            Some(Frame::Object { members, key }) => {
+                members.push((std::mem::replace(key, Value::Null), value))
+            }
         }
     }
-    Err(Error { problem: Problem::Syntax, offset: tokens.offset() })
+    Err(Error {
+        problem: Problem::Syntax,
+        offset: tokens.offset(),
+    })
 }
 
 fn close(frame: Option<Frame>, tokens: &Tokens<'_>) -> Result<Value, Error> {
@@ -209,11 +227,17 @@ fn close(frame: Option<Frame>, tokens: &Tokens<'_>) -> Result<Value, Error> {
             let count = members.len();
             let map: BTreeMap<Value, Value> = members.into_iter().collect();
             if map.len() < count {
-                return Err(Error { problem: Problem::DuplicateKey, offset: tokens.offset() });
+                return Err(Error {
+                    problem: Problem::DuplicateKey,
+                    offset: tokens.offset(),
+                });
             }
             Ok(Value::from(map))
         }
-        None => Err(Error { problem: Problem::Syntax, offset: tokens.offset() }),
+        None => Err(Error {
+            problem: Problem::Syntax,
+            offset: tokens.offset(),
+        }),
     }
 }
 
@@ -238,8 +262,10 @@ fn value_from_json(json: &serde_json::Value) -> Value {
         serde_json::Value::String(text) => Value::from(text.as_str()),
         serde_json::Value::Array(items) => Value::from(items.iter().map(value_from_json).collect::<Vec<_>>()),
         serde_json::Value::Object(members) => {
-            let map: BTreeMap<Value, Value> =
-                members.iter().map(|(key, member)| (Value::from(key.as_str()), value_from_json(member))).collect();
+            let map: BTreeMap<Value, Value> = members
+                .iter()
+                .map(|(key, member)| (Value::from(key.as_str()), value_from_json(member)))
+                .collect();
             Value::from(map)
         }
     }
@@ -262,7 +288,12 @@ fn value_to_json(value: &Value, depth: usize) -> Result<serde_json::Value, NotJs
         }
         Value::Array(items) => {
             let inner = inner?;
-            serde_json::Value::Array(items.iter().map(|item| value_to_json(item, inner)).collect::<Result<_, _>>()?)
+            serde_json::Value::Array(
+                items
+                    .iter()
+                    .map(|item| value_to_json(item, inner))
+                    .collect::<Result<_, _>>()?,
+            )
         }
         Value::Set(items) => {
             let inner = inner?;
@@ -273,7 +304,9 @@ fn value_to_json(value: &Value, depth: usize) -> Result<serde_json::Value, NotJs
             let inner = inner?;
             let mut object = serde_json::Map::new();
             for (key, member) in members.iter_sorted() {
-                let Value::String(key) = key else { return Err(NotJson::Key) };
+                let Value::String(key) = key else {
+                    return Err(NotJson::Key);
+                };
                 object.insert(key.to_string(), value_to_json(member, inner)?);
             }
             serde_json::Value::Object(object)
@@ -299,7 +332,10 @@ thread_local! {
 impl Keys {
     fn take() -> Self {
         KEYS.with(|kept| kept.borrow_mut().take())
-            .unwrap_or_else(|| Keys { slots: vec![None; KEY_SLOTS], hasher: RandomState::new() })
+            .unwrap_or_else(|| Keys {
+                slots: vec![None; KEY_SLOTS],
+                hasher: RandomState::new(),
+            })
     }
 
     fn put_back(self) {
@@ -311,7 +347,9 @@ impl Keys {
             return Arc::from(key);
         }
         let slot = usize::try_from(self.hasher.hash_one(key) % KEY_SLOTS as u64).unwrap_or_default();
-        let Some(slot) = self.slots.get_mut(slot) else { return Arc::from(key) };
+        let Some(slot) = self.slots.get_mut(slot) else {
+            return Arc::from(key);
+        };
         match slot {
             Some(kept) if **kept == *key => kept.clone(),
             _ => {
@@ -329,7 +367,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn round(text: &str) -> String {
-        Document::parse(text.as_bytes()).unwrap().to_json().unwrap().to_string()
+        Document::parse(text.as_bytes())
+            .unwrap()
+            .to_json()
+            .unwrap()
+            .to_string()
     }
 
     #[test]
@@ -355,7 +397,10 @@ mod tests {
         assert_eq!(round(alone), alone);
         let document = Document::from_json(&serde_json::json!({"$serde_json::private::Number": "1"}));
         assert_eq!(document.kind(), "object");
-        assert_eq!(document.to_json().unwrap(), serde_json::json!({"$serde_json::private::Number": "1"}));
+        assert_eq!(
+            document.to_json().unwrap(),
+            serde_json::json!({"$serde_json::private::Number": "1"})
+        );
     }
 
     #[test]
@@ -363,19 +408,31 @@ mod tests {
         let error = Document::parse(br#"{"a":{"b":1,"c":2,"b":3}}"#).unwrap_err();
         assert_eq!(error.problem, Problem::DuplicateKey);
         assert!(Document::parse(br#"[{"b":1},{"b":2}]"#).is_ok());
-        assert_eq!(Document::parse(br#"{"a":1,"\u0061":2}"#).unwrap_err().problem, Problem::DuplicateKey);
+        assert_eq!(
+            Document::parse(br#"{"a":1,"\u0061":2}"#).unwrap_err().problem,
+            Problem::DuplicateKey
+        );
     }
 
     #[test]
     fn numbers_are_exact_or_refused() {
-        assert_eq!(Document::parse(b"18446744073709551616").unwrap_err().problem, Problem::NumberRange);
-        assert_eq!(Document::parse(b"9007199254740993").unwrap().as_u64(), Some(9_007_199_254_740_993));
+        assert_eq!(
+            Document::parse(b"18446744073709551616").unwrap_err().problem,
+            Problem::NumberRange
+        );
+        assert_eq!(
+            Document::parse(b"9007199254740993").unwrap().as_u64(),
+            Some(9_007_199_254_740_993)
+        );
     }
 
     #[test]
     fn hostile_depth_is_refused_without_recursion() {
         let deep = "[".repeat(1_000_000);
-        assert_eq!(Document::parse(deep.as_bytes()).unwrap_err().problem, Problem::TooDeep);
+        assert_eq!(
+            Document::parse(deep.as_bytes()).unwrap_err().problem,
+            Problem::TooDeep
+        );
         let legal = format!("{}{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
         assert_eq!(round(&legal), legal);
     }
@@ -383,7 +440,10 @@ mod tests {
     #[test]
     fn sets_become_arrays_in_order_and_other_keys_are_refused() {
         let set: std::collections::BTreeSet<Value> = [Value::from("b"), Value::from("a")].into();
-        assert_eq!(Document(Value::from(set)).to_json().unwrap(), serde_json::json!(["a", "b"]));
+        assert_eq!(
+            Document(Value::from(set)).to_json().unwrap(),
+            serde_json::json!(["a", "b"])
+        );
         let map = BTreeMap::from([(Value::from(1u64), Value::Null)]);
         assert_eq!(Document(Value::from(map)).to_json(), Err(NotJson::Key));
         assert_eq!(Document(Value::Undefined).to_json(), Err(NotJson::Undefined));

@@ -26,7 +26,10 @@ pub(super) fn check(sources: &[Source], findings: &mut Vec<Finding>) {
                     });
                 }
                 if let (Some(target), Some(_)) = (target, rule.arguments) {
-                    graph.entry(path(&source.package, &rule.name, &rule.below)).or_default().insert(target);
+                    graph
+                        .entry(path(&source.package, &rule.name, &rule.below))
+                        .or_default()
+                        .insert(target);
                 }
             }
         }
@@ -35,14 +38,21 @@ pub(super) fn check(sources: &[Source], findings: &mut Vec<Finding>) {
 }
 
 fn path(package: &[String], name: &str, below: &[String]) -> Path {
-    package.iter().cloned().chain([name.to_owned()]).chain(below.iter().cloned()).collect()
+    package
+        .iter()
+        .cloned()
+        .chain([name.to_owned()])
+        .chain(below.iter().cloned())
+        .collect()
 }
 
 /// Functions of the files, by path below `data`, with their numbers of operands.
 fn functions(sources: &[Source]) -> BTreeMap<Path, usize> {
     let of = |source: &Source| -> Vec<(Path, usize)> {
         let rules = source.rules.iter();
-        rules.filter_map(|rule| Some((path(&source.package, &rule.name, &rule.below), rule.arguments?))).collect()
+        rules
+            .filter_map(|rule| Some((path(&source.package, &rule.name, &rule.below), rule.arguments?)))
+            .collect()
     };
     sources.iter().flat_map(of).collect()
 }

@@ -27,11 +27,18 @@ fn files(modules: &[&str], data: &[(&[&str], &str)]) -> Files {
 }
 
 fn findings(modules: &[&str]) -> Vec<String> {
-    load(&files(modules, &[])).unwrap_err().iter().map(Finding::to_string).collect()
+    load(&files(modules, &[]))
+        .unwrap_err()
+        .iter()
+        .map(Finding::to_string)
+        .collect()
 }
 
 fn limits() -> Limits {
-    Limits { deadline: Instant::now() + Duration::from_secs(10), context: Context::default() }
+    Limits {
+        deadline: Instant::now() + Duration::from_secs(10),
+        context: Context::default(),
+    }
 }
 
 fn evaluate(set: &PolicySet, name: &str, input: serde_json::Value) -> Result<Outcome, Fault> {
@@ -56,10 +63,19 @@ fn a_policy_is_a_package_and_all_its_files() {
         &[],
     ))
     .unwrap();
-    let names: Vec<_> = set.policies().iter().map(|policy| (policy.gate.as_str(), policy.name.as_str())).collect();
+    let names: Vec<_> = set
+        .policies()
+        .iter()
+        .map(|policy| (policy.gate.as_str(), policy.name.as_str()))
+        .collect();
     assert_eq!(
         names,
-        [("authz", "x"), ("validate", "admission"), ("validate", "labels"), ("validate", "team.a")]
+        [
+            ("authz", "x"),
+            ("validate", "admission"),
+            ("validate", "labels"),
+            ("validate", "team.a")
+        ]
     );
     let both = evaluate(&set, "labels", json!({"a": true, "b": true})).unwrap();
     assert_eq!(both.warn.len(), 1);
@@ -84,7 +100,9 @@ fn heads_below_a_rule_and_undefined_rules_are_read() {
     assert_eq!(authn.user.unwrap().groups, ["dev"]);
     assert_eq!(authn.audiences, None);
     let policy = set.of(Gate::Validate).next().unwrap();
-    let outcome = set.evaluate(policy, &Document::from_json(&json!({"a": 1})), &limits()).unwrap();
+    let outcome = set
+        .evaluate(policy, &Document::from_json(&json!({"a": 1})), &limits())
+        .unwrap();
     assert_eq!(outcome.audit_annotations, [("k".to_owned(), "1".to_owned())]);
     assert_eq!(texts(outcome), ["got 1"]);
 }
@@ -106,12 +124,19 @@ fn a_package_that_is_read_whole_does_not_show_its_entry() {
 fn data_files_make_one_document() {
     let policy = "package kubernetes.admission.d\ndeny contains m if some m in data.a.list\n\
                   deny contains data.a.b.c\n";
-    let set =
-        load(&files(&[policy], &[(&["a"], r#"{"list":["x"]}"#), (&["a", "b"], r#"{"c":"$y"}"#)])).unwrap();
+    let set = load(&files(
+        &[policy],
+        &[(&["a"], r#"{"list":["x"]}"#), (&["a", "b"], r#"{"c":"$y"}"#)],
+    ))
+    .unwrap();
     assert_eq!(texts(evaluate(&set, "d", json!({})).unwrap()), ["$y", "x"]);
 
     let refused = |data: &[(&[&str], &str)]| {
-        load(&files(&[policy], data)).unwrap_err().iter().map(Finding::to_string).collect::<Vec<_>>()
+        load(&files(&[policy], data))
+            .unwrap_err()
+            .iter()
+            .map(Finding::to_string)
+            .collect::<Vec<_>>()
     };
     assert_eq!(
         refused(&[(&[], r#"{"a":{"list":1}}"#), (&["a"], r#"{"list":2}"#)]),
@@ -121,8 +146,14 @@ fn data_files_make_one_document() {
         refused(&[(&["kubernetes"], r#"{"admission":{"d":{"deny":[]}}}"#)]),
         ["0.json: data at `data.kubernetes.admission.d.deny` would hide a rule there"]
     );
-    assert_eq!(refused(&[(&[], "[]")]), ["0.json: a data file holds an object, this one has type array"]);
-    assert_eq!(refused(&[(&[], "{\"a\":")]), ["0.json: not valid JSON (at byte 5)"]);
+    assert_eq!(
+        refused(&[(&[], "[]")]),
+        ["0.json: a data file holds an object, this one has type array"]
+    );
+    assert_eq!(
+        refused(&[(&[], "{\"a\":")]),
+        ["0.json: not valid JSON (at byte 5)"]
+    );
 }
 
 #[test]
@@ -197,7 +228,8 @@ fn functions_that_call_themselves_are_refused() {
 
 #[test]
 fn unbound_variables_are_refused() {
-    let found = findings(&["package kubernetes.admission.x\ndeny contains msg if {\n  input.a\n  x == 1\n}\n"]);
+    let found =
+        findings(&["package kubernetes.admission.x\ndeny contains msg if {\n  input.a\n  x == 1\n}\n"]);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].starts_with("0.rego:"), "{found:?}");
     assert!(found[0].contains("unsafe"), "{found:?}");
@@ -218,16 +250,27 @@ fn faults_belong_to_their_policy_and_tell_their_kind() {
         &[],
     ))
     .unwrap();
-    let reason = |name: &str| evaluate(&set, name, json!({"a": "abc", "b": 2})).map_err(|fault| fault.reason());
+    let reason =
+        |name: &str| evaluate(&set, name, json!({"a": "abc", "b": 2})).map_err(|fault| fault.reason());
     assert_eq!(reason("builtin"), Err("builtin"));
     assert_eq!(reason("conflict"), Err("conflict"));
     assert_eq!(reason("kind"), Err("type"));
     assert_eq!(reason("panics"), Err("panic"));
     assert_eq!(texts(evaluate(&set, "fine", json!({"a": 1})).unwrap()), ["x"]);
 
-    let slow = set.policies().iter().find(|policy| policy.name == "slow").unwrap();
-    let limits = Limits { deadline: Instant::now() + Duration::from_millis(50), ..limits() };
-    assert_eq!(set.evaluate(slow, &Document::empty(), &limits), Err(Fault::Deadline));
+    let slow = set
+        .policies()
+        .iter()
+        .find(|policy| policy.name == "slow")
+        .unwrap();
+    let limits = Limits {
+        deadline: Instant::now() + Duration::from_millis(50),
+        ..limits()
+    };
+    assert_eq!(
+        set.evaluate(slow, &Document::empty(), &limits),
+        Err(Fault::Deadline)
+    );
 }
 
 #[test]
@@ -242,6 +285,9 @@ fn policies_with_the_same_libraries_share_an_engine_and_others_do_not() {
     let set = load(&files(&modules, &[])).unwrap();
     assert_eq!(set.groups.len(), 4);
     for n in [0, 31, 32, 39] {
-        assert_eq!(texts(evaluate(&set, &format!("p{n}"), json!({})).unwrap()), [n.to_string()]);
+        assert_eq!(
+            texts(evaluate(&set, &format!("p{n}"), json!({})).unwrap()),
+            [n.to_string()]
+        );
     }
 }
