@@ -20,10 +20,10 @@ mod validating;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 use crate::gate::Gate;
-use crate::policy::{context_of_now, Document, Evaluate, Fault, Limits, Outcome, Policy, PolicySet};
+use crate::policy::{Document, Evaluate, Fault, Limits, Outcome, Policy, PolicySet, context_of_now};
 pub use envelope::EnvelopeHint;
 pub use failure::{Failure, OnFault};
 use failure::{Refusal, Reply};
@@ -154,7 +154,13 @@ pub(crate) struct Decision {
 }
 
 /// Decides one review: decode, build the input, evaluate, combine, encode. Runs on a thread of its gate.
-pub fn answer(gate: Gate, body: &[u8], set: &PolicySet, settings: &Settings, deadline: Instant) -> (Answer, Record) {
+pub fn answer(
+    gate: Gate,
+    body: &[u8],
+    set: &PolicySet,
+    settings: &Settings,
+    deadline: Instant,
+) -> (Answer, Record) {
     match gate {
         Gate::Authn => run::<token::TokenReview>(body, set, settings, deadline),
         Gate::Authz => run::<subject_access::SubjectAccessReview>(body, set, settings, deadline),
@@ -189,7 +195,11 @@ fn run<R: Review>(body: &[u8], set: &PolicySet, settings: &Settings, deadline: I
         Err((envelope, failure)) => return fail::<R>(&envelope, &failure, settings, record),
     };
     record.uid.clone_from(&envelope.uid);
-    let mut review = match R::read(Received { body, api_version: &envelope.api_version, document }) {
+    let mut review = match R::read(Received {
+        body,
+        api_version: &envelope.api_version,
+        document,
+    }) {
         Ok(review) => review,
         Err(problem) => return fail::<R>(&envelope, &Failure::Content(problem), settings, record),
     };
@@ -198,7 +208,11 @@ fn run<R: Review>(body: &[u8], set: &PolicySet, settings: &Settings, deadline: I
     record.evaluation = started.elapsed();
     let decided = review.decide(settings);
     let fault = |fault: &tally::PolicyFault| {
-        (fault.policy.clone(), fault.fault.reason(), fault.fault.detail(R::GATE))
+        (
+            fault.policy.clone(),
+            fault.fault.reason(),
+            fault.fault.detail(R::GATE),
+        )
     };
     record.faults = review.tally().faults.iter().map(fault).collect();
     match decided {
@@ -211,9 +225,14 @@ fn run<R: Review>(body: &[u8], set: &PolicySet, settings: &Settings, deadline: I
 fn decode<R: Review>(body: &[u8]) -> Result<(Envelope, Document), (Envelope, Failure)> {
     match Document::parse(body) {
         Ok(document) => {
-            let text = |at: &Document, key: &str| at.get(key).and_then(|text| text.as_str().map(str::to_owned));
+            let text =
+                |at: &Document, key: &str| at.get(key).and_then(|text| text.as_str().map(str::to_owned));
             let uid = document.get("request").and_then(|request| text(&request, "uid"));
-            let hint = EnvelopeHint { kind: text(&document, "kind"), api_version: text(&document, "apiVersion"), uid };
+            let hint = EnvelopeHint {
+                kind: text(&document, "kind"),
+                api_version: text(&document, "apiVersion"),
+                uid,
+            };
             let envelope = check::<R>(&hint).map_err(|failure| (Envelope::default(), failure))?;
             Ok((envelope, document))
         }
@@ -233,22 +252,36 @@ fn check<R: Review>(hint: &EnvelopeHint) -> Result<Envelope, Failure> {
     if hint.kind.as_deref() != Some(R::KIND) {
         return Err(Failure::Envelope(format!("`kind` must be {}", R::KIND)));
     }
-    let api_version = hint.api_version.as_deref().filter(|version| R::API_VERSIONS.contains(version));
+    let api_version = hint
+        .api_version
+        .as_deref()
+        .filter(|version| R::API_VERSIONS.contains(version));
     let Some(api_version) = api_version else {
-        return Err(Failure::Envelope(format!("`apiVersion` must be {}", R::API_VERSIONS.join(" or "))));
+        return Err(Failure::Envelope(format!(
+            "`apiVersion` must be {}",
+            R::API_VERSIONS.join(" or ")
+        )));
     };
     let uid = hint.uid.clone().filter(|uid| admission && !uid.is_empty());
     if admission && uid.is_none() {
-        return Err(Failure::Envelope("`request.uid` must be a string that is not empty".to_owned()));
+        return Err(Failure::Envelope(
+            "`request.uid` must be a string that is not empty".to_owned(),
+        ));
     }
-    Ok(Envelope { api_version: api_version.to_owned(), uid: uid.unwrap_or_default() })
+    Ok(Envelope {
+        api_version: api_version.to_owned(),
+        uid: uid.unwrap_or_default(),
+    })
 }
 
 /// Asks every policy of the gate; mutating ones in their order, each about the object as patched so far.
 fn evaluate<R: Review>(review: &mut R, set: &PolicySet, deadline: Instant) {
     // The answer leaves from another thread at the deadline; what was decided until shortly before shall be in it.
     let margin = (deadline.saturating_duration_since(Instant::now()) / 10).min(Duration::from_millis(50));
-    let limits = Limits { deadline: deadline.checked_sub(margin).unwrap_or(deadline), context: context_of_now(R::GATE) };
+    let limits = Limits {
+        deadline: deadline.checked_sub(margin).unwrap_or(deadline),
+        context: context_of_now(R::GATE),
+    };
     loop {
         for policy in set.of(R::GATE) {
             let regate = Document::object([
@@ -256,7 +289,10 @@ fn evaluate<R: Review>(review: &mut R, set: &PolicySet, deadline: Instant) {
                 ("policy", Document::text(&policy.name)),
                 ("revision", Document::text(&set.revision)),
             ]);
-            let input = review.input().with("regate", regate).with("parameters", Document::empty());
+            let input = review
+                .input()
+                .with("regate", regate)
+                .with("parameters", Document::empty());
             match set.evaluate(policy, &input, &limits) {
                 Ok(outcome) => review.take(policy, outcome),
                 Err(fault) => {
@@ -274,7 +310,11 @@ fn evaluate<R: Review>(review: &mut R, set: &PolicySet, deadline: Instant) {
 /// A review as it goes out: the version that came in, by construction.
 fn response<R: Review>(envelope: &Envelope, (member, value): (&'static str, Value)) -> Answer {
     let review = json!({ "apiVersion": envelope.api_version, "kind": R::KIND, member: value });
-    Answer { status: 200, content_type: "application/json", body: Bytes::from(review.to_string()) }
+    Answer {
+        status: 200,
+        content_type: "application/json",
+        body: Bytes::from(review.to_string()),
+    }
 }
 
 fn encode<R: Review>(envelope: &Envelope, decision: Decision, mut record: Record) -> (Answer, Record) {
@@ -297,7 +337,14 @@ fn fail<R: Review>(
             record.code = status;
             record.problem = Some(text.clone());
             let body = Bytes::from(format!("{text}\n"));
-            (Answer { status, content_type: "text/plain; charset=utf-8", body }, record)
+            (
+                Answer {
+                    status,
+                    content_type: "text/plain; charset=utf-8",
+                    body,
+                },
+                record,
+            )
         }
         Reply::Refusal(refusal) => {
             record.code = refusal.code;
@@ -315,10 +362,15 @@ fn refuse_as<R: Review>(
 ) -> (Answer, Record) {
     let record = Record::new(R::GATE, set.map_or("", |set| &set.revision));
     // A caller who is not let in learns nothing of the review; an HTTP error needs no envelope.
-    let needs_envelope = matches!(failure.reply(R::GATE, settings.on_fault(R::GATE)), Reply::Refusal(_));
+    let needs_envelope = matches!(
+        failure.reply(R::GATE, settings.on_fault(R::GATE)),
+        Reply::Refusal(_)
+    );
     let envelope = match check::<R>(hint) {
         Ok(envelope) => envelope,
-        Err(unreadable) if needs_envelope => return fail::<R>(&Envelope::default(), &unreadable, settings, record),
+        Err(unreadable) if needs_envelope => {
+            return fail::<R>(&Envelope::default(), &unreadable, settings, record);
+        }
         Err(_) => Envelope::default(),
     };
     let unfinished = matches!(failure, Failure::Deadline | Failure::Panic);

@@ -3,11 +3,11 @@
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use kube::core::response::{Status, StatusCause, StatusDetails, StatusSummary};
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 use super::content::{check_extra, member, object, string, strings, wrong};
 use super::tally::Tally;
-use super::text::{field_path, joined, warnings, Said, DENIAL};
+use super::text::{DENIAL, Said, field_path, joined, warnings};
 use super::{Decision, Envelope, Refusal};
 use crate::policy::Document;
 
@@ -40,7 +40,10 @@ impl Request {
         if !["CREATE", "UPDATE", "DELETE", "CONNECT"].contains(&operation.as_str()) {
             return Err("`operation` must be CREATE, UPDATE, DELETE or CONNECT".to_owned());
         }
-        for (key, members) in [("kind", ["group", "version", "kind"]), ("resource", ["group", "version", "resource"])] {
+        for (key, members) in [
+            ("kind", ["group", "version", "kind"]),
+            ("resource", ["group", "version", "resource"]),
+        ] {
             let typed = object(&request, key)?;
             for name in members {
                 string(&typed, name)?;
@@ -53,12 +56,12 @@ impl Request {
         for key in ["oldObject", "options"] {
             object(&request, key)?;
         }
-        let about = StatusDetails {
-            name: string(&request, "name")?,
-            group: string(&object(&request, "kind")?, "group")?,
-            kind: string(&object(&request, "kind")?, "kind")?,
-            ..StatusDetails::default()
-        };
+        let kind = object(&request, "kind")?;
+        let about = details(
+            string(&request, "name")?,
+            string(&kind, "group")?,
+            string(&kind, "kind")?,
+        );
         string(&request, "namespace")?;
         if let Some(other) = member(&request, "dryRun").filter(|value| value.as_bool().is_none()) {
             return Err(wrong("dryRun", "a boolean", &other));
@@ -79,16 +82,34 @@ impl Request {
 
     /// The denial of these messages: the highest of their codes, all texts in one.
     pub(crate) fn denied(&self, tally: &Tally) -> Decision {
-        let code = tally.denials.iter().filter_map(|said| said.message.code).max().unwrap_or(403);
+        let code = tally
+            .denials
+            .iter()
+            .filter_map(|said| said.message.code)
+            .max()
+            .unwrap_or(403);
         let reason = reason(code);
         // kubectl prints nothing but the causes where the reason is Invalid, so all messages become causes there.
         let is_cause = |said: &&Said| reason == "Invalid" || said.message.field.is_some();
-        let causes: Vec<_> = tally.denials.iter().filter(is_cause).map(|said| cause(said, reason)).collect();
-        let details = (!causes.is_empty()).then(|| StatusDetails { causes, ..self.about.clone() });
+        let causes: Vec<_> = tally
+            .denials
+            .iter()
+            .filter(is_cause)
+            .map(|said| cause(said, reason))
+            .collect();
+        let details = (!causes.is_empty()).then(|| StatusDetails {
+            causes,
+            ..self.about.clone()
+        });
         let status = failure_status(code, joined(&tally.denials, DENIAL), details);
         let mut response = json!({ "uid": self.uid, "allowed": false, "status": status });
         self.decorate(&mut response, tally);
-        Decision { label: "deny", code, policies: tally.deniers(), member: ("response", response) }
+        Decision {
+            label: "deny",
+            code,
+            policies: tally.deniers(),
+            member: ("response", response),
+        }
     }
 
     /// The admission, with a patch if there is one (base64 of a JSON array of operations).
@@ -99,7 +120,12 @@ impl Request {
             response["patch"] = json!(patch);
         }
         self.decorate(&mut response, tally);
-        Decision { label: "allow", code: 200, policies, member: ("response", response) }
+        Decision {
+            label: "allow",
+            code: 200,
+            policies,
+            member: ("response", response),
+        }
     }
 
     fn decorate(&self, response: &mut Value, tally: &Tally) {
@@ -108,7 +134,12 @@ impl Request {
             response["warnings"] = json!(warnings);
         }
         if !tally.annotations.is_empty() {
-            response["auditAnnotations"] = tally.annotations.iter().cloned().map(|(k, v)| (k, json!(v))).collect();
+            response["auditAnnotations"] = tally
+                .annotations
+                .iter()
+                .cloned()
+                .map(|(k, v)| (k, json!(v)))
+                .collect();
         }
     }
 }
@@ -116,9 +147,26 @@ impl Request {
 /// A refusal of the envelope alone.
 pub(crate) fn refuse(envelope: &Envelope, refusal: &Refusal) -> (&'static str, Value) {
     let seconds = refusal.retry.then(|| retry_after(&envelope.uid));
-    let details = seconds.map(|seconds| StatusDetails { retry_after_seconds: seconds, ..StatusDetails::default() });
+    let details = seconds.map(|seconds| StatusDetails {
+        retry_after_seconds: seconds,
+        ..details(String::new(), String::new(), String::new())
+    });
     let status = failure_status(refusal.code, refusal.text.clone(), details);
-    ("response", json!({ "uid": envelope.uid, "allowed": false, "status": status }))
+    (
+        "response",
+        json!({ "uid": envelope.uid, "allowed": false, "status": status }),
+    )
+}
+
+fn details(name: String, group: String, kind: String) -> StatusDetails {
+    StatusDetails {
+        name,
+        group,
+        kind,
+        uid: String::new(),
+        causes: Vec::new(),
+        retry_after_seconds: 0,
+    }
 }
 
 /// 1 to 8 seconds, spread by the uid so that those who were sent away together do not come back together.
@@ -158,7 +206,11 @@ fn reason(code: u16) -> &'static str {
 }
 
 fn cause(said: &Said, reason: &str) -> StatusCause {
-    let kind = if reason == "Invalid" { "FieldValueInvalid" } else { "FieldValueForbidden" };
+    let kind = if reason == "Invalid" {
+        "FieldValueInvalid"
+    } else {
+        "FieldValueForbidden"
+    };
     StatusCause {
         reason: kind.to_owned(),
         message: said.text(),

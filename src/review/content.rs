@@ -21,15 +21,29 @@ pub(crate) fn object(parent: &Document, key: &str) -> Result<Document, String> {
 pub(crate) fn string(parent: &Document, key: &str) -> Result<String, String> {
     match member(parent, key) {
         None => Ok(String::new()),
-        Some(text) => text.as_str().map(str::to_owned).ok_or_else(|| wrong(key, "a string", &text)),
+        Some(text) => text
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| wrong(key, "a string", &text)),
     }
 }
 
 /// A member that is a list of strings; an empty one where it is absent.
 pub(crate) fn strings(parent: &Document, key: &str) -> Result<Vec<String>, String> {
-    let Some(list) = member(parent, key) else { return Ok(Vec::new()) };
-    let items = list.items().ok_or_else(|| wrong(key, "a list of strings", &list))?;
-    items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(|| wrong(key, "a list of strings", item))).collect()
+    let Some(list) = member(parent, key) else {
+        return Ok(Vec::new());
+    };
+    let items = list
+        .items()
+        .ok_or_else(|| wrong(key, "a list of strings", &list))?;
+    items
+        .iter()
+        .map(|item| {
+            item.as_str()
+                .map(str::to_owned)
+                .ok_or_else(|| wrong(key, "a list of strings", item))
+        })
+        .collect()
 }
 
 /// Refuses a member that is neither absent nor an object of lists of strings.

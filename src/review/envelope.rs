@@ -40,12 +40,18 @@ impl EnvelopeHint {
     fn walk(&mut self, text: &[u8]) -> Result<(), Error> {
         let mut tokens = Tokens::new(text);
         if tokens.next()? != Some(Token::ObjectStart) {
-            return Err(Error { problem: Problem::Syntax, offset: 0 });
+            return Err(Error {
+                problem: Problem::Syntax,
+                offset: 0,
+            });
         }
         let mut seen = HashSet::new();
         while let Some(Token::Key(key)) = tokens.next()? {
             if !seen.insert(key.to_string()) {
-                return Err(Error { problem: Problem::DuplicateKey, offset: tokens.offset() });
+                return Err(Error {
+                    problem: Problem::DuplicateKey,
+                    offset: tokens.offset(),
+                });
             }
             match &*key {
                 "kind" => self.kind = string(&mut tokens)?,
@@ -56,7 +62,10 @@ impl EnvelopeHint {
         }
         match tokens.next()? {
             None => Ok(()),
-            Some(_) => Err(Error { problem: Problem::Trailing, offset: tokens.offset() }),
+            Some(_) => Err(Error {
+                problem: Problem::Trailing,
+                offset: tokens.offset(),
+            }),
         }
     }
 
@@ -68,7 +77,10 @@ impl EnvelopeHint {
         while let Some(Token::Key(key)) = tokens.next()? {
             match &*key {
                 "uid" if self.uid.is_some() => {
-                    return Err(Error { problem: Problem::DuplicateKey, offset: tokens.offset() });
+                    return Err(Error {
+                        problem: Problem::DuplicateKey,
+                        offset: tokens.offset(),
+                    });
                 }
                 "uid" => self.uid = string(tokens)?,
                 _ => tokens.skip_value()?,
@@ -97,7 +109,11 @@ mod tests {
 
     fn hint(kind: &str, api_version: &str, uid: &str) -> EnvelopeHint {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        EnvelopeHint { kind: some(kind), api_version: some(api_version), uid: some(uid) }
+        EnvelopeHint {
+            kind: some(kind),
+            api_version: some(api_version),
+            uid: some(uid),
+        }
     }
 
     #[test]
@@ -105,7 +121,10 @@ mod tests {
         let whole = hint("AdmissionReview", "admission.k8s.io/v1", "u-1");
         assert_eq!(EnvelopeHint::scan(WIRE.as_bytes()), whole);
         assert_eq!(EnvelopeHint::scan(&WIRE.as_bytes()[..95]), whole);
-        assert_eq!(EnvelopeHint::scan(&WIRE.as_bytes()[..60]), hint("AdmissionReview", "admission.k8s.io/v1", ""));
+        assert_eq!(
+            EnvelopeHint::scan(&WIRE.as_bytes()[..60]),
+            hint("AdmissionReview", "admission.k8s.io/v1", "")
+        );
         assert_eq!(EnvelopeHint::scan(b"rubbish"), EnvelopeHint::default());
         assert_eq!(EnvelopeHint::scan(b""), EnvelopeHint::default());
     }
@@ -119,9 +138,20 @@ mod tests {
     #[test]
     fn unreadable_content_leaves_the_envelope_readable() {
         let deep = format!("{}1{}", "[".repeat(9_999), "]".repeat(9_999));
-        for object in [deep.as_str(), "1e999", "\"\\ud800\"", "{\"a\":1,\"a\":2}", "18446744073709551616"] {
-            let text = format!(r#"{{"kind":"K","apiVersion":"v","request":{{"object":{object},"uid":"u"}}}}"#);
-            assert_eq!(EnvelopeHint::read(text.as_bytes()), Ok(hint("K", "v", "u")), "{object:.30}");
+        for object in [
+            deep.as_str(),
+            "1e999",
+            "\"\\ud800\"",
+            "{\"a\":1,\"a\":2}",
+            "18446744073709551616",
+        ] {
+            let text =
+                format!(r#"{{"kind":"K","apiVersion":"v","request":{{"object":{object},"uid":"u"}}}}"#);
+            assert_eq!(
+                EnvelopeHint::read(text.as_bytes()),
+                Ok(hint("K", "v", "u")),
+                "{object:.30}"
+            );
         }
         let text = b"{\"kind\":\"K\",\"x\":\"\xff\",\"apiVersion\":\"v\"}";
         assert_eq!(EnvelopeHint::read(text), Ok(hint("K", "v", "")));
@@ -132,7 +162,10 @@ mod tests {
         let problem = |text: &str| EnvelopeHint::read(text.as_bytes()).unwrap_err().problem;
         assert_eq!(problem(r#"{"kind":"K","kind":"K"}"#), Problem::DuplicateKey);
         assert_eq!(problem(r#"{"request":{},"request":{}}"#), Problem::DuplicateKey);
-        assert_eq!(problem(r#"{"request":{"uid":"a","uid":"b"}}"#), Problem::DuplicateKey);
+        assert_eq!(
+            problem(r#"{"request":{"uid":"a","uid":"b"}}"#),
+            Problem::DuplicateKey
+        );
         assert_eq!(problem("[]"), Problem::Syntax);
         assert_eq!(problem(r#"{"kind":"K""#), Problem::Syntax);
         assert_eq!(problem(r#"{"a":[1 2]}"#), Problem::Syntax);

@@ -78,8 +78,17 @@ impl Failure {
 
     /// The table. `on_fault` is the gate's setting; authn and image have none.
     pub(crate) fn reply(&self, gate: Gate, on_fault: OnFault) -> Reply {
-        let http = |status, text: &str| Reply::Http { status, text: text.to_owned() };
-        let refuse = |code, text: &str| Reply::Refusal(Refusal { code, text: text.to_owned(), retry: false });
+        let http = |status, text: &str| Reply::Http {
+            status,
+            text: text.to_owned(),
+        };
+        let refuse = |code, text: &str| {
+            Reply::Refusal(Refusal {
+                code,
+                text: text.to_owned(),
+                retry: false,
+            })
+        };
         let admission = matches!(gate, Gate::Mutate | Gate::Validate);
         match self {
             Failure::Envelope(problem) => http(400, problem),
@@ -98,9 +107,11 @@ impl Failure {
                 (Gate::Authn | Gate::Image, _) | (_, OnFault::Defer) => http(503, DEADLINE),
                 (Gate::Authz | Gate::Mutate | Gate::Validate, OnFault::Deny) => refuse(504, DEADLINE),
             },
-            Failure::Overload if admission && on_fault == OnFault::Deny => {
-                Reply::Refusal(Refusal { code: 429, text: OVERLOAD.to_owned(), retry: true })
-            }
+            Failure::Overload if admission && on_fault == OnFault::Deny => Reply::Refusal(Refusal {
+                code: 429,
+                text: OVERLOAD.to_owned(),
+                retry: true,
+            }),
             Failure::Overload => http(503, OVERLOAD),
             Failure::NoPolicySet if admission && on_fault == OnFault::Deny => refuse(503, NO_POLICY_SET),
             Failure::NoPolicySet => http(503, NO_POLICY_SET),
@@ -121,7 +132,9 @@ mod tests {
     fn cell(failure: &Failure, gate: Gate, on_fault: OnFault) -> String {
         match failure.reply(gate, on_fault) {
             Reply::Http { status, .. } => status.to_string(),
-            Reply::Refusal(Refusal { code, retry, .. }) => format!("refusal {code}{}", if retry { " retry" } else { "" }),
+            Reply::Refusal(Refusal { code, retry, .. }) => {
+                format!("refusal {code}{}", if retry { " retry" } else { "" })
+            }
         }
     }
 
@@ -134,14 +147,80 @@ mod tests {
             (Caller, ["401"; 8]),
             (Content(String::new()), ["refusal 400"; 8]),
             (BodyTooLarge, ["refusal 413"; 8]),
-            (Fault, ["503", "refusal 500", "refusal 500", "refusal 500", "refusal 500", "503", "503", "503"]),
-            (Panic, ["503", "refusal 500", "refusal 500", "refusal 500", "refusal 500", "503", "503", "503"]),
-            (Deadline, ["503", "refusal 504", "503", "refusal 504", "refusal 504", "503", "503", "503"]),
-            (Overload, ["503", "503", "503", "refusal 429 retry", "refusal 429 retry", "503", "503", "503"]),
-            (NoPolicySet, ["503", "503", "503", "refusal 503", "refusal 503", "503", "503", "503"]),
+            (
+                Fault,
+                [
+                    "503",
+                    "refusal 500",
+                    "refusal 500",
+                    "refusal 500",
+                    "refusal 500",
+                    "503",
+                    "503",
+                    "503",
+                ],
+            ),
+            (
+                Panic,
+                [
+                    "503",
+                    "refusal 500",
+                    "refusal 500",
+                    "refusal 500",
+                    "refusal 500",
+                    "503",
+                    "503",
+                    "503",
+                ],
+            ),
+            (
+                Deadline,
+                [
+                    "503",
+                    "refusal 504",
+                    "503",
+                    "refusal 504",
+                    "refusal 504",
+                    "503",
+                    "503",
+                    "503",
+                ],
+            ),
+            (
+                Overload,
+                [
+                    "503",
+                    "503",
+                    "503",
+                    "refusal 429 retry",
+                    "refusal 429 retry",
+                    "503",
+                    "503",
+                    "503",
+                ],
+            ),
+            (
+                NoPolicySet,
+                [
+                    "503",
+                    "503",
+                    "503",
+                    "refusal 503",
+                    "refusal 503",
+                    "503",
+                    "503",
+                    "503",
+                ],
+            ),
         ];
         for (failure, want) in table {
-            let gates = [Gate::Authn, Gate::Authz, Gate::Image, Gate::Mutate, Gate::Validate];
+            let gates = [
+                Gate::Authn,
+                Gate::Authz,
+                Gate::Image,
+                Gate::Mutate,
+                Gate::Validate,
+            ];
             let mut got: Vec<_> = gates.map(|gate| cell(&failure, gate, OnFault::Deny)).to_vec();
             let deferring = [Gate::Authz, Gate::Mutate, Gate::Validate];
             got.extend(deferring.map(|gate| cell(&failure, gate, OnFault::Defer)));

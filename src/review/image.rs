@@ -3,11 +3,11 @@
 //! Any `deny` denies. Else, if a policy has `allow`, one must be true. Else the images are allowed if any policy was
 //! asked, and if none was, what the operator set decides.
 
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 use super::content::{member, object, string, wrong};
 use super::tally::Tally;
-use super::text::{joined, REASON};
+use super::text::{REASON, joined};
 use super::{Decision, Envelope, Failure, Received, Refusal, Review, Settings};
 use crate::gate::Gate;
 use crate::policy::{Document, Outcome, Policy};
@@ -35,7 +35,9 @@ impl Review for ImageReview {
             string(&annotations, &key)?;
         }
         if let Some(containers) = member(&spec, "containers") {
-            let list = containers.items().ok_or_else(|| wrong("containers", "a list", &containers))?;
+            let list = containers
+                .items()
+                .ok_or_else(|| wrong("containers", "a list", &containers))?;
             for container in list {
                 if container.kind() != "object" {
                     return Err(wrong("containers", "a list of objects", &container));
@@ -105,9 +107,20 @@ impl ImageReview {
             status["reason"] = json!(reason);
         }
         if !self.tally.annotations.is_empty() {
-            status["auditAnnotations"] = self.tally.annotations.iter().cloned().map(|(k, v)| (k, json!(v))).collect();
+            status["auditAnnotations"] = self
+                .tally
+                .annotations
+                .iter()
+                .cloned()
+                .map(|(k, v)| (k, json!(v)))
+                .collect();
         }
         let label = if allowed { "allow" } else { "deny" };
-        Decision { label, code: 200, policies, member: ("status", status) }
+        Decision {
+            label,
+            code: 200,
+            policies,
+            member: ("status", status),
+        }
     }
 }

@@ -3,14 +3,14 @@
 //! Each policy sees the object as patched so far. A patch that is not empty makes the whole chain run once more on its
 //! result: the API server calls webhooks again after others changed the object, so a mutation must be idempotent.
 
-use base64::engine::general_purpose::STANDARD;
 use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::admission::{self, Request};
 use super::tally::Tally;
-use super::{raise, Decision, Envelope, Failure, Received, Refusal, Review, Settings};
+use super::{Decision, Envelope, Failure, Received, Refusal, Review, Settings, raise};
 use crate::gate::Gate;
 use crate::patch::{self, Order};
 use crate::policy::{Document, Fault, Mutation, Outcome, Policy};
@@ -42,7 +42,11 @@ impl Review for Mutating {
     fn read(received: Received<'_>) -> Result<Self, String> {
         let request = Request::read(received.document)?;
         // From the text and not from the engine's form, which does not tell 1.0 from 1.
-        let object = request.object.is_some().then(|| original_object(received.body)).transpose()?;
+        let object = request
+            .object
+            .is_some()
+            .then(|| original_object(received.body))
+            .transpose()?;
         Ok(Mutating {
             input: request.input.clone(),
             first: object.map(|object| patch::Mutation::new(object, &request.subresource)),
@@ -71,12 +75,17 @@ impl Review for Mutating {
             Some(second) => Some(&mut second.mutation),
             None => self.first.as_mut(),
         };
-        let (Some(target), Some(mutation)) = (target, mutation) else { return };
+        let (Some(target), Some(mutation)) = (target, mutation) else {
+            return;
+        };
         match apply(target, mutation) {
             Ok(false) => {}
             Ok(true) => {
                 let object = Document::from_json(target.object());
-                self.input = self.request.input.with("request", self.request.request.with("object", object));
+                self.input = self
+                    .request
+                    .input
+                    .with("request", self.request.request.with("object", object));
                 match &mut self.second {
                     None => self.mutators.push(policy.name.clone()),
                     Some(second) => {
@@ -84,7 +93,9 @@ impl Review for Mutating {
                     }
                 }
             }
-            Err(error) => self.tally.fault(&policy.name, Fault::Patch(error.to_string()), true),
+            Err(error) => self
+                .tally
+                .fault(&policy.name, Fault::Patch(error.to_string()), true),
         }
     }
 
@@ -97,7 +108,10 @@ impl Review for Mutating {
         match &self.first {
             Some(first) if self.second.is_none() && !denied_or_failed && !first.operations().is_empty() => {
                 let mutation = patch::Mutation::new(first.object().clone(), &self.request.subresource);
-                self.second = Some(Second { mutation, changed_by: None });
+                self.second = Some(Second {
+                    mutation,
+                    changed_by: None,
+                });
                 true
             }
             _ => false,
@@ -111,8 +125,13 @@ impl Review for Mutating {
         if let Some(failure) = self.tally.failure() {
             return Err(failure);
         }
-        let Some(first) = &self.first else { return Ok(self.request.allowed(&self.tally, Vec::new(), None)) };
-        if let Some(Second { mutation, changed_by: Some(policy) }) = &self.second
+        let Some(first) = &self.first else {
+            return Ok(self.request.allowed(&self.tally, Vec::new(), None));
+        };
+        if let Some(Second {
+            mutation,
+            changed_by: Some(policy),
+        }) = &self.second
             && !patch::same(first.object(), mutation.object())
         {
             return Err(raise(&mut self.tally, policy, Fault::NotIdempotent));
@@ -144,7 +163,8 @@ fn original_object(body: &[u8]) -> Result<Value, String> {
     struct Request {
         object: Value,
     }
-    let review: Review = serde_json::from_slice(body).map_err(|_| "the object is nested too deep".to_owned())?;
+    let review: Review =
+        serde_json::from_slice(body).map_err(|_| "the object is nested too deep".to_owned())?;
     Ok(review.request.object)
 }
 

@@ -3,11 +3,11 @@
 //! Any `deny` denies, else any `allow` allows, else there is no opinion and the next authorizer is asked. A reason comes
 //! only from the policies that decided: the API server shows reasons of "no opinion" to the user, too.
 
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 use super::content::{check_extra, member, object, string, strings, wrong};
 use super::tally::Tally;
-use super::text::{cut, joined, Said, REASON};
+use super::text::{REASON, Said, cut, joined};
 use super::{Decision, Envelope, Failure, Received, Refusal, Review, Settings};
 use crate::gate::Gate;
 use crate::policy::{Document, Message, Outcome, Policy};
@@ -23,7 +23,8 @@ pub(crate) struct SubjectAccessReview {
 impl Review for SubjectAccessReview {
     const GATE: Gate = Gate::Authz;
     const KIND: &'static str = "SubjectAccessReview";
-    const API_VERSIONS: &'static [&'static str] = &["authorization.k8s.io/v1", "authorization.k8s.io/v1beta1"];
+    const API_VERSIONS: &'static [&'static str] =
+        &["authorization.k8s.io/v1", "authorization.k8s.io/v1beta1"];
 
     fn read(received: Received<'_>) -> Result<Self, String> {
         let review = received.document;
@@ -43,7 +44,12 @@ impl Review for SubjectAccessReview {
         } else {
             review
         };
-        Ok(SubjectAccessReview { input, allowed_by: Vec::new(), reasons: Vec::new(), tally: Tally::default() })
+        Ok(SubjectAccessReview {
+            input,
+            allowed_by: Vec::new(),
+            reasons: Vec::new(),
+            tally: Tally::default(),
+        })
     }
 
     fn input(&self) -> &Document {
@@ -56,8 +62,14 @@ impl Review for SubjectAccessReview {
             self.allowed_by.push(policy.name.clone());
         }
         if let Some(msg) = outcome.reason.filter(|reason| !reason.is_empty()) {
-            let message = Message { msg, ..Message::default() };
-            self.reasons.push(Said { policy: policy.name.clone(), message });
+            let message = Message {
+                msg,
+                ..Message::default()
+            };
+            self.reasons.push(Said {
+                policy: policy.name.clone(),
+                message,
+            });
         }
     }
 
@@ -70,7 +82,12 @@ impl Review for SubjectAccessReview {
         if !deniers.is_empty() {
             let mut said = self.tally.denials.clone();
             said.extend(self.reasons_of(&deniers));
-            return Ok(decision("deny", deniers, json!({ "allowed": false, "denied": true }), &said));
+            return Ok(decision(
+                "deny",
+                deniers,
+                json!({ "allowed": false, "denied": true }),
+                &said,
+            ));
         }
         if let Some(failure) = self.tally.failure() {
             return Err(failure);
@@ -79,17 +96,28 @@ impl Review for SubjectAccessReview {
             return Ok(no_opinion());
         }
         let said: Vec<_> = self.reasons_of(&self.allowed_by).collect();
-        Ok(decision("allow", self.allowed_by.clone(), json!({ "allowed": true }), &said))
+        Ok(decision(
+            "allow",
+            self.allowed_by.clone(),
+            json!({ "allowed": true }),
+            &said,
+        ))
     }
 
     fn refuse(_: &Envelope, refusal: &Refusal) -> (&'static str, Value) {
-        ("status", json!({ "allowed": false, "denied": true, "reason": refusal.text }))
+        (
+            "status",
+            json!({ "allowed": false, "denied": true, "reason": refusal.text }),
+        )
     }
 }
 
 impl SubjectAccessReview {
     fn reasons_of(&self, policies: &[String]) -> impl Iterator<Item = Said> {
-        self.reasons.iter().filter(|said| policies.contains(&said.policy)).cloned()
+        self.reasons
+            .iter()
+            .filter(|said| policies.contains(&said.policy))
+            .cloned()
     }
 }
 
@@ -102,7 +130,12 @@ fn decision(label: &'static str, policies: Vec<String>, mut status: Value, said:
     if !said.is_empty() {
         status["reason"] = json!(cut(&joined(said, REASON), REASON));
     }
-    Decision { label, code: 200, policies, member: ("status", status) }
+    Decision {
+        label,
+        code: 200,
+        policies,
+        member: ("status", status),
+    }
 }
 
 /// Exactly one of the two kinds of attributes, and no selector in two forms: two readers could understand two things.
@@ -111,7 +144,15 @@ fn check_attributes(spec: &Document) -> Result<(), String> {
     let path = member(spec, "nonResourceAttributes");
     match (&resource, &path) {
         (Some(attributes), None) => {
-            for key in ["namespace", "verb", "group", "version", "resource", "subresource", "name"] {
+            for key in [
+                "namespace",
+                "verb",
+                "group",
+                "version",
+                "resource",
+                "subresource",
+                "name",
+            ] {
                 string(&object(spec, "resourceAttributes")?, key)?;
             }
             for key in ["fieldSelector", "labelSelector"] {

@@ -1,7 +1,7 @@
 //! What the policies of a review said so far: the part of combining that all gates share.
 
-use super::text::{self, Said};
 use super::Failure;
+use super::text::{self, Said};
 use crate::policy::{Fault, Outcome, Policy};
 
 /// The fault of a policy.
@@ -25,15 +25,25 @@ pub(crate) struct Tally {
 impl Tally {
     /// Takes a policy's denials, warnings and annotations.
     pub(crate) fn take(&mut self, policy: &Policy, outcome: &mut Outcome) {
-        let said = |message| Said { policy: policy.name.clone(), message };
+        let said = |message| Said {
+            policy: policy.name.clone(),
+            message,
+        };
         self.denials.extend(outcome.deny.drain(..).map(said));
         self.warnings.extend(outcome.warn.drain(..).map(said));
-        self.annotations.extend(text::annotations(&policy.name, std::mem::take(&mut outcome.audit_annotations)));
+        self.annotations.extend(text::annotations(
+            &policy.name,
+            std::mem::take(&mut outcome.audit_annotations),
+        ));
     }
 
     /// Takes a policy's fault.
     pub(crate) fn fault(&mut self, policy: &str, fault: Fault, counts: bool) {
-        self.faults.push(PolicyFault { policy: policy.to_owned(), fault, counts });
+        self.faults.push(PolicyFault {
+            policy: policy.to_owned(),
+            fault,
+            counts,
+        });
     }
 
     /// The failure that the faults amount to, if one counts and no denial stands before it.

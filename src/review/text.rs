@@ -34,7 +34,9 @@ pub(crate) fn joined(said: &[Said], limit: usize) -> String {
 
 /// The same text without control characters, which the API server and terminals take badly.
 pub(crate) fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 /// The text, or its beginning and `…`, in at most so many bytes.
@@ -72,12 +74,24 @@ pub(crate) fn warnings(said: &[Said]) -> Vec<String> {
 /// The annotations of one policy as the API server takes them: `<policy>.<key>` in the letters and the length of a
 /// qualified name, values cut. A key that has no letter or digit is dropped, as the API server would.
 pub(crate) fn annotations(policy: &str, annotations: Vec<(String, String)>) -> Vec<(String, String)> {
-    let valid = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
+    let valid = |c: char| {
+        if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') {
+            c
+        } else {
+            '_'
+        }
+    };
     let key = |key: &str| -> String {
-        let key: String = format!("{policy}.{key}").chars().map(valid).take(ANNOTATION_KEY).collect();
+        let key: String = format!("{policy}.{key}")
+            .chars()
+            .map(valid)
+            .take(ANNOTATION_KEY)
+            .collect();
         key.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
     };
-    let all = annotations.into_iter().map(|(name, value)| (key(&name), cut(&value, REASON)));
+    let all = annotations
+        .into_iter()
+        .map(|(name, value)| (key(&name), cut(&value, REASON)));
     all.filter(|(key, _)| !key.is_empty()).collect()
 }
 
@@ -86,7 +100,10 @@ pub(crate) fn field_path(pointer: &str) -> String {
     let mut path = String::new();
     for token in pointer.split('/').skip(1) {
         let token = token.replace("~1", "/").replace("~0", "~");
-        let plain = !token.is_empty() && token.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+        let plain = !token.is_empty()
+            && token
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
         let index = token.bytes().all(|byte| byte.is_ascii_digit());
         if plain && !index {
             if !path.is_empty() {
@@ -105,12 +122,21 @@ mod tests {
     use super::*;
 
     fn said(policy: &str, msg: &str) -> Said {
-        Said { policy: policy.into(), message: Message { msg: msg.into(), ..Message::default() } }
+        Said {
+            policy: policy.into(),
+            message: Message {
+                msg: msg.into(),
+                ..Message::default()
+            },
+        }
     }
 
     #[test]
     fn texts_are_one_line_with_the_policys_name() {
-        assert_eq!(joined(&[said("a", "x\ny\u{7}"), said("b", "z")], DENIAL), "[a] x y ; [b] z");
+        assert_eq!(
+            joined(&[said("a", "x\ny\u{7}"), said("b", "z")], DENIAL),
+            "[a] x y ; [b] z"
+        );
     }
 
     #[test]
@@ -139,7 +165,10 @@ mod tests {
         assert_eq!(pairs("a/b c"), [("labels.a_b_c".to_owned(), "v".to_owned())]);
         assert_eq!(pairs(&"k".repeat(100))[0].0.len(), 63);
         assert_eq!(pairs("x-")[0].0, "labels.x");
-        assert_eq!(annotations("l", vec![("k".into(), "v".repeat(2000))])[0].1.len(), REASON);
+        assert_eq!(
+            annotations("l", vec![("k".into(), "v".repeat(2000))])[0].1.len(),
+            REASON
+        );
     }
 
     #[test]

@@ -3,13 +3,13 @@
 //! A `deny` wins over all; else the user of the first policy by (order, name); else a bare `authenticated: false`, which
 //! means "not mine". Identities that must not be given out are refused in [`super::identity`].
 
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 use super::content::{object, string, strings};
 use super::identity::checked;
 use super::tally::Tally;
-use super::text::{cut, joined, one_line, REASON};
-use super::{raise, Decision, Envelope, Failure, Received, Refusal, Review, Settings};
+use super::text::{REASON, cut, joined, one_line};
+use super::{Decision, Envelope, Failure, Received, Refusal, Review, Settings, raise};
 use crate::gate::Gate;
 use crate::policy::{Document, Fault, Outcome, Policy, User};
 
@@ -33,7 +33,8 @@ struct Found {
 impl Review for TokenReview {
     const GATE: Gate = Gate::Authn;
     const KIND: &'static str = "TokenReview";
-    const API_VERSIONS: &'static [&'static str] = &["authentication.k8s.io/v1", "authentication.k8s.io/v1beta1"];
+    const API_VERSIONS: &'static [&'static str] =
+        &["authentication.k8s.io/v1", "authentication.k8s.io/v1beta1"];
 
     fn read(received: Received<'_>) -> Result<Self, String> {
         let review = received.document;
@@ -42,7 +43,12 @@ impl Review for TokenReview {
             return Err("`spec.token` is empty".to_owned());
         }
         let asked = strings(&spec, "audiences")?;
-        Ok(TokenReview { input: review, asked, users: Vec::new(), tally: Tally::default() })
+        Ok(TokenReview {
+            input: review,
+            asked,
+            users: Vec::new(),
+            tally: Tally::default(),
+        })
     }
 
     fn input(&self) -> &Document {
@@ -58,7 +64,12 @@ impl Review for TokenReview {
         self.tally.take(policy, &mut outcome);
         if let Some(user) = outcome.user {
             let (policy, order) = (policy.name.clone(), policy.order);
-            self.users.push(Found { policy, order, user, audiences: outcome.audiences });
+            self.users.push(Found {
+                policy,
+                order,
+                user,
+                audiences: outcome.audiences,
+            });
         }
     }
 
@@ -76,7 +87,11 @@ impl Review for TokenReview {
         }
         let mut users = self.users.iter();
         let Some(first) = users.next() else {
-            return Ok(decision("no_opinion", Vec::new(), json!({ "authenticated": false })));
+            return Ok(decision(
+                "no_opinion",
+                Vec::new(),
+                json!({ "authenticated": false }),
+            ));
         };
         if let Some(other) = users.find(|other| other.order == first.order && other.user != first.user) {
             return Err(raise(&mut self.tally, &other.policy, Fault::TwoUsers));
@@ -105,15 +120,26 @@ impl TokenReview {
 
     /// The audiences to answer with: none where the policy knows of none, else those asked for that the token has.
     fn audiences(&self, found: &Found) -> Result<Option<Vec<String>>, String> {
-        let Some(of_token) = &found.audiences else { return Ok(None) };
+        let Some(of_token) = &found.audiences else {
+            return Ok(None);
+        };
         let asked = |audience: &&String| self.asked.is_empty() || self.asked.contains(audience);
         let both: Vec<String> = of_token.iter().filter(asked).cloned().collect();
-        if both.is_empty() { Err("the token is for other audiences".to_owned()) } else { Ok(Some(both)) }
+        if both.is_empty() {
+            Err("the token is for other audiences".to_owned())
+        } else {
+            Ok(Some(both))
+        }
     }
 }
 
 fn decision(label: &'static str, policies: Vec<String>, status: Value) -> Decision {
-    Decision { label, code: 200, policies, member: ("status", status) }
+    Decision {
+        label,
+        code: 200,
+        policies,
+        member: ("status", status),
+    }
 }
 
 fn status(user: &User, audiences: Option<Vec<String>>) -> Value {

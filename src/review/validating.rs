@@ -20,7 +20,10 @@ impl Review for Validating {
     const API_VERSIONS: &'static [&'static str] = admission::API_VERSIONS;
 
     fn read(received: Received<'_>) -> Result<Self, String> {
-        Ok(Validating { request: Request::read(received.document)?, tally: Tally::default() })
+        Ok(Validating {
+            request: Request::read(received.document)?,
+            tally: Tally::default(),
+        })
     }
 
     fn input(&self) -> &Document {
