@@ -86,6 +86,8 @@ test_other_requests_are_no_business_of_it if {
 		{"verb": "delete", "subresource": ""},
 		{"verb": "list", "resource": "*", "subresource": ""},
 		{"resource": "deployments"},
+		{"resource": "*", "subresource": "log"},
+		{"resource": "pods/exec", "subresource": "log"},
 		{"group": "metrics.k8s.io"},
 	] {
 		messages := exec_kube_system.deny with input as review(object.union(exec("kube-system"), part))

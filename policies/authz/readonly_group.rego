@@ -48,7 +48,7 @@ resources := object.get(input, ["parameters", "resources"], {
 allow if {
 	asked.verb in {"get", "list", "watch"}
 	resource in resources[object.get(asked, "group", "")]
-	some group in input.spec.groups
+	group := input.spec.groups[_]
 	group in groups
 }
 

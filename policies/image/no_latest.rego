@@ -8,7 +8,7 @@ package kubernetes.image.no_latest
 import data.regate.lib.images
 
 deny contains sprintf(`image "%v" needs a tag other than latest, or a digest`, [image]) if {
-	some container in input.spec.containers
+	container := input.spec.containers[_]
 	image := object.get(container, "image", "")
 	not images.pinned(image)
 }

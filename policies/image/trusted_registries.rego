@@ -12,7 +12,7 @@ import data.regate.lib.images
 registries := object.get(input, ["parameters", "registries"], ["docker.io/library", "registry.k8s.io"])
 
 deny contains sprintf(`image "%v" is not from a trusted registry`, [image]) if {
-	some container in input.spec.containers
+	container := input.spec.containers[_]
 	image := object.get(container, "image", "")
 	not trusted(image)
 }

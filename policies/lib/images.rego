@@ -54,13 +54,7 @@ split_registry(image) := {"registry": canonical(lower(first)), "rest": substring
 	is_host(first)
 } else := {"registry": "docker.io", "rest": image}
 
-is_host(segment) if contains(segment, ".")
-
-is_host(segment) if contains(segment, ":")
-
-is_host("localhost")
-
-is_host(segment) if lower(segment) != segment
+is_host(segment) if regex.match("[.:A-Z]|^localhost$", segment)
 
 canonical(registry) := "docker.io" if {
 	registry == "index.docker.io"

@@ -67,7 +67,7 @@ old_spec := object.get(input.request, array.concat(["oldObject"], spec_path), {}
 # container of that name in the same list before, as `old`, which is empty when there was none.
 containers := [entry |
 	some list, title in container_lists
-	some i, container in spec[list]
+	container := spec[list][i]
 	is_object(container)
 	name := object.get(container, "name", "")
 	entry := {
@@ -79,9 +79,10 @@ containers := [entry |
 	}
 ]
 
-old_container(list, name) := same[0] if {
+old_container(list, name) := old if {
 	same := [container |
-		some container in old_spec[list]
+		container := old_spec[list][_]
 		container.name == name
 	]
+	old := same[0]
 } else := {}

@@ -41,6 +41,7 @@ test_only_new_pods_are_changed if {
 		fixtures.update(pod, pod),
 		fixtures.delete(pod),
 		fixtures.exec,
+		fixtures.create({"apiVersion": "v1", "kind": "Service", "metadata": {}, "spec": {}}),
 		fixtures.create({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {}}),
 		fixtures.create({"apiVersion": "example.com/v1", "kind": "Pod", "metadata": {}}),
 		object.union(fixtures.create(pod), {"request": {"subResource": "binding"}}),

@@ -9,7 +9,7 @@ package kubernetes.mutation.security_context
 
 mutated := object.union(input.request.object, {"spec": spec}) if new_pod
 
-pod := input.request.object.spec
+pod := input.request.object.spec if is_object(input.request.object.spec)
 
 # The object's side of a union wins, so the defaults stand on the left.
 spec := object.union({"securityContext": {"seccompProfile": {"type": "RuntimeDefault"}}}, object.union(pod, lists))

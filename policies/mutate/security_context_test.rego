@@ -13,12 +13,12 @@ container(context) := {"name": "web", "image": "nginx:1", "securityContext": con
 bare := {"name": "web", "image": "nginx:1"}
 
 test_a_bare_pod_gets_the_safe_settings if {
-	pod := fixtures.pod({"containers": [bare], "initContainers": [bare, bare], "nodeName": "n1"})
+	pod := fixtures.pod({"containers": [bare], "initContainers": [bare, bare], "volumes": [{"name": "tmp"}]})
 	mutated := security_context.mutated with input as fixtures.create(pod)
 	mutated == fixtures.pod({
 		"containers": [container(safe)],
 		"initContainers": [container(safe), container(safe)],
-		"nodeName": "n1",
+		"volumes": [{"name": "tmp"}],
 		"securityContext": runtime_default,
 	})
 }
@@ -87,6 +87,7 @@ test_only_new_pods_are_changed if {
 		fixtures.update(pod, pod),
 		fixtures.delete(pod),
 		fixtures.exec,
+		fixtures.create({"apiVersion": "v1", "kind": "Service", "metadata": {}, "spec": {}}),
 		fixtures.create({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": {"spec": pod.spec}}}),
 		fixtures.create({"apiVersion": "example.com/v1", "kind": "Pod", "spec": pod.spec}),
 		object.union(fixtures.create(pod), {"request": {"subResource": "binding"}}),

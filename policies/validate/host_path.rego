@@ -8,7 +8,7 @@ package kubernetes.admission.host_path
 import data.regate.lib.pods
 
 deny contains {"msg": msg, "field": field} if {
-	some i, volume in pods.spec.volumes
+	volume := pods.spec.volumes[i]
 	is_object(volume.hostPath)
 	path := object.get(volume.hostPath, "path", "")
 	not path in old_paths
@@ -16,4 +16,4 @@ deny contains {"msg": msg, "field": field} if {
 	field := sprintf("%s/volumes/%d/hostPath", [pods.pointer, i])
 }
 
-old_paths contains volume.hostPath.path if some volume in pods.old_spec.volumes
+old_paths contains path if path := pods.old_spec.volumes[_].hostPath.path
