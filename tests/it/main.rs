@@ -1,1 +1,4 @@
+//! Tests of the whole: the real binary, and the sources as text.
 
+mod cli_config;
+mod manifests;
