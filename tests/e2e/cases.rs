@@ -6,6 +6,7 @@ mod image;
 mod mutate;
 mod outage;
 mod plain;
+mod starters;
 mod validate;
 mod verbs;
 mod versions;
@@ -28,6 +29,7 @@ pub(crate) const ALL: &[&[Case]] = &[
     verbs::CASES,
     versions::CASES,
     outage::CASES,
+    starters::CASES,
 ];
 
 /// Lists functions as cases under their own names.

@@ -13,6 +13,7 @@ mod pki;
 mod process;
 mod regate;
 mod stage;
+mod starters;
 
 use std::env;
 use std::pin::pin;

@@ -32,10 +32,10 @@ pub(crate) struct Regate {
 }
 
 impl Regate {
-    /// Serves a copy of the policies below `policies`, with certificates of its own; `more` are further flags.
-    pub(crate) fn start(program: &Path, policies: &Path, more: &[&str]) -> Result<Self> {
+    /// Serves the policies that `write` puts into a directory, with certificates of its own.
+    pub(crate) fn start(program: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {
         let directory = TempDir::with_prefix("regate-serve-")?;
-        copy(policies, &directory.path().join("policies"))?;
+        write(&directory.path().join("policies"))?;
         let certificates = directory.path().join("certificates");
         command(program, &["cert", path(&certificates)?, "--client-name", CALLER])?;
         let (port, probe_port) = (free_port()?, free_port()?);
@@ -52,8 +52,7 @@ impl Regate {
                 "--allow-client",
                 CALLER,
             ])
-            .args(["--shutdown-delay", "0s"])
-            .args(more);
+            .args(["--shutdown-delay", "0s"]);
         let mut process = Process::start("regate", &mut serve, &directory.path().join("regate.log"))?;
         process.wait_ready(START, || get(probe_port, "/readyz").is_ok())?;
         Ok(Self {
@@ -116,9 +115,9 @@ impl Regate {
         Ok(metrics.lines().filter(of_gate).filter_map(count).sum())
     }
 
-    /// The log so far.
-    pub(crate) fn log(&self) -> String {
-        self.process.log()
+    /// The end of its log.
+    pub(crate) fn log_tail(&self) -> String {
+        self.process.log_tail()
     }
 
     /// Ends the server, as an outage would.
@@ -209,7 +208,8 @@ fn get(port: u16, target: &str) -> Result<String> {
     Ok(body.to_owned())
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
+/// Copies a directory with all that is in it.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
     for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
         let entry = entry?;

@@ -10,7 +10,8 @@ use anyhow::{Result, anyhow};
 
 use crate::control_plane::{ControlPlane, Etcd};
 use crate::gates::Gates;
-use crate::regate::Registration;
+use crate::regate::{Registration, copy};
+use crate::starters;
 
 /// The binary under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_regate");
@@ -35,6 +36,7 @@ pub(crate) struct Stage {
     plain: Once<ControlPlane>,
     gates: Once<Gates>,
     beta: Once<Gates>,
+    starters: Once<Gates>,
 }
 
 impl Stage {
@@ -54,6 +56,12 @@ impl Stage {
         self.beta.get(|| self.gates_of_its_own(&[], ask_in_v1beta1))
     }
 
+    /// A control plane with the starter policies of the repository, and no other rules than those of each registration.
+    pub(crate) fn starters(&self) -> Result<Arc<Gates>> {
+        self.starters
+            .get(|| Gates::start(self.etcd()?, Path::new(PROGRAM), starters::write, &[], |_| Ok(())))
+    }
+
     /// A control plane for one case alone, which may end its server: `more` flags for `regate manifests`, and what
     /// `change` does to the files that it wrote.
     pub(crate) fn gates_of_its_own(
@@ -61,10 +69,11 @@ impl Stage {
         more: &[&str],
         change: impl FnOnce(&Registration) -> Result<()>,
     ) -> Result<Gates> {
+        let write = |directory: &Path| copy(Path::new(POLICIES), directory);
         Gates::start(
             self.etcd()?,
             Path::new(PROGRAM),
-            Path::new(POLICIES),
+            write,
             &[RULES, more].concat(),
             change,
         )
