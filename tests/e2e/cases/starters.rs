@@ -40,7 +40,10 @@ fn nobody_execs_into_kube_system_whatever_their_role_says(stage: &Stage) -> Resu
         .must("create clusterrolebinding jane --clusterrole=cluster-admin --user=jane")?;
     let jane = starters.plane().bearer(JANE)?;
     super::soon("the role counts", || {
-        Ok(jane.run("auth can-i create pods/exec -n default")?.stdout == "yes")
+        Ok(jane
+            .run("auth can-i create pods --subresource=exec -n default")?
+            .stdout
+            == "yes")
     })?;
     starters
         .admin()
@@ -53,7 +56,7 @@ fn nobody_execs_into_kube_system_whatever_their_role_says(stage: &Stage) -> Resu
          kube-system is not allowed"
     );
     assert_eq!(refused.code, 1);
-    let everywhere = jane.run("auth can-i create pods/exec -A")?;
+    let everywhere = jane.run("auth can-i create pods --subresource=exec -A")?;
     assert_eq!(
         (everywhere.code, everywhere.stdout.as_str()),
         (
