@@ -22,7 +22,8 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{
-    AdmissionFault, AllowedIdentity, AuthzFault, Config, Gates, ImageDefault, Policies, PolicySource, Resolved, Setting,
+    AdmissionFault, AllowedIdentity, AuthzFault, Config, Gates, ImageDefault, Policies, PolicySource,
+    Resolved, Setting,
 };
 use crate::policy::files::{Files, Sources};
 use crate::policy::load::load;
@@ -149,7 +150,10 @@ fn sources(policies: &Policies, more: Vec<PathBuf>) -> Sources {
         PolicySource::Default => Vec::new(),
         PolicySource::Paths(paths) => paths.clone(),
     };
-    Sources { policies: configured.into_iter().chain(more).collect(), data: policies.data.clone() }
+    Sources {
+        policies: configured.into_iter().chain(more).collect(),
+        data: policies.data.clone(),
+    }
 }
 
 /// The policies of a command that works on them offline: `./policies` unless others are named. What is wrong with them

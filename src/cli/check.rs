@@ -19,7 +19,13 @@ pub struct Args {
     /// Policies to check, besides those of --policy [default: ./policies]
     pub paths: Vec<PathBuf>,
     /// Form of what is printed
-    #[arg(short, long, env = "REGATE_OUTPUT", value_name = "text|json", default_value = "text")]
+    #[arg(
+        short,
+        long,
+        env = "REGATE_OUTPUT",
+        value_name = "text|json",
+        default_value = "text"
+    )]
     pub output: Output,
 }
 
@@ -36,7 +42,10 @@ pub enum Output {
 pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let mut sources = super::sources(&global.resolve()?.config.policies, args.paths);
     if sources.policies.is_empty() {
-        sources = Sources { policies: vec![PathBuf::from("policies")], ..sources };
+        sources = Sources {
+            policies: vec![PathBuf::from("policies")],
+            ..sources
+        };
     }
     let (unreadable, loaded) = match Files::read(&sources) {
         Ok(files) => (false, load(&files)),
@@ -45,11 +54,19 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     match (&loaded, args.output) {
         (Ok(set), Output::Text) => {
-            writeln!(out, "{} policies, nothing found, revision {}", set.policies().len(), set.revision)?;
+            writeln!(
+                out,
+                "{} policies, nothing found, revision {}",
+                set.policies().len(),
+                set.revision
+            )?;
         }
         (Ok(set), Output::Json) => {
-            let policies: Vec<_> =
-                set.policies().iter().map(|policy| json!({ "gate": policy.gate.as_str(), "name": policy.name })).collect();
+            let policies: Vec<_> = set
+                .policies()
+                .iter()
+                .map(|policy| json!({ "gate": policy.gate.as_str(), "name": policy.name }))
+                .collect();
             let report = json!({ "findings": [], "revision": set.revision, "policies": policies });
             writeln!(out, "{report:#}")?;
         }
@@ -59,7 +76,11 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
             }
         }
         (Err(findings), Output::Json) => {
-            writeln!(out, "{:#}", json!({ "findings": findings.iter().map(object).collect::<Vec<_>>() }))?;
+            writeln!(
+                out,
+                "{:#}",
+                json!({ "findings": findings.iter().map(object).collect::<Vec<_>>() })
+            )?;
         }
     }
     Ok(match loaded {
@@ -69,6 +90,11 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
 }
 
 fn object(finding: &Finding) -> serde_json::Value {
-    let Finding { file, line, column, message } = finding;
+    let Finding {
+        file,
+        line,
+        column,
+        message,
+    } = finding;
     json!({ "file": file, "line": line, "column": column, "message": message })
 }

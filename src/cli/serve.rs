@@ -36,12 +36,20 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         crate::config::LogFormat::Json => telemetry::LogFormat::Json,
         crate::config::LogFormat::Text => telemetry::LogFormat::Text,
     })?;
-    let metrics = Arc::new(Metrics::new());
+    let metrics = Arc::new(Metrics::default());
     let served = Served::default();
     let sources = super::sources(&config.policies, Vec::new());
     let builtin = config.policies.source == PolicySource::Default;
-    let first: Read = if builtin { Ok(with_data(Files::builtin(), &sources)?) } else { Files::read(&sources) };
-    match first.as_ref().map_err(Vec::clone).and_then(load) {
+    let first: Read = if builtin {
+        Ok(with_data(Files::builtin(), &sources)?)
+    } else {
+        Files::read(&sources)
+    };
+    let loaded = match &first {
+        Ok(files) => load(files),
+        Err(findings) => Err(findings.clone()),
+    };
+    match loaded {
         Ok(set) => accept(set, &served, &metrics),
         Err(findings) => {
             super::print_findings(&findings)?;
@@ -50,20 +58,26 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     }
     let decide = Policies::new(Arc::clone(&served), super::review_settings(&config));
     let running = server::start(settings(&config), Arc::new(decide), Arc::clone(&metrics))?;
-    let watcher = if builtin { None } else { Some(follow(sources, &first, &served, &metrics)?) };
+    let watcher = if builtin {
+        None
+    } else {
+        Some(follow(sources, &first, &served, &metrics)?)
+    };
     std::io::stdout().write_all(greeting::text(&config, &running, served.load().as_deref()).as_bytes())?;
     wait(running, watcher)
 }
 
 /// The starter policies with the data files that the operator named.
-fn with_data(mut files: Files, sources: &Sources) -> anyhow::Result<Files> {
-    let data = Sources { policies: Vec::new(), data: sources.data.clone() };
+fn with_data(files: Files, sources: &Sources) -> anyhow::Result<Files> {
+    let data = Sources {
+        policies: Vec::new(),
+        data: sources.data.clone(),
+    };
     let read = Files::read(&data).map_err(|findings| {
         let lines: Vec<_> = findings.iter().map(Finding::to_string).collect();
         anyhow::anyhow!("{}", lines.join("\n"))
     })?;
-    files.add_data(read);
-    Ok(files)
+    Ok(files.with_data_of(read))
 }
 
 /// Serves a set from now on. An empty one is never served: the last good one stays, or the server is not ready.
@@ -80,7 +94,12 @@ fn accept(set: PolicySet, served: &Served, metrics: &Metrics) {
 }
 
 /// Takes over changes of the sources: good sets are served, of bad ones everything found is told.
-fn follow(sources: Sources, first: &Read, served: &Served, metrics: &Arc<Metrics>) -> anyhow::Result<Watcher> {
+fn follow(
+    sources: Sources,
+    first: &Read,
+    served: &Served,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Watcher> {
     let (served, metrics) = (Arc::clone(served), Arc::clone(metrics));
     let on_change = move |read: Read| match read.and_then(|files| load(&files)) {
         Ok(set) => accept(set, &served, &metrics),
@@ -103,7 +122,16 @@ fn wait(running: Running, watcher: Option<Watcher>) -> anyhow::Result<ExitCode> 
 
 /// The server's settings as the configuration has them. Taken apart whole, so that none is forgotten.
 fn settings(config: &Config) -> Settings {
-    let Config { listen, tls, callers, policies: _, gates, limits, shutdown, log: _ } = config;
+    let Config {
+        listen,
+        tls,
+        callers,
+        policies: _,
+        gates,
+        limits,
+        shutdown,
+        log: _,
+    } = config;
     let mut allow_clients = Vec::new();
     let mut insecure_allow_anonymous = std::collections::BTreeSet::new();
     for (gate, caller) in &callers.rules {
@@ -112,7 +140,10 @@ fn settings(config: &Config) -> Settings {
                 insecure_allow_anonymous.insert(*gate);
             }
             Caller::Named(names) => {
-                let allow = |name: &String| AllowClient { gate: Some(*gate), name: name.clone() };
+                let allow = |name: &String| AllowClient {
+                    gate: Some(*gate),
+                    name: name.clone(),
+                };
                 allow_clients.extend(names.iter().map(allow));
             }
         }
@@ -123,7 +154,10 @@ fn settings(config: &Config) -> Settings {
         gates: gates.served.clone(),
         certificate: match tls {
             Tls::Ephemeral => None,
-            Tls::Files { cert, key } => Some(CertificateFiles { certificate: cert.clone(), key: key.clone() }),
+            Tls::Files { cert, key } => Some(CertificateFiles {
+                certificate: cert.clone(),
+                key: key.clone(),
+            }),
         },
         client_ca: callers.client_ca.clone(),
         allow_clients,
@@ -137,5 +171,7 @@ fn settings(config: &Config) -> Settings {
 
 /// The gates in the order of the routes.
 fn served_gates(config: &Config) -> impl Iterator<Item = Gate> {
-    Gate::ALL.into_iter().filter(|gate| config.gates.served.contains(gate))
+    Gate::ALL
+        .into_iter()
+        .filter(|gate| config.gates.served.contains(gate))
 }

@@ -72,7 +72,9 @@ impl FromStr for Operation {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let all = [Operation::Create, Operation::Update, Operation::Delete];
-        let found = all.into_iter().find(|operation| operation.as_str().eq_ignore_ascii_case(text));
+        let found = all
+            .into_iter()
+            .find(|operation| operation.as_str().eq_ignore_ascii_case(text));
         found.ok_or_else(|| "one of CREATE, UPDATE, DELETE".to_owned())
     }
 }
@@ -89,10 +91,25 @@ pub(super) struct Subject {
 
 /// Kinds that are in no namespace: a manifest does not say it.
 const CLUSTER_KINDS: &[&str] = &[
-    "APIService", "CertificateSigningRequest", "ClusterRole", "ClusterRoleBinding", "CSIDriver", "CSINode",
-    "CustomResourceDefinition", "IngressClass", "MutatingWebhookConfiguration", "Namespace", "Node",
-    "PersistentVolume", "PriorityClass", "RuntimeClass", "StorageClass", "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration", "VolumeAttachment",
+    "APIService",
+    "CertificateSigningRequest",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CSIDriver",
+    "CSINode",
+    "CustomResourceDefinition",
+    "IngressClass",
+    "MutatingWebhookConfiguration",
+    "Namespace",
+    "Node",
+    "PersistentVolume",
+    "PriorityClass",
+    "RuntimeClass",
+    "StorageClass",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "ValidatingWebhookConfiguration",
+    "VolumeAttachment",
 ];
 
 /// What a file holds: one review, or any number of manifests.
@@ -102,15 +119,27 @@ pub(super) fn items(path: &Path, text: String, subject: &Subject) -> anyhow::Res
     if let Ok(review) = serde_json::from_str::<Value>(&text)
         && let Some(gate) = gate_of(&review, subject)?
     {
-        return Ok(vec![Item::Review { name, gate, body: text }]);
+        return Ok(vec![Item::Review {
+            name,
+            gate,
+            body: text,
+        }]);
     }
     let mut items = Vec::new();
     for document in documents(&name, &text)? {
         match gate_of(&document, subject)? {
-            Some(gate) => items.push(Item::Review { name: name.clone(), gate, body: document.to_string() }),
+            Some(gate) => items.push(Item::Review {
+                name: name.clone(),
+                gate,
+                body: document.to_string(),
+            }),
             None => {
                 let listed = document["kind"].as_str().is_some_and(|kind| kind == "List");
-                let objects = if listed { document["items"].as_array().cloned().unwrap_or_default() } else { vec![document] };
+                let objects = if listed {
+                    document["items"].as_array().cloned().unwrap_or_default()
+                } else {
+                    vec![document]
+                };
                 for object in objects {
                     items.push(wrapped(&name, object, subject)?);
                 }
@@ -133,7 +162,10 @@ pub(super) fn manifest(path: &Path, text: &str) -> anyhow::Result<Value> {
 /// The YAML documents of a text that are not empty; JSON is YAML.
 fn documents(name: &str, text: &str) -> anyhow::Result<Vec<Value>> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(text).with_context(|| name.to_owned())?;
-    let documents: Vec<Value> = documents.into_iter().filter(|document| !document.is_null()).collect();
+    let documents: Vec<Value> = documents
+        .into_iter()
+        .filter(|document| !document.is_null())
+        .collect();
     if let Some(other) = documents.iter().find(|document| !document.is_object()) {
         bail!("{name}: neither a review nor a manifest: {other:.40}");
     }
@@ -196,7 +228,11 @@ fn wrapped(file: &str, mut object: Value, subject: &Subject) -> anyhow::Result<I
             request[key] = json!(value);
         }
     }
-    let called = if namespace.is_empty() || kind == "Namespace" { name } else { format!("{namespace}/{name}") };
+    let called = if namespace.is_empty() || kind == "Namespace" {
+        name
+    } else {
+        format!("{namespace}/{name}")
+    };
     Ok(Item::Manifest {
         name: format!("{file}: {kind} {called}"),
         gate: subject.gate,
@@ -210,7 +246,11 @@ pub(super) fn token(token: &str) -> anyhow::Result<Item> {
         bail!("--token: the token is empty");
     }
     let review = json!({ "kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "spec": { "token": token } });
-    Ok(Item::Review { name: "token".to_owned(), gate: Gate::Authn, body: review.to_string() })
+    Ok(Item::Review {
+        name: "token".to_owned(),
+        gate: Gate::Authn,
+        body: review.to_string(),
+    })
 }
 
 /// A SubjectAccessReview of this question.
@@ -226,7 +266,11 @@ pub(super) fn access(
             let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
             let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));
             let mut attributes = json!({ "verb": verb, "resource": plural });
-            for (key, value) in [("group", group), ("subresource", subresource), ("namespace", &subject.namespace)] {
+            for (key, value) in [
+                ("group", group),
+                ("subresource", subresource),
+                ("namespace", &subject.namespace),
+            ] {
                 if !value.is_empty() {
                     attributes[key] = json!(value);
                 }
@@ -241,6 +285,11 @@ pub(super) fn access(
         _ => bail!("--verb needs --resource or --path"),
     };
     let name = format!("{} {verb} {what}", subject.user);
-    let review = json!({ "kind": "SubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "spec": spec });
-    Ok(Item::Review { name, gate: Gate::Authz, body: review.to_string() })
+    let review =
+        json!({ "kind": "SubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "spec": spec });
+    Ok(Item::Review {
+        name,
+        gate: Gate::Authz,
+        body: review.to_string(),
+    })
 }

@@ -18,20 +18,38 @@ pub(super) fn text(config: &Config, running: &Running, set: Option<&PolicySet>) 
 
 fn write(out: &mut String, config: &Config, running: &Running, set: Option<&PolicySet>) -> std::fmt::Result {
     let address = running.address();
-    writeln!(out, "regate serves https://{address}, probes and metrics on http://{}", running.probe_address())?;
+    writeln!(
+        out,
+        "regate serves https://{address}, probes and metrics on http://{}",
+        running.probe_address()
+    )?;
     match set {
         Some(set) => {
             writeln!(out, "policies, revision {}:", set.revision)?;
             for gate in served_gates(config) {
                 let names: Vec<_> = set.of(gate).map(|policy| policy.name.as_str()).collect();
-                writeln!(out, "  {gate:<9} {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") })?;
+                writeln!(
+                    out,
+                    "  {gate:<9} {}",
+                    if names.is_empty() {
+                        "none".to_owned()
+                    } else {
+                        names.join(", ")
+                    }
+                )?;
             }
         }
         None => writeln!(out, "no policies yet: not ready until there are some")?,
     }
-    let Some(development) = running.development() else { return Ok(()) };
+    let Some(development) = running.development() else {
+        return Ok(());
+    };
     let ca = development.paths().ca;
-    writeln!(out, "development: any caller on this machine is answered; the certificate's CA is {}", ca.display())?;
+    writeln!(
+        out,
+        "development: any caller on this machine is answered; the certificate's CA is {}",
+        ca.display()
+    )?;
     writeln!(out, "try:")?;
     for gate in served_gates(config) {
         writeln!(
