@@ -679,7 +679,20 @@ fn addresses_and_names_that_the_api_server_would_refuse_are_refused() {
 fn what_the_operator_should_know_is_said() {
     let default_rules = "policies without `match`: admission asks for CREATE and UPDATE in the API groups core, apps and \
                          batch; add others with --rule";
-    assert_eq!(warnings(&request()), [default_rules]);
+    let probes = "authz=Deny: while Regate is down, kube-apiserver refuses everyone but the exempt identities, \
+                  anonymous probes of its own /livez and /readyz too";
+    assert_eq!(warnings(&request()), [default_rules, probes]);
+    let registered = Registered {
+        authz_has_deny: false,
+        ..Registered::strictest()
+    };
+    assert_eq!(
+        warnings(&Request {
+            registered,
+            ..request()
+        }),
+        [default_rules]
+    );
 
     let words = ["mutate=Ignore", "validate=Ignore", "authz=NoOpinion"];
     let weaker = Request {
