@@ -249,7 +249,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Action::Cert(args) => cert::run(args, global),
         Action::Check(args) => check::run(args, global),
         Action::Config(args) => config::run(args, global),
-        Action::Manifests(args) => manifests::run(args, manifests::Registered::strictest()),
+        Action::Manifests(args) => manifests::run(args, global),
         Action::Review(args) => review::run(args, global),
         Action::Serve(args) => serve::run(args, global),
     }
