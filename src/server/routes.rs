@@ -130,10 +130,7 @@ impl Context {
     }
 
     fn refuse(&self, gate: Gate, refusal: Refusal, arrived: Instant, unread: web::Payload) -> HttpResponse {
-        let record = Record {
-            code: refusal.parts().0.as_u16(),
-            ..Record::new(gate, "")
-        };
+        let record = Record { code: refusal.parts().0.as_u16(), ..Record::new(gate, "") };
         record::write(&record, arrived.elapsed(), &self.metrics);
         refusal.response(unread)
     }
