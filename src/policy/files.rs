@@ -131,6 +131,8 @@ impl Files {
         files.finish()
     }
 
+<<<<<<< HEAD
+=======
     /// The same policies, and the data of these files, too.
     #[must_use]
     pub fn with_data_of(mut self, other: Files) -> Self {
@@ -138,6 +140,7 @@ impl Files {
         self.finish()
     }
 
+>>>>>>> main
     fn load(walk: &Walk) -> Result<Self, Vec<Finding>> {
         let mut files = Self::default();
         let mut findings = walk.findings.clone();

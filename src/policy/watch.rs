@@ -10,7 +10,7 @@ use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
@@ -102,12 +102,21 @@ struct Watch<F> {
 
 impl<F: FnMut(Read)> Watch<F> {
     fn run(mut self) {
+        let mut rest = false;
         loop {
             // First the watch, then the reading: what changes in between is noticed.
             let signs = self.arm();
-            self.compare();
-            if !self.wait(&signs) {
-                return;
+            let read = if rest {
+                Some(Files::read(&self.sources))
+            } else {
+                self.settled()
+            };
+            let Some(read) = read else { return };
+            self.tell(read);
+            match self.wait(&signs) {
+                Woken::BySigns => rest = true,
+                Woken::ByTime => rest = false,
+                Woken::ToEnd => return,
             }
         }
     }
@@ -128,30 +137,62 @@ impl<F: FnMut(Read)> Watch<F> {
         signs
     }
 
-    fn compare(&mut self) {
-        let read = Files::read(&self.sources);
-        if self.seen.is_new(&read) && catch_unwind(AssertUnwindSafe(|| (self.on_change)(read))).is_err() {
+    /// Reads without signs that could say whether the files rest: what is new has to be read twice alike. `None` when
+    /// the watch is to end meanwhile.
+    fn settled(&self) -> Option<Read> {
+        let end = Instant::now() + self.pace.longest;
+        let mut read = Files::read(&self.sources);
+        while Seen::new(&read) != self.seen
+            && let Some(left) = end.checked_duration_since(Instant::now())
+        {
+            if self.stopped.recv_timeout(left.min(self.pace.rest)) != Err(RecvTimeoutError::Timeout) {
+                return None;
+            }
+            let again = Files::read(&self.sources);
+            if Seen::new(&again) == Seen::new(&read) {
+                break;
+            }
+            read = again;
+        }
+        Some(read)
+    }
+
+    /// Hands over what is another content than the last.
+    fn tell(&mut self, read: Read) {
+        let seen = Seen::new(&read);
+        if seen == self.seen {
+            return;
+        }
+        self.seen = seen;
+        if catch_unwind(AssertUnwindSafe(|| (self.on_change)(read))).is_err() {
             tracing::error!("taking over changed policies ended with a panic");
         }
     }
 
-    /// Waits for a sign or the poll, and after a sign until there are no more; false when the watch is to end.
-    fn wait(&self, signs: &Signs) -> bool {
+    /// Waits for a sign or the poll, and after a sign until there are no more.
+    fn wait(&self, signs: &Signs) -> Woken {
         select! {
-            recv(self.stopped) -> _ => return false,
+            recv(self.stopped) -> _ => return Woken::ToEnd,
             recv(signs.receiver) -> _ => {}
-            default(self.pace.poll) => return true,
+            default(self.pace.poll) => return Woken::ByTime,
         }
         let end = Instant::now() + self.pace.longest;
         while let Some(left) = end.checked_duration_since(Instant::now()) {
             select! {
-                recv(self.stopped) -> _ => return false,
+                recv(self.stopped) -> _ => return Woken::ToEnd,
                 recv(signs.receiver) -> _ => {}
                 default(left.min(self.pace.rest)) => break,
             }
         }
-        true
+        Woken::BySigns
     }
+}
+
+/// Why a wait is over.
+enum Woken {
+    BySigns,
+    ByTime,
+    ToEnd,
 }
 
 /// Signs of change from the file system.
@@ -222,7 +263,8 @@ fn is_change(event: &notify::Event, places: &Places) -> bool {
     !is_read && (event.paths.is_empty() || event.paths.iter().any(|path| counts(path)))
 }
 
-/// What was read last, good or bad.
+/// What was read last, good or bad, as far as it has to be compared.
+#[derive(PartialEq, Eq)]
 struct Seen(Result<String, Vec<Finding>>);
 
 impl Seen {
@@ -232,14 +274,6 @@ impl Seen {
                 .map(|files| files.revision.clone())
                 .map_err(Clone::clone),
         )
-    }
-
-    /// Whether this is another content, which is then the one seen.
-    fn is_new(&mut self, read: &Read) -> bool {
-        let now = Self::new(read);
-        let new = now.0 != self.0;
-        *self = now;
-        new
     }
 }
 
