@@ -8,6 +8,7 @@ pub mod files;
 pub mod finding;
 pub mod load;
 pub mod outcome;
+pub mod watch;
 
 use std::sync::Arc;
 use std::time::Instant;

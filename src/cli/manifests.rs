@@ -27,6 +27,7 @@ pub use request::{
     Service, Target, Url,
 };
 
+use super::Global;
 use crate::gate::Gate;
 
 /// Writes what registers Regate with a Kubernetes API server, and what takes it back
@@ -94,7 +95,10 @@ pub struct Args {
 }
 
 /// Runs the command, for policies of which the caller knows what they ask for.
-pub fn run(args: Args, registered: Registered) -> anyhow::Result<ExitCode> {
+pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
+    let policies = global.resolve()?.config.policies;
+    let Some(set) = super::load_policies(&policies)? else { return Ok(ExitCode::from(2)) };
+    let registered = Registered::of(&set);
     std::fs::create_dir_all(&args.out).with_context(|| format!("--out {}", args.out.display()))?;
     let out = args
         .out

@@ -82,13 +82,18 @@ pub fn warnings(request: &Request) -> Vec<String> {
     for gate in request.gates.difference(&request.registered.gates) {
         warnings.push(format!("no policy for {gate}: it is registered all the same"));
     }
-    if request.gates.contains(&Gate::Authz)
-        && request.registered.authz_has_deny
-        && request.authz_failure() == AuthzFailure::NoOpinion
-    {
-        warnings.push(
-            "authz=NoOpinion: while Regate is down, nothing that authz policies deny is denied".to_owned(),
-        );
+    if request.gates.contains(&Gate::Authz) {
+        match request.authz_failure() {
+            AuthzFailure::Deny => warnings.push(
+                "authz=Deny: while Regate is down, kube-apiserver refuses everyone but the exempt identities, \
+                 anonymous probes of its own /livez and /readyz too"
+                    .to_owned(),
+            ),
+            AuthzFailure::NoOpinion if request.registered.authz_has_deny => warnings.push(
+                "authz=NoOpinion: while Regate is down, nothing that authz policies deny is denied".to_owned(),
+            ),
+            AuthzFailure::NoOpinion => {}
+        }
     }
     for (gate, failure) in [
         (Gate::Mutate, request.mutate_failure()),
