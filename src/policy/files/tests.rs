@@ -353,11 +353,7 @@ fn the_builtin_set_is_the_directory_of_starters() {
     let on_disk = read_all(&directory);
     let builtin = Files::builtin();
     let prefix = format!("{}/", directory.display());
-<<<<<<< HEAD
     let module = |file: &RegoFile, prefix: &str| {
-=======
-    let module = |file: &RegoFile, prefix| {
->>>>>>> main
         (
             file.path.strip_prefix(prefix).unwrap().to_owned(),
             file.text.clone(),
