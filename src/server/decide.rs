@@ -45,7 +45,7 @@ impl Decide for Policies {
     }
 
     fn refuse(&self, gate: Gate, hint: &EnvelopeHint, failure: &Failure) -> (Answer, Record) {
-        review::refuse(gate, hint, failure, &self.settings)
+        review::refuse(gate, hint, failure, &self.settings, self.served.load().as_deref())
     }
 
     fn ready(&self) -> bool {

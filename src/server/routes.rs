@@ -130,15 +130,11 @@ impl Context {
     }
 
     fn refuse(&self, gate: Gate, refusal: Refusal, arrived: Instant, unread: web::Payload) -> HttpResponse {
+        let (status, text) = refusal.parts();
         let record = Record {
-            gate,
-            uid: String::new(),
-            decision: "error",
-            code: refusal.parts().0.as_u16(),
-            policies: Vec::new(),
-            revision: String::new(),
-            evaluation: Duration::ZERO,
-            faults: Vec::new(),
+            code: status.as_u16(),
+            problem: Some(text.to_owned()),
+            ..Record::new(gate, "")
         };
         record::write(&record, arrived.elapsed(), &self.metrics);
         refusal.response(unread)

@@ -1,4 +1,7 @@
-//! Tests of the library through its public parts, in one binary.
+//! Tests of the whole: the real binary, the library over real sockets, and the sources as text.
 
+mod cli_config;
+mod layering;
+mod manifests;
 mod server_connections;
 mod serving;

@@ -61,6 +61,8 @@ impl Decide for Fake {
             } else {
                 Vec::new()
             },
+            failure: None,
+            problem: None,
         };
         (
             Answer {
@@ -78,14 +80,9 @@ impl Decide for Fake {
             other => (503, format!("{other:?}")),
         };
         let record = Record {
-            gate,
-            uid: String::new(),
-            decision: "error",
             code: status,
-            policies: Vec::new(),
-            revision: String::new(),
-            evaluation: Duration::ZERO,
-            faults: Vec::new(),
+            failure: Some(failure.as_str()),
+            ..Record::new(gate, "")
         };
         (
             Answer {
