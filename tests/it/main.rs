@@ -3,5 +3,9 @@
 mod cli_config;
 mod layering;
 mod manifests;
+mod server_callers;
 mod server_connections;
+mod server_guards;
+mod server_lifecycle;
+mod server_workers;
 mod serving;
