@@ -1,2 +1,7 @@
-//! The `regate` binary.
-fn main() {}
+//! The `regate` binary: everything it does is in [`regate::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    regate::cli::main(std::env::args_os())
+}

@@ -383,7 +383,8 @@ fn refuse_as<R: Review>(
 }
 
 impl Record {
-    fn new(gate: Gate, revision: &str) -> Self {
+    /// The record of an answer that no policy was asked about.
+    pub fn new(gate: Gate, revision: &str) -> Self {
         Record {
             gate,
             uid: String::new(),

@@ -131,6 +131,13 @@ impl Files {
         files.finish()
     }
 
+    /// The same policies, and the data of these files, too.
+    #[must_use]
+    pub fn with_data_of(mut self, other: Files) -> Self {
+        self.data.extend(other.data);
+        self.finish()
+    }
+
     fn load(walk: &Walk) -> Result<Self, Vec<Finding>> {
         let mut files = Self::default();
         let mut findings = walk.findings.clone();

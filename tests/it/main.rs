@@ -1,1 +1,5 @@
+//! Tests of the whole: the real binary, and the sources as text.
 
+mod cli_config;
+mod layering;
+mod manifests;

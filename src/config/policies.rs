@@ -1,0 +1,49 @@
+//! Section `policies`: what is loaded.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::layers::Layers;
+use super::text::FilePath;
+use super::{Setting, text};
+
+/// The section as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Written {
+    #[serde(deserialize_with = "text::many")]
+    pub(super) paths: Option<Vec<FilePath>>,
+    #[serde(deserialize_with = "text::many")]
+    pub(super) data: Option<Vec<FilePath>>,
+}
+
+/// Where policies and their data come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policies {
+    /// The policies.
+    pub source: PolicySource,
+    /// Files and directories of data.
+    pub data: Vec<PathBuf>,
+}
+
+/// Where policies come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PolicySource {
+    /// Nobody said: what the command takes by itself, the built-in starter set or `./policies`.
+    Default,
+    /// Files and directories, at least one.
+    Paths(Vec<PathBuf>),
+}
+
+pub(super) fn resolve(layers: &mut Layers) -> Policies {
+    let into_paths = |paths: Vec<FilePath>| paths.into_iter().map(FilePath::into_path).collect::<Vec<_>>();
+    let paths = into_paths(layers.list("policies.paths", Setting::Policy, |w| &w.policies.paths));
+    let data = into_paths(layers.list("policies.data", Setting::Data, |w| &w.policies.data));
+    let source = if paths.is_empty() {
+        PolicySource::Default
+    } else {
+        PolicySource::Paths(paths)
+    };
+    Policies { source, data }
+}
