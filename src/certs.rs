@@ -104,7 +104,8 @@ impl Paths {
         }
     }
 
-    fn all(&self) -> [&Path; 6] {
+    /// All of them.
+    pub fn all(&self) -> [&Path; 6] {
         [
             &self.ca,
             &self.ca_key,

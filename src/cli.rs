@@ -49,7 +49,7 @@ pub enum Action {
     Cert(cert::Args),
     Check(check::Args),
     Config(config::Args),
-    Manifests(manifests::Args),
+    Manifests(Box<manifests::Args>),
     Review(review::Args),
     Serve(serve::Args),
 }
@@ -249,7 +249,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Action::Cert(args) => cert::run(args, global),
         Action::Check(args) => check::run(args, global),
         Action::Config(args) => config::run(args, global),
-        Action::Manifests(args) => manifests::run(args, global),
+        Action::Manifests(args) => manifests::run(*args, global),
         Action::Review(args) => review::run(args, global),
         Action::Serve(args) => serve::run(args, global),
     }

@@ -264,7 +264,7 @@ impl Collector for Revision {
             return Ok(());
         };
         encoder
-            .encode_descriptor("regate_policy", "The served set", None, MetricType::Info)?
+            .encode_descriptor("policy", "The served set", None, MetricType::Info)?
             .encode_info(&[("revision", revision.as_str())])
     }
 }

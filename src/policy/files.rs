@@ -131,8 +131,6 @@ impl Files {
         files.finish()
     }
 
-<<<<<<< HEAD
-=======
     /// The same policies, and the data of these files, too.
     #[must_use]
     pub fn with_data_of(mut self, other: Files) -> Self {
@@ -140,7 +138,6 @@ impl Files {
         self.finish()
     }
 
->>>>>>> main
     fn load(walk: &Walk) -> Result<Self, Vec<Finding>> {
         let mut files = Self::default();
         let mut findings = walk.findings.clone();

@@ -21,15 +21,15 @@ pub(super) fn write(record: &Record, duration: Duration, metrics: &Metrics) {
         metrics.fault(reason);
     }
     match level(record) {
-        Level::WARN => log!(WARN, record, duration, faults = faults(record).as_str()),
-        Level::INFO => log!(INFO, record, duration),
-        _ => log!(DEBUG, record, duration),
+        Level::WARN => log!(Level::WARN, record, duration),
+        Level::INFO => log!(Level::INFO, record, duration),
+        _ => log!(Level::DEBUG, record, duration),
     }
 }
 
-/// Faults and answers without a decision are the operator's business, denials somebody's question of tomorrow.
+/// What went wrong here is the operator's business, a denial somebody's question of tomorrow, an allow nobody's.
 fn level(record: &Record) -> Level {
-    if !record.faults.is_empty() || record.code >= 500 {
+    if !record.faults.is_empty() || record.code >= 500 || record.code == 429 {
         Level::WARN
     } else if matches!(record.decision, "allow" | "no_opinion") {
         Level::DEBUG
@@ -38,19 +38,18 @@ fn level(record: &Record) -> Level {
     }
 }
 
-fn faults(record: &Record) -> String {
-    let lines = record
-        .faults
-        .iter()
-        .map(|(policy, reason, detail)| format!("{policy}: {reason}: {detail}"));
-    lines.collect::<Vec<_>>().join("; ")
+fn faults(record: &Record) -> Option<String> {
+    let line = |(policy, reason, detail): &(String, &str, String)| format!("{policy}: {reason}: {detail}");
+    let lines: Vec<_> = record.faults.iter().map(line).collect();
+    (!lines.is_empty()).then(|| lines.join("; "))
 }
 
+/// The line; a macro because the level of an event is part of its call site.
 macro_rules! log {
-    ($level:ident, $record:expr, $duration:expr $(, $field:ident = $value:expr)?) => {
+    ($level:expr, $record:ident, $duration:ident) => {
         tracing::event!(
             target: "regate::decision",
-            Level::$level,
+            $level,
             event = "review",
             gate = $record.gate.as_str(),
             uid = $record.uid.chars().take(UID).collect::<String>(),
@@ -59,7 +58,9 @@ macro_rules! log {
             policies = $record.policies.join(","),
             revision = $record.revision.as_str(),
             duration_us = u64::try_from($duration.as_micros()).unwrap_or(u64::MAX),
-            $($field = $value,)?
+            failure = $record.failure,
+            problem = $record.problem.as_deref(),
+            faults = faults($record),
         )
     };
 }

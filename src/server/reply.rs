@@ -57,7 +57,7 @@ impl Refusal {
     /// The response; it holds what is left of the body.
     pub(super) fn response(self, unread: web::Payload) -> HttpResponse {
         let (status, text) = self.parts();
-        let mut response = closing(status, TEXT, Bytes::from_static(text.as_bytes()), unread);
+        let mut response = closing(status, TEXT, Bytes::from(format!("{text}\n")), unread);
         if self == Refusal::Method {
             response
                 .headers_mut()

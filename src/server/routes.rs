@@ -130,7 +130,12 @@ impl Context {
     }
 
     fn refuse(&self, gate: Gate, refusal: Refusal, arrived: Instant, unread: web::Payload) -> HttpResponse {
-        let record = Record { code: refusal.parts().0.as_u16(), ..Record::new(gate, "") };
+        let (status, text) = refusal.parts();
+        let record = Record {
+            code: status.as_u16(),
+            problem: Some(text.to_owned()),
+            ..Record::new(gate, "")
+        };
         record::write(&record, arrived.elapsed(), &self.metrics);
         refusal.response(unread)
     }

@@ -8,6 +8,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -28,6 +29,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const UNAUTHENTICATED: &str = "no valid client certificate";
 
 struct Fake {
+    ready: Arc<AtomicBool>,
     started: Sender<()>,
     release: Receiver<()>,
 }
@@ -61,7 +63,8 @@ impl Decide for Fake {
             } else {
                 Vec::new()
             },
-            ..Record::new(gate, "rev-1")
+            failure: None,
+            problem: None,
         };
         (
             Answer {
@@ -73,12 +76,16 @@ impl Decide for Fake {
         )
     }
 
-    fn refuse(&self, gate: Gate, _: &EnvelopeHint, failure: &Failure) -> (Answer, Record) {
+    fn refuse(&self, gate: Gate, hint: &EnvelopeHint, failure: &Failure) -> (Answer, Record) {
         let (status, text) = match failure {
             Failure::Caller => (401, UNAUTHENTICATED.to_owned()),
-            other => (503, format!("{other:?}")),
+            other => (503, format!("{} {}", other.as_str(), hint.uid.as_deref().unwrap_or("-"))),
         };
-        let record = Record { code: status, ..Record::new(gate, "") };
+        let record = Record {
+            code: status,
+            failure: Some(failure.as_str()),
+            ..Record::new(gate, "")
+        };
         (
             Answer {
                 status,
@@ -90,7 +97,7 @@ impl Decide for Fake {
     }
 
     fn ready(&self) -> bool {
-        true
+        self.ready.load(Ordering::Relaxed)
     }
 }
 
@@ -99,10 +106,12 @@ pub(crate) struct Server {
     pub(crate) running: Running,
     pub(crate) paths: Paths,
     pub(crate) metrics: Arc<Metrics>,
+    /// Whether there are policies, as the fake says.
+    pub(crate) ready: Arc<AtomicBool>,
     /// One message for every evaluation that waits.
     pub(crate) started: Receiver<()>,
-    release: Sender<()>,
-    _directory: tempfile::TempDir,
+    pub(crate) release: Sender<()>,
+    pub(crate) _directory: tempfile::TempDir,
 }
 
 impl Server {
@@ -130,7 +139,9 @@ impl Server {
         let (started_sender, started) = crossbeam_channel::unbounded();
         let (release, released) = crossbeam_channel::unbounded();
         let metrics = Arc::new(Metrics::default());
+        let ready = Arc::new(AtomicBool::new(true));
         let fake = Arc::new(Fake {
+            ready: Arc::clone(&ready),
             started: started_sender,
             release: released,
         });
@@ -139,6 +150,7 @@ impl Server {
             running,
             paths,
             metrics,
+            ready,
             started,
             release,
             _directory: directory,
