@@ -57,7 +57,8 @@ fn the_deadline_counts_from_the_first_byte_of_the_head() {
         let _ = nothing.recv_timeout(pause);
         client.send("}");
         let left = left(&client.response().body);
-        assert!(left <= Duration::from_secs(10) - 2 * pause, "{left:?}");
+        // The server may read the first bytes late, but never by half a pause.
+        assert!(left <= Duration::from_secs(10) - 3 * pause / 2, "{left:?}");
         assert!(left > Duration::from_secs(5), "{left:?}");
     }
     // An idle time between two requests is not part of the later one.
