@@ -21,7 +21,14 @@ use anyhow::Context;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Parser, Subcommand};
 
-use crate::config::{Config, Resolved, Setting, Sources};
+use crate::config::{
+    AdmissionFault, AllowedIdentity, AuthzFault, Config, Gates, ImageDefault, Policies, PolicySource,
+    Resolved, Setting,
+};
+use crate::policy::files::{Files, Sources};
+use crate::policy::load::load;
+use crate::policy::{Finding, PolicySet};
+use crate::review::{AllowIdentity, OnFault};
 
 /// Answers the Kubernetes API server's review webhooks from Rego policies
 #[derive(Debug, Parser)]
@@ -73,7 +80,7 @@ impl Global {
         });
         let file = text.transpose()?;
         let flags = [self.settings.0.as_slice(), server.0.as_slice()].concat();
-        let sources = Sources {
+        let sources = crate::config::Sources {
             flags: &flags,
             // What is no UTF-8 must not count as absent: the replacement character lets it be refused or not found.
             environment: &|name| std::env::var_os(name).map(|text| text.to_string_lossy().into_owned()),
@@ -137,6 +144,73 @@ impl<const GLOBAL: bool> FromArgMatches for Flags<GLOBAL> {
     }
 }
 
+/// What the configuration names as policies and data; `more` are paths that a command takes besides.
+fn sources(policies: &Policies, more: Vec<PathBuf>) -> Sources {
+    let configured = match &policies.source {
+        PolicySource::Default => Vec::new(),
+        PolicySource::Paths(paths) => paths.clone(),
+    };
+    Sources {
+        policies: configured.into_iter().chain(more).collect(),
+        data: policies.data.clone(),
+    }
+}
+
+/// The policies of a command that works on them offline: `./policies` unless others are named. What is wrong with them
+/// is printed, and there is no set then.
+fn load_policies(policies: &Policies) -> anyhow::Result<Option<PolicySet>> {
+    let mut sources = sources(policies, Vec::new());
+    if sources.policies.is_empty() {
+        sources.policies.push(PathBuf::from("policies"));
+    }
+    match Files::read(&sources).and_then(|files| load(&files)) {
+        Ok(set) => Ok(Some(set)),
+        Err(findings) => {
+            print_findings(&findings)?;
+            Ok(None)
+        }
+    }
+}
+
+/// Prints findings to standard error, a line each.
+fn print_findings(findings: &[Finding]) -> std::io::Result<()> {
+    let mut out = std::io::stderr().lock();
+    findings.iter().try_for_each(|finding| writeln!(out, "{finding}"))
+}
+
+/// What decisions depend on, of a configuration.
+fn review_settings(config: &Config) -> crate::review::Settings {
+    let Gates {
+        served: _,
+        allow_identities,
+        authz_on_fault,
+        image_default,
+        mutate_on_fault,
+        validate_on_fault,
+    } = &config.gates;
+    let on_fault = |fault: &AdmissionFault| match fault {
+        AdmissionFault::Deny => OnFault::Deny,
+        AdmissionFault::Defer => OnFault::Defer,
+    };
+    crate::review::Settings {
+        on_fault_authz: match authz_on_fault {
+            AuthzFault::Auto => OnFault::Deny,
+            AuthzFault::Defer => OnFault::Defer,
+        },
+        on_fault_mutate: on_fault(mutate_on_fault),
+        on_fault_validate: on_fault(validate_on_fault),
+        image_default_allow: *image_default == ImageDefault::Allow,
+        allow_identities: allow_identities.iter().map(allow_identity).collect(),
+    }
+}
+
+fn allow_identity(identity: &AllowedIdentity) -> AllowIdentity {
+    match identity {
+        AllowedIdentity::User(glob) => AllowIdentity::User(glob.clone()),
+        AllowedIdentity::Group(glob) => AllowIdentity::Group(glob.clone()),
+    }
+}
+
 fn argument(setting: Setting) -> Arg {
     let row = setting.row();
     Arg::new(row.flag)
@@ -175,7 +249,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Action::Cert(args) => cert::run(args, global),
         Action::Check(args) => check::run(args, global),
         Action::Config(args) => config::run(args, global),
-        Action::Manifests(args) => manifests::run(*args, manifests::Registered::strictest()),
+        Action::Manifests(args) => manifests::run(*args, global),
         Action::Review(args) => review::run(args, global),
         Action::Serve(args) => serve::run(args, global),
     }

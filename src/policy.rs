@@ -1,15 +1,192 @@
-//! Policies: what is loaded, and how it is evaluated.
+//! Policies: what is loaded, selected and evaluated.
+//!
+//! A policy is a Rego package under one of the five roots of [`roots`]. A [`PolicySet`] holds all of them, is built
+//! whole by [`load::load`], never changed, and taken once per review, so that every decision comes from one revision.
+
+pub mod engine;
+pub mod files;
+pub mod finding;
+pub mod load;
+pub mod outcome;
+pub mod watch;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 
+use crate::gate::Gate;
+use engine::group::Group;
+pub use engine::{Context, Document, Limits, NotJson};
+pub use finding::Finding;
+pub use outcome::{Message, Mutation, Outcome, User};
+
+/// The package roots and the rules that each gate reads, all of them optional, at least one present.
+pub(crate) const fn roots(gate: Gate) -> (&'static str, &'static [&'static str]) {
+    match gate {
+        Gate::Authn => ("authentication", &["user", "audiences", "deny"]),
+        Gate::Authz => ("authorization", &["allow", "deny", "reason"]),
+        Gate::Image => ("image", &["deny", "allow", "audit_annotations"]),
+        Gate::Mutate => (
+            "mutation",
+            &["patch", "mutated", "deny", "warn", "audit_annotations"],
+        ),
+        Gate::Validate => ("admission", &["deny", "warn", "audit_annotations"]),
+    }
+}
+
+/// Why a policy gave no outcome, or none that its gate understands. Faults are never an allow and never hidden.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A builtin failed. For the policy's author.
+    #[error("{at}: {message}")]
+    Builtin {
+        /// `file:line:column`
+        at: String,
+        /// The engine's words.
+        message: String,
+    },
+    /// A rule or function had two values. For the policy's author.
+    #[error("{at}: two different values for one rule or function")]
+    Conflict {
+        /// `file:line:column`
+        at: String,
+    },
+    /// The evaluation did not end in time. For the policy's author.
+    #[error("the evaluation did not end in time")]
+    Deadline,
+    /// The engine panicked on odd operands of a builtin. For us.
+    #[error("the engine panicked")]
+    Panic,
+    /// A patch that cannot be applied, or changes what must not change. For the policy's author.
+    #[error("{0}")]
+    Patch(String),
+    /// Applied to its own result the mutation changes it again. For the policy's author.
+    #[error("not idempotent: applied to its own result it changes the object again")]
+    NotIdempotent,
+    /// Two policies of one order gave different users. For the policies' author.
+    #[error("another policy of the same order gives a different user")]
+    TwoUsers,
+    /// A rule has a type that its gate does not read. For the policy's author.
+    #[error("{rule}: {problem}")]
+    Type {
+        /// The gate rule.
+        rule: &'static str,
+        /// What was expected and what was met.
+        problem: String,
+    },
+}
+
+impl Fault {
+    /// The `reason` label of the metric.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Fault::Builtin { .. } => "builtin",
+            Fault::Conflict { .. } | Fault::TwoUsers => "conflict",
+            Fault::Deadline => "timeout",
+            Fault::Panic => "panic",
+            Fault::Patch(_) | Fault::NotIdempotent => "patch",
+            Fault::Type { .. } => "type",
+        }
+    }
+
+    /// The fault for the log of a gate. What a builtin says may quote its operands, and at authn those are tokens:
+    /// there only the place is told.
+    pub fn detail(&self, gate: Gate) -> String {
+        match (self, gate) {
+            (Fault::Builtin { at, .. }, Gate::Authn) => format!("{at}: a builtin failed"),
+            _ => self.to_string(),
+        }
+    }
+}
+
+/// One policy: a package under a gate's root.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The gate that asks it.
+    pub gate: Gate,
+    /// The package below the root, `privileged` of `kubernetes.admission.privileged`.
+    pub name: String,
+    /// The gate rules that its source has.
+    pub rules: Vec<&'static str>,
+    /// Lower is evaluated first; ties by name.
+    pub order: i64,
+    group: usize,
+    entry: String,
+}
+
+impl Policy {
+    /// Whether its source has this rule.
+    pub fn has(&self, rule: &str) -> bool {
+        self.rules.iter().any(|have| *have == rule)
+    }
+}
+
 /// All policies that are served, immutable; swapped whole.
-#[derive(Debug, Default)]
 pub struct PolicySet {
     /// Content hash of everything that decides.
     pub revision: String,
+    policies: Vec<Policy>,
+    groups: Vec<Group>,
+}
+
+impl std::fmt::Debug for PolicySet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PolicySet")
+            .field("revision", &self.revision)
+            .field("policies", &self.policies)
+            .finish()
+    }
+}
+
+impl PolicySet {
+    /// The policies of a gate, in the order (order, name) in which they are evaluated.
+    pub fn of(&self, gate: Gate) -> impl Iterator<Item = &Policy> {
+        self.policies.iter().filter(move |policy| policy.gate == gate)
+    }
+
+    /// All policies.
+    pub fn policies(&self) -> &[Policy] {
+        &self.policies
+    }
+
+    /// Whether a policy of the gate has the rule.
+    pub fn any_has(&self, gate: Gate, rule: &str) -> bool {
+        self.of(gate).any(|policy| policy.has(rule))
+    }
+}
+
+/// Evaluates policies. The seam behind which another evaluator can stand.
+pub trait Evaluate {
+    /// Evaluates one policy on an input document.
+    ///
+    /// # Errors
+    /// The fault, if the policy has no outcome that its gate understands.
+    fn evaluate(&self, policy: &Policy, input: &Document, limits: &Limits) -> Result<Outcome, Fault>;
+}
+
+impl Evaluate for PolicySet {
+    fn evaluate(&self, policy: &Policy, input: &Document, limits: &Limits) -> Result<Outcome, Fault> {
+        let group = self.groups.get(policy.group).ok_or(Fault::Panic)?;
+        let values = group.evaluate(&policy.entry, input, limits)?;
+        Outcome::read(&values)
+    }
 }
 
 /// The served set: `None` until the first one is loaded.
 pub type Served = Arc<ArcSwapOption<PolicySet>>;
+
+/// Now, in the form that builtins read.
+pub fn context_of_now(gate: Gate) -> Context {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    let now_ns = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
+    // Unlike the clock, two reviews of one nanosecond must differ: the address-space-randomised hasher keys do.
+    let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), (now_ns, Instant::now()));
+    Context {
+        now_ns,
+        seed,
+        lenient_decoding: gate == Gate::Authn,
+    }
+}

@@ -1,16 +1,34 @@
 //! Reviews: what the API server posts to a gate, and what the gate answers.
+//!
+//! [`answer`] walks one review through five named steps: decode, input, evaluate, combine, encode. The server calls it
+//! on a thread of the gate, the commands call it without a socket. Each kind of review is one file that implements
+//! [`Review`] with pure functions; nothing here does I/O, logs or knows of HTTP beyond a status code.
 
-pub mod envelope;
-pub mod failure;
+mod admission;
+mod content;
+mod envelope;
+mod failure;
+mod identity;
+mod image;
+mod mutating;
+mod subject_access;
+mod tally;
+mod text;
+mod token;
+mod validating;
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use serde_json::{Value, json};
 
 use crate::gate::Gate;
-use crate::policy::PolicySet;
+use crate::policy::{Document, Evaluate, Fault, Limits, Outcome, Policy, PolicySet, context_of_now};
 pub use envelope::EnvelopeHint;
-pub use failure::Failure;
+pub use failure::{Failure, OnFault};
+use failure::{Refusal, Reply};
+pub use identity::AllowIdentity;
+use tally::Tally;
 
 /// HTTP status, content type and body of what a gate answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,13 +42,13 @@ pub struct Answer {
 }
 
 /// What the log and the metrics keep of one decision: never a token, Secret data or a whole object.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// The gate that answered.
     pub gate: Gate,
     /// `request.uid` of an admission review; empty where a review has none.
     pub uid: String,
-    /// The `decision` label: what the answer says.
+    /// The `decision` label: allow, deny, no_opinion or error.
     pub decision: &'static str,
     /// The `code` label: HTTP status, or `status.code` of a denied admission review.
     pub code: u16,
@@ -42,31 +60,351 @@ pub struct Record {
     pub evaluation: Duration,
     /// Faults of policies: (policy, metric reason, detail for the log only).
     pub faults: Vec<(String, &'static str, String)>,
+    /// The failure, where the policies did not decide.
+    pub failure: Option<&'static str>,
+    /// What the failure's answer says, for the log; of an envelope or content, what is wrong with it.
+    pub problem: Option<String>,
 }
 
-/// What the operator set that reviews depend on.
+/// What the operator set that decisions depend on.
 #[derive(Clone, Debug, Default)]
-pub struct Settings {}
+pub struct Settings {
+    /// What a fault is answered with at authz.
+    pub on_fault_authz: OnFault,
+    /// What a fault is answered with at mutate.
+    pub on_fault_mutate: OnFault,
+    /// What a fault is answered with at validate.
+    pub on_fault_validate: OnFault,
+    /// What the image gate answers when no policy matched: allowed, if true.
+    pub image_default_allow: bool,
+    /// Names beginning with `system:` that authn may give out.
+    pub allow_identities: Vec<AllowIdentity>,
+}
+
+impl Settings {
+    fn on_fault(&self, gate: Gate) -> OnFault {
+        match gate {
+            Gate::Authn | Gate::Image => OnFault::Deny,
+            Gate::Authz => self.on_fault_authz,
+            Gate::Mutate => self.on_fault_mutate,
+            Gate::Validate => self.on_fault_validate,
+        }
+    }
+}
+
+/// A kind of review. One implementation, one file, pure functions.
+pub(crate) trait Review: Sized {
+    /// The gate that answers it.
+    const GATE: Gate;
+    /// `kind` on the wire.
+    const KIND: &'static str;
+    /// `apiVersion`s on the wire, all answered as they came.
+    const API_VERSIONS: &'static [&'static str];
+
+    /// Reads the parts that Regate itself needs; the text says what is wrong.
+    fn read(received: Received<'_>) -> Result<Self, String>;
+    /// The input document for the next policy, without `regate` and `parameters`.
+    fn input(&self) -> &Document;
+    /// Takes what a policy said.
+    fn take(&mut self, policy: &Policy, outcome: Outcome);
+    /// Whether a fault of this policy could hide a refusal or a change.
+    fn counts(&self, policy: &Policy) -> bool {
+        policy.has("deny")
+    }
+    /// What was said so far.
+    fn tally(&mut self) -> &mut Tally;
+    /// Whether all policies are to be asked once more.
+    fn again(&mut self) -> bool {
+        false
+    }
+    /// Combines what all policies said.
+    fn decide(&mut self, settings: &Settings) -> Result<Decision, Failure>;
+    /// The member of the response that refuses, of the envelope alone.
+    fn refuse(envelope: &Envelope, refusal: &Refusal) -> (&'static str, Value);
+}
+
+/// The envelope of a review that was read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Envelope {
+    pub(crate) api_version: String,
+    /// Empty where the kind has none.
+    pub(crate) uid: String,
+}
+
+/// A review whose envelope and grammar were found right.
+pub(crate) struct Received<'a> {
+    /// The body, for what must come back as it was written.
+    pub(crate) body: &'a [u8],
+    /// `apiVersion`
+    pub(crate) api_version: &'a str,
+    /// The whole review.
+    pub(crate) document: Document,
+}
+
+/// A decision, encoded into the member of the response that carries it.
+pub(crate) struct Decision {
+    /// The `decision` label.
+    pub(crate) label: &'static str,
+    /// The `code` label.
+    pub(crate) code: u16,
+    /// Names of the policies that decided.
+    pub(crate) policies: Vec<String>,
+    /// `status` or `response`, and its value.
+    pub(crate) member: (&'static str, Value),
+}
 
 /// Decides one review: decode, build the input, evaluate, combine, encode. Runs on a thread of its gate.
-pub fn answer(gate: Gate, body: &[u8], set: &PolicySet, settings: &Settings, deadline: Instant) -> (Answer, Record) {
-    let _ = (body, set, settings, deadline);
-    refuse(gate, &EnvelopeHint::default(), &Failure::Overload, settings)
+pub fn answer(
+    gate: Gate,
+    body: &[u8],
+    set: &PolicySet,
+    settings: &Settings,
+    deadline: Instant,
+) -> (Answer, Record) {
+    match gate {
+        Gate::Authn => run::<token::TokenReview>(body, set, settings, deadline),
+        Gate::Authz => run::<subject_access::SubjectAccessReview>(body, set, settings, deadline),
+        Gate::Image => run::<image::ImageReview>(body, set, settings, deadline),
+        Gate::Mutate => run::<mutating::Mutating>(body, set, settings, deadline),
+        Gate::Validate => run::<validating::Validating>(body, set, settings, deadline),
+    }
 }
 
-/// Answers a review that was not evaluated, from the envelope alone.
-pub fn refuse(gate: Gate, hint: &EnvelopeHint, failure: &Failure, settings: &Settings) -> (Answer, Record) {
-    let _ = (hint, failure, settings);
-    let answer = Answer { status: 503, content_type: "text/plain; charset=utf-8", body: Bytes::from_static(b"overload") };
-    let record = Record {
-        gate,
-        uid: String::new(),
-        decision: "error",
-        code: 503,
-        policies: Vec::new(),
-        revision: String::new(),
-        evaluation: Duration::ZERO,
-        faults: Vec::new(),
-    };
-    (answer, record)
+/// Answers a review that was not evaluated, from the envelope alone. `set` is the served set, if there is one: at authz
+/// a review that was not finished counts as a fault only where a policy could have denied.
+pub fn refuse(
+    gate: Gate,
+    hint: &EnvelopeHint,
+    failure: &Failure,
+    settings: &Settings,
+    set: Option<&PolicySet>,
+) -> (Answer, Record) {
+    match gate {
+        Gate::Authn => refuse_as::<token::TokenReview>(hint, failure, settings, set),
+        Gate::Authz => refuse_as::<subject_access::SubjectAccessReview>(hint, failure, settings, set),
+        Gate::Image => refuse_as::<image::ImageReview>(hint, failure, settings, set),
+        Gate::Mutate => refuse_as::<mutating::Mutating>(hint, failure, settings, set),
+        Gate::Validate => refuse_as::<validating::Validating>(hint, failure, settings, set),
+    }
 }
+
+fn run<R: Review>(body: &[u8], set: &PolicySet, settings: &Settings, deadline: Instant) -> (Answer, Record) {
+    let mut record = Record::new(R::GATE, &set.revision);
+    let (envelope, document) = match decode::<R>(body) {
+        Ok(decoded) => decoded,
+        Err((envelope, failure)) => return fail::<R>(&envelope, &failure, settings, record),
+    };
+    record.uid.clone_from(&envelope.uid);
+    let mut review = match R::read(Received {
+        body,
+        api_version: &envelope.api_version,
+        document,
+    }) {
+        Ok(review) => review,
+        Err(problem) => return fail::<R>(&envelope, &Failure::Content(problem), settings, record),
+    };
+    let started = Instant::now();
+    evaluate(&mut review, set, deadline);
+    record.evaluation = started.elapsed();
+    let decided = review.decide(settings);
+    let fault = |fault: &tally::PolicyFault| {
+        (
+            fault.policy.clone(),
+            fault.fault.reason(),
+            fault.fault.detail(R::GATE),
+        )
+    };
+    record.faults = review.tally().faults.iter().map(fault).collect();
+    match decided {
+        Ok(decision) => encode::<R>(&envelope, decision, record),
+        Err(failure) => fail::<R>(&envelope, &failure, settings, record),
+    }
+}
+
+/// The envelope and the whole review as a document.
+fn decode<R: Review>(body: &[u8]) -> Result<(Envelope, Document), (Envelope, Failure)> {
+    match Document::parse(body) {
+        Ok(document) => {
+            let text =
+                |at: &Document, key: &str| at.get(key).and_then(|text| text.as_str().map(str::to_owned));
+            let uid = document.get("request").and_then(|request| text(&request, "uid"));
+            let hint = EnvelopeHint {
+                kind: text(&document, "kind"),
+                api_version: text(&document, "apiVersion"),
+                uid,
+            };
+            let envelope = check::<R>(&hint).map_err(|failure| (Envelope::default(), failure))?;
+            Ok((envelope, document))
+        }
+        Err(content) => {
+            let envelope = EnvelopeHint::read(body).map_err(|error| Failure::Envelope(error.to_string()));
+            match envelope.and_then(|hint| check::<R>(&hint)) {
+                Ok(envelope) => Err((envelope, Failure::Content(content.to_string()))),
+                Err(failure) => Err((Envelope::default(), failure)),
+            }
+        }
+    }
+}
+
+/// The envelope, if it is that of the route.
+fn check<R: Review>(hint: &EnvelopeHint) -> Result<Envelope, Failure> {
+    let admission = matches!(R::GATE, Gate::Mutate | Gate::Validate);
+    if hint.kind.as_deref() != Some(R::KIND) {
+        return Err(Failure::Envelope(format!("`kind` must be {}", R::KIND)));
+    }
+    let api_version = hint
+        .api_version
+        .as_deref()
+        .filter(|version| R::API_VERSIONS.contains(version));
+    let Some(api_version) = api_version else {
+        return Err(Failure::Envelope(format!(
+            "`apiVersion` must be {}",
+            R::API_VERSIONS.join(" or ")
+        )));
+    };
+    let uid = hint.uid.clone().filter(|uid| admission && !uid.is_empty());
+    if admission && uid.is_none() {
+        return Err(Failure::Envelope(
+            "`request.uid` must be a string that is not empty".to_owned(),
+        ));
+    }
+    Ok(Envelope {
+        api_version: api_version.to_owned(),
+        uid: uid.unwrap_or_default(),
+    })
+}
+
+/// Asks every policy of the gate; mutating ones in their order, each about the object as patched so far.
+fn evaluate<R: Review>(review: &mut R, set: &PolicySet, deadline: Instant) {
+    // The answer leaves from another thread at the deadline; what was decided until shortly before shall be in it.
+    let margin = (deadline.saturating_duration_since(Instant::now()) / 10).min(Duration::from_millis(50));
+    let limits = Limits {
+        deadline: deadline.checked_sub(margin).unwrap_or(deadline),
+        context: context_of_now(R::GATE),
+    };
+    loop {
+        for policy in set.of(R::GATE) {
+            let regate = Document::object([
+                ("gate", Document::text(R::GATE.as_str())),
+                ("policy", Document::text(&policy.name)),
+                ("revision", Document::text(&set.revision)),
+            ]);
+            let input = review
+                .input()
+                .with("regate", regate)
+                .with("parameters", Document::empty());
+            match set.evaluate(policy, &input, &limits) {
+                Ok(outcome) => review.take(policy, outcome),
+                Err(fault) => {
+                    let counts = review.counts(policy);
+                    review.tally().fault(&policy.name, fault, counts);
+                }
+            }
+        }
+        if !review.again() {
+            return;
+        }
+    }
+}
+
+/// A review as it goes out: the version that came in, by construction.
+fn response<R: Review>(envelope: &Envelope, (member, value): (&'static str, Value)) -> Answer {
+    let review = json!({ "apiVersion": envelope.api_version, "kind": R::KIND, member: value });
+    Answer {
+        status: 200,
+        content_type: "application/json",
+        body: Bytes::from(review.to_string()),
+    }
+}
+
+fn encode<R: Review>(envelope: &Envelope, decision: Decision, mut record: Record) -> (Answer, Record) {
+    record.decision = decision.label;
+    record.code = decision.code;
+    record.policies = decision.policies;
+    (response::<R>(envelope, decision.member), record)
+}
+
+fn fail<R: Review>(
+    envelope: &Envelope,
+    failure: &Failure,
+    settings: &Settings,
+    mut record: Record,
+) -> (Answer, Record) {
+    record.uid.clone_from(&envelope.uid);
+    record.failure = Some(failure.as_str());
+    match failure.reply(R::GATE, settings.on_fault(R::GATE)) {
+        Reply::Http { status, text } => {
+            record.code = status;
+            record.problem = Some(text.clone());
+            let body = Bytes::from(format!("{text}\n"));
+            (
+                Answer {
+                    status,
+                    content_type: "text/plain; charset=utf-8",
+                    body,
+                },
+                record,
+            )
+        }
+        Reply::Refusal(refusal) => {
+            record.code = refusal.code;
+            record.problem = Some(refusal.text.clone());
+            (response::<R>(envelope, R::refuse(envelope, &refusal)), record)
+        }
+    }
+}
+
+fn refuse_as<R: Review>(
+    hint: &EnvelopeHint,
+    failure: &Failure,
+    settings: &Settings,
+    set: Option<&PolicySet>,
+) -> (Answer, Record) {
+    let record = Record::new(R::GATE, set.map_or("", |set| &set.revision));
+    // A caller who is not let in learns nothing of the review; an HTTP error needs no envelope.
+    let needs_envelope = matches!(
+        failure.reply(R::GATE, settings.on_fault(R::GATE)),
+        Reply::Refusal(_)
+    );
+    let envelope = match check::<R>(hint) {
+        Ok(envelope) => envelope,
+        Err(unreadable) if needs_envelope => {
+            return fail::<R>(&Envelope::default(), &unreadable, settings, record);
+        }
+        Err(_) => Envelope::default(),
+    };
+    let unfinished = matches!(failure, Failure::Deadline | Failure::Panic);
+    if R::GATE == Gate::Authz && unfinished && set.is_some_and(|set| !set.any_has(Gate::Authz, "deny")) {
+        let mut record = record;
+        record.failure = Some(failure.as_str());
+        return encode::<R>(&envelope, subject_access::no_opinion(), record);
+    }
+    fail::<R>(&envelope, failure, settings, record)
+}
+
+impl Record {
+    /// The record of an answer that no policy was asked about.
+    pub fn new(gate: Gate, revision: &str) -> Self {
+        Record {
+            gate,
+            uid: String::new(),
+            decision: "error",
+            code: 200,
+            policies: Vec::new(),
+            revision: revision.to_owned(),
+            evaluation: Duration::ZERO,
+            faults: Vec::new(),
+            failure: None,
+            problem: None,
+        }
+    }
+}
+
+/// Raises a fault that combining found, and gives the failure it amounts to.
+pub(crate) fn raise(tally: &mut Tally, policy: &str, fault: Fault) -> Failure {
+    tally.fault(policy, fault, true);
+    tally.failure().unwrap_or(Failure::Fault)
+}
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,7 @@ pub use request::{
     Service, Target, Url,
 };
 
+use super::Global;
 use crate::gate::Gate;
 
 /// Writes what registers Regate with a Kubernetes API server, and what takes it back
@@ -93,8 +94,11 @@ pub struct Args {
     pub gate: Vec<Gate>,
 }
 
-/// Runs the command, for policies of which the caller knows what they ask for.
-pub fn run(args: Args, registered: Registered) -> anyhow::Result<ExitCode> {
+/// Runs the command. Policies that cannot be loaded say nothing of what they need: nothing is written then.
+pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
+    let policies = global.resolve()?.config.policies;
+    let Some(set) = super::load_policies(&policies)? else { return Ok(ExitCode::from(2)) };
+    let registered = Registered::of(&set);
     std::fs::create_dir_all(&args.out).with_context(|| format!("--out {}", args.out.display()))?;
     let out = args
         .out

@@ -1,19 +1,177 @@
-//! `regate serve`: serves the gates.
+//! `regate serve`: loads policies, serves the gates, and takes over changes until it is told to stop.
 
+use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use super::Global;
+use anyhow::Context;
 
-/// Serves the gates.
+use super::{Global, ServerFlags};
+use crate::config::{Caller, Config, PolicySource, Tls};
+use crate::gate::Gate;
+use crate::metrics::Metrics;
+use crate::policy::files::{Files, Sources};
+use crate::policy::load::load;
+use crate::policy::watch::{Pace, Read, Watcher, watch};
+use crate::policy::{Finding, PolicySet, Served};
+use crate::server::{self, AllowClient, CertificateFiles, Policies, Running, Settings};
+use crate::telemetry;
+
+mod greeting;
+
+/// Serves the gates
+///
+/// With no flag at all: on loopback, with a certificate of its own making and the built-in starter policies.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The settings of a server.
     #[command(flatten)]
-    pub settings: super::ServerFlags,
+    pub settings: ServerFlags,
 }
 
-/// Runs the command.
+/// Runs the command: until SIGTERM or SIGINT, or until it cannot serve.
 pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
-    let _ = (args, global);
-    anyhow::bail!("not built yet")
+    let config = global.resolve_with(&args.settings)?.config;
+    telemetry::init(match config.log.format {
+        crate::config::LogFormat::Json => telemetry::LogFormat::Json,
+        crate::config::LogFormat::Text => telemetry::LogFormat::Text,
+    })?;
+    let metrics = Arc::new(Metrics::default());
+    let served = Served::default();
+    let sources = super::sources(&config.policies, Vec::new());
+    let builtin = config.policies.source == PolicySource::Default;
+    let first: Read = if builtin {
+        Ok(with_data(Files::builtin(), &sources)?)
+    } else {
+        Files::read(&sources)
+    };
+    let loaded = match &first {
+        Ok(files) => load(files),
+        Err(findings) => Err(findings.clone()),
+    };
+    match loaded {
+        Ok(set) => accept(set, &served, &metrics),
+        Err(findings) => {
+            super::print_findings(&findings)?;
+            return Ok(ExitCode::from(1));
+        }
+    }
+    let decide = Policies::new(Arc::clone(&served), super::review_settings(&config));
+    let running = server::start(settings(&config), Arc::new(decide), Arc::clone(&metrics))?;
+    let watcher = if builtin {
+        None
+    } else {
+        Some(follow(sources, &first, &served, &metrics)?)
+    };
+    std::io::stdout().write_all(greeting::text(&config, &running, served.load().as_deref()).as_bytes())?;
+    wait(running, watcher)
+}
+
+/// The starter policies with the data files that the operator named.
+fn with_data(files: Files, sources: &Sources) -> anyhow::Result<Files> {
+    let data = Sources {
+        policies: Vec::new(),
+        data: sources.data.clone(),
+    };
+    let read = Files::read(&data).map_err(|findings| {
+        let lines: Vec<_> = findings.iter().map(Finding::to_string).collect();
+        anyhow::anyhow!("{}", lines.join("\n"))
+    })?;
+    Ok(files.with_data_of(read))
+}
+
+/// Serves a set from now on. An empty one is never served: the last good one stays, or the server is not ready.
+fn accept(set: PolicySet, served: &Served, metrics: &Metrics) {
+    let (revision, policies) = (set.revision.clone(), set.policies().len());
+    if policies == 0 {
+        tracing::warn!(target: "regate::policy", event = "policy_rejected", revision, "no policies: an empty set is not served");
+        metrics.policies_refused();
+        return;
+    }
+    metrics.policies_accepted(&revision, policies);
+    served.store(Some(Arc::new(set)));
+    tracing::info!(target: "regate::policy", event = "policy_loaded", revision, policies, "policies loaded");
+}
+
+/// Takes over changes of the sources: good sets are served, of bad ones everything found is told.
+fn follow(
+    sources: Sources,
+    first: &Read,
+    served: &Served,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Watcher> {
+    let (served, metrics) = (Arc::clone(served), Arc::clone(metrics));
+    let on_change = move |read: Read| match read.and_then(|files| load(&files)) {
+        Ok(set) => accept(set, &served, &metrics),
+        Err(findings) => {
+            metrics.policies_refused();
+            for finding in &findings {
+                tracing::error!(target: "regate::policy", event = "policy_rejected", finding = %finding, "the last good policies stay");
+            }
+        }
+    };
+    watch(sources, first, Pace::default(), on_change).context("cannot watch the policies")
+}
+
+fn wait(running: Running, watcher: Option<Watcher>) -> anyhow::Result<ExitCode> {
+    let ended = running.wait();
+    drop(watcher);
+    ended?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The server's settings as the configuration has them. Taken apart whole, so that none is forgotten.
+fn settings(config: &Config) -> Settings {
+    let Config {
+        listen,
+        tls,
+        callers,
+        policies: _,
+        gates,
+        limits,
+        shutdown,
+        log: _,
+    } = config;
+    let mut allow_clients = Vec::new();
+    let mut insecure_allow_anonymous = std::collections::BTreeSet::new();
+    for (gate, caller) in &callers.rules {
+        match caller {
+            Caller::Anyone => {
+                insecure_allow_anonymous.insert(*gate);
+            }
+            Caller::Named(names) => {
+                let allow = |name: &String| AllowClient {
+                    gate: Some(*gate),
+                    name: name.clone(),
+                };
+                allow_clients.extend(names.iter().map(allow));
+            }
+        }
+    }
+    Settings {
+        listen: listen.reviews,
+        probe_listen: listen.probes,
+        gates: gates.served.clone(),
+        certificate: match tls {
+            Tls::Ephemeral => None,
+            Tls::Files { cert, key } => Some(CertificateFiles {
+                certificate: cert.clone(),
+                key: key.clone(),
+            }),
+        },
+        client_ca: callers.client_ca.clone(),
+        allow_clients,
+        insecure_allow_anonymous,
+        deadline: limits.deadline,
+        shutdown_timeout: shutdown.timeout,
+        workers: server::Workers::default(),
+        limits: server::Limits::default(),
+    }
+}
+
+/// The gates in the order of the routes.
+fn served_gates(config: &Config) -> impl Iterator<Item = Gate> {
+    Gate::ALL
+        .into_iter()
+        .filter(|gate| config.gates.served.contains(gate))
 }

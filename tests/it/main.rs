@@ -1,5 +1,11 @@
-//! Tests of the whole: the real binary, and the sources as text.
+//! Tests of the whole: the real binary, the library over real sockets, and the sources as text.
 
 mod cli_config;
 mod layering;
 mod manifests;
+mod server_callers;
+mod server_connections;
+mod server_guards;
+mod server_lifecycle;
+mod server_workers;
+mod serving;

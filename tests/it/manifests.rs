@@ -25,6 +25,18 @@ impl Files {
             pair.signing_key.serialize_pem(),
         )
         .unwrap();
+        let policies = directory.path().join("policies");
+        std::fs::create_dir(&policies).unwrap();
+        for (root, rule) in [
+            ("authentication", "user := {\"username\": \"jane\"}"),
+            ("authorization", "deny contains \"x\""),
+            ("image", "deny contains \"x\""),
+            ("mutation", "deny contains \"x\""),
+            ("admission", "deny contains \"x\""),
+        ] {
+            let text = format!("package kubernetes.{root}.p\n{rule}\n");
+            std::fs::write(policies.join(format!("{root}.rego")), text).unwrap();
+        }
         Self {
             directory,
             certificate,

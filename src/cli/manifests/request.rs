@@ -10,6 +10,7 @@ use std::str::FromStr;
 
 use super::exempt;
 use crate::gate::Gate;
+use crate::policy::PolicySet;
 
 /// Everything that the files depend on.
 #[derive(Clone, Debug)]
@@ -44,11 +45,11 @@ pub struct Registered {
 }
 
 impl Registered {
-    /// What policies of which nothing is known may ask for: every gate, and denials that must hold.
-    pub fn strictest() -> Self {
+    /// What these policies ask for.
+    pub fn of(set: &PolicySet) -> Self {
         Self {
-            authz_has_deny: true,
-            gates: BTreeSet::from(Gate::ALL),
+            authz_has_deny: set.any_has(Gate::Authz, "deny"),
+            gates: set.policies().iter().map(|policy| policy.gate).collect(),
         }
     }
 }

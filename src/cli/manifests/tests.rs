@@ -14,6 +14,11 @@ const PEM: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\
 /// The same as kubeconfigs hold it.
 const PEM_BASE64: &str = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCkFBQUEKLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=";
 
+/// Every gate has a policy, and one of authz can deny.
+fn strictest() -> Registered {
+    Registered { authz_has_deny: true, gates: BTreeSet::from(Gate::ALL) }
+}
+
 fn request() -> Request {
     Request {
         install_dir: PathBuf::from("/etc/regate"),
@@ -27,7 +32,7 @@ fn request() -> Request {
         failure_policies: Vec::new(),
         rules: Vec::new(),
         gates: BTreeSet::from(Gate::ALL),
-        registered: Registered::strictest(),
+        registered: strictest(),
     }
 }
 
@@ -390,7 +395,7 @@ fn authz_is_asked_after_nodes_and_before_rbac() {
     assert_eq!(document(&request(), "authz.yaml"), expected("Deny"));
     let registered = Registered {
         authz_has_deny: false,
-        ..Registered::strictest()
+        ..strictest()
     };
     let allow_only = Request {
         registered,
@@ -419,7 +424,7 @@ fn a_failure_policy_that_is_asked_for_wins_at_its_gate_only() {
     let failure_policies = vec!["validate=Ignore".parse().unwrap(), "authz=Deny".parse().unwrap()];
     let registered = Registered {
         authz_has_deny: false,
-        ..Registered::strictest()
+        ..strictest()
     };
     let request = Request {
         failure_policies,
@@ -684,7 +689,7 @@ fn what_the_operator_should_know_is_said() {
     assert_eq!(warnings(&request()), [default_rules, probes]);
     let registered = Registered {
         authz_has_deny: false,
-        ..Registered::strictest()
+        ..strictest()
     };
     assert_eq!(
         warnings(&Request {

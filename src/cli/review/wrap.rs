@@ -1,0 +1,295 @@
+//! Reviews made from what people have: manifests, a token, a question.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use anyhow::{Context, bail};
+use kube::core::{ApiResource, GroupVersionKind};
+use serde_json::{Value, json};
+
+use crate::gate::Gate;
+
+/// Something to decide.
+pub(super) enum Item {
+    /// A review as it stands in a file, or as it was made.
+    Review {
+        /// What to call it.
+        name: String,
+        /// The gate that its kind belongs to.
+        gate: Gate,
+        /// The text, untouched.
+        body: String,
+    },
+    /// A manifest, wrapped into an AdmissionReview.
+    Manifest {
+        /// File, kind and name.
+        name: String,
+        /// The only gate to ask.
+        gate: Option<Gate>,
+        /// The review.
+        review: Value,
+    },
+}
+
+impl Item {
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Item::Review { name, .. } | Item::Manifest { name, .. } => name,
+        }
+    }
+}
+
+/// What happens to a manifest's object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// It is written for the first time.
+    Create,
+    /// It replaces the old one.
+    Update,
+    /// It goes away: the manifest is the old object.
+    Delete,
+}
+
+impl Operation {
+    fn as_str(self) -> &'static str {
+        match self {
+            Operation::Create => "CREATE",
+            Operation::Update => "UPDATE",
+            Operation::Delete => "DELETE",
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Operation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = [Operation::Create, Operation::Update, Operation::Delete];
+        let found = all
+            .into_iter()
+            .find(|operation| operation.as_str().eq_ignore_ascii_case(text));
+        found.ok_or_else(|| "one of CREATE, UPDATE, DELETE".to_owned())
+    }
+}
+
+/// Who asks for what.
+pub(super) struct Subject {
+    pub(super) operation: Operation,
+    pub(super) user: String,
+    pub(super) groups: Vec<String>,
+    pub(super) namespace: String,
+    pub(super) old: Option<Value>,
+    pub(super) gate: Option<Gate>,
+}
+
+/// Kinds that are in no namespace: a manifest does not say it.
+const CLUSTER_KINDS: &[&str] = &[
+    "APIService",
+    "CertificateSigningRequest",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CSIDriver",
+    "CSINode",
+    "CustomResourceDefinition",
+    "IngressClass",
+    "MutatingWebhookConfiguration",
+    "Namespace",
+    "Node",
+    "PersistentVolume",
+    "PriorityClass",
+    "RuntimeClass",
+    "StorageClass",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "ValidatingWebhookConfiguration",
+    "VolumeAttachment",
+];
+
+/// What a file holds: one review, or any number of manifests.
+pub(super) fn items(path: &Path, text: String, subject: &Subject) -> anyhow::Result<Vec<Item>> {
+    let name = path.display().to_string();
+    // A review is decided on its own text, down to numbers and repeated keys.
+    if let Ok(review) = serde_json::from_str::<Value>(&text)
+        && let Some(gate) = gate_of(&review, subject)?
+    {
+        return Ok(vec![Item::Review {
+            name,
+            gate,
+            body: text,
+        }]);
+    }
+    let mut items = Vec::new();
+    for document in documents(&name, &text)? {
+        match gate_of(&document, subject)? {
+            Some(gate) => items.push(Item::Review {
+                name: name.clone(),
+                gate,
+                body: document.to_string(),
+            }),
+            None => {
+                let listed = document["kind"].as_str().is_some_and(|kind| kind == "List");
+                let objects = if listed {
+                    document["items"].as_array().cloned().unwrap_or_default()
+                } else {
+                    vec![document]
+                };
+                for object in objects {
+                    items.push(wrapped(&name, object, subject)?);
+                }
+            }
+        }
+    }
+    Ok(items)
+}
+
+/// The one manifest of a file.
+pub(super) fn manifest(path: &Path, text: &str) -> anyhow::Result<Value> {
+    let name = path.display().to_string();
+    let mut documents = documents(&name, text)?;
+    match (documents.pop(), documents.is_empty()) {
+        (Some(document), true) => Ok(document),
+        _ => bail!("{name}: one manifest is wanted here"),
+    }
+}
+
+/// The YAML documents of a text that are not empty; JSON is YAML.
+fn documents(name: &str, text: &str) -> anyhow::Result<Vec<Value>> {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(text).with_context(|| name.to_owned())?;
+    let documents: Vec<Value> = documents
+        .into_iter()
+        .filter(|document| !document.is_null())
+        .collect();
+    if let Some(other) = documents.iter().find(|document| !document.is_object()) {
+        bail!("{name}: neither a review nor a manifest: {other:.40}");
+    }
+    Ok(documents)
+}
+
+/// The gate of a review's kind; of an AdmissionReview the one that was asked for, else validate.
+fn gate_of(document: &Value, subject: &Subject) -> anyhow::Result<Option<Gate>> {
+    let gate = match document["kind"].as_str() {
+        Some("TokenReview") => Gate::Authn,
+        Some("SubjectAccessReview") => Gate::Authz,
+        Some("ImageReview") => Gate::Image,
+        Some("AdmissionReview") => match subject.gate {
+            Some(gate @ (Gate::Mutate | Gate::Validate)) => gate,
+            Some(other) => bail!("an AdmissionReview is for mutate or validate, not for {other}"),
+            None => Gate::Validate,
+        },
+        _ => return Ok(None),
+    };
+    Ok(Some(gate))
+}
+
+fn wrapped(file: &str, mut object: Value, subject: &Subject) -> anyhow::Result<Item> {
+    if let Some(other @ (Gate::Authn | Gate::Authz | Gate::Image)) = subject.gate {
+        bail!("a manifest is for mutate or validate, not for {other}");
+    }
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
+    if api_version.is_empty() || kind.is_empty() {
+        bail!("{file}: a manifest has apiVersion and kind");
+    }
+    let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
+    let plural = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind)).plural;
+    let mut namespace = text(&object["metadata"]["namespace"]);
+    if namespace.is_empty() && !CLUSTER_KINDS.contains(&kind.as_str()) {
+        namespace.clone_from(&subject.namespace);
+        object["metadata"]["namespace"] = json!(namespace);
+    }
+    let name = text(&object["metadata"]["name"]);
+    if kind == "Namespace" {
+        namespace.clone_from(&name);
+    }
+    let (new, old) = match subject.operation {
+        Operation::Delete => (Value::Null, object),
+        Operation::Create | Operation::Update => (object, subject.old.clone().unwrap_or(Value::Null)),
+    };
+    if subject.operation == Operation::Update && old.is_null() {
+        bail!("{file}: an UPDATE needs the old object: --old FILE");
+    }
+    let typed = json!({ "group": group, "version": version, "kind": kind });
+    let resource = json!({ "group": group, "version": version, "resource": plural });
+    let mut request = json!({
+        "uid": "00000000-0000-0000-0000-000000000000", "kind": typed, "resource": resource,
+        "requestKind": typed, "requestResource": resource, "operation": subject.operation.as_str(),
+        "userInfo": { "username": subject.user, "groups": subject.groups },
+        "object": new, "oldObject": old, "dryRun": true, "options": null
+    });
+    for (key, value) in [("name", &name), ("namespace", &namespace)] {
+        if !value.is_empty() {
+            request[key] = json!(value);
+        }
+    }
+    let called = if namespace.is_empty() || kind == "Namespace" {
+        name
+    } else {
+        format!("{namespace}/{name}")
+    };
+    Ok(Item::Manifest {
+        name: format!("{file}: {kind} {called}"),
+        gate: subject.gate,
+        review: json!({ "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request }),
+    })
+}
+
+/// A TokenReview of this token.
+pub(super) fn token(token: &str) -> anyhow::Result<Item> {
+    if token.is_empty() {
+        bail!("--token: the token is empty");
+    }
+    let review = json!({ "kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "spec": { "token": token } });
+    Ok(Item::Review {
+        name: "token".to_owned(),
+        gate: Gate::Authn,
+        body: review.to_string(),
+    })
+}
+
+/// A SubjectAccessReview of this question.
+pub(super) fn access(
+    verb: &str,
+    resource: Option<&str>,
+    path: Option<&str>,
+    subject: &Subject,
+) -> anyhow::Result<Item> {
+    let mut spec = json!({ "user": subject.user, "groups": subject.groups });
+    let what = match (resource, path) {
+        (Some(resource), None) => {
+            let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+            let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));
+            let mut attributes = json!({ "verb": verb, "resource": plural });
+            for (key, value) in [
+                ("group", group),
+                ("subresource", subresource),
+                ("namespace", &subject.namespace),
+            ] {
+                if !value.is_empty() {
+                    attributes[key] = json!(value);
+                }
+            }
+            spec["resourceAttributes"] = attributes;
+            resource
+        }
+        (None, Some(path)) => {
+            spec["nonResourceAttributes"] = json!({ "verb": verb, "path": path });
+            path
+        }
+        _ => bail!("--verb needs --resource or --path"),
+    };
+    let name = format!("{} {verb} {what}", subject.user);
+    let review =
+        json!({ "kind": "SubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "spec": spec });
+    Ok(Item::Review {
+        name,
+        gate: Gate::Authz,
+        body: review.to_string(),
+    })
+}

@@ -1,0 +1,11 @@
+//! The policy engine, behind types of our own. Nothing outside of `policy/engine*` names the engine's crate.
+
+pub(crate) mod ast;
+pub mod builtins;
+pub(crate) mod entry;
+pub(crate) mod group;
+pub mod json;
+
+pub use builtins::Context;
+pub use group::Limits;
+pub use json::{Document, NotJson};

@@ -1,0 +1,134 @@
+//! Groups: engines that hold policies which read the same libraries.
+//!
+//! One engine for all policies makes each evaluation dearer with every package in it; one engine each multiplies the
+//! libraries' memory. A group's engine is prepared once and never evaluated: each evaluation clones it, which copies
+//! neither policies nor data.
+
+use std::num::NonZeroU32;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use regorus::utils::limits::ExecutionTimerConfig;
+use regorus::{Engine, Value};
+
+use super::ast::{Source, message_in, position_in, syntax_finding};
+use super::builtins::{self, Context};
+use super::entry::entry;
+use super::json::Document;
+use crate::policy::Fault;
+use crate::policy::finding::Finding;
+
+/// What bounds one evaluation, and what its builtins know of the review.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// When it must have ended.
+    pub deadline: Instant,
+    /// Time, randomness and leniency.
+    pub context: Context,
+}
+
+/// A prepared engine with the entry rules of its policies.
+pub(crate) struct Group {
+    engine: Engine,
+}
+
+impl Group {
+    /// Builds an engine of these sources; `policies` are the packages that get an entry, with their gate's rules.
+    /// Gives the paths of the entries in the same order.
+    pub(crate) fn build(
+        sources: &[&Source],
+        policies: &[(&[String], Vec<&str>)],
+        data: &Document,
+    ) -> Result<(Self, Vec<String>), Finding> {
+        let mut engine = Engine::new();
+        engine.set_strict_builtin_errors(true);
+        engine.set_gather_prints(true);
+        let ours = |error: anyhow::Error| syntax_finding("(generated)", &error.to_string());
+        builtins::add_to(&mut engine).map_err(ours)?;
+        for source in sources {
+            engine
+                .add_policy(source.path.clone(), source.text.clone())
+                .map_err(|error| syntax_finding(&source.path, &error.to_string()))?;
+        }
+        let mut entries = Vec::with_capacity(policies.len());
+        for (package, rules) in policies {
+            let entry = entry(package, rules, sources);
+            engine
+                .add_policy(format!("(entry of {})", package.join(".")), entry.text)
+                .map_err(ours)?;
+            entries.push(entry.rule);
+        }
+        engine.add_data(data.0.clone()).map_err(ours)?;
+        engine.set_input(Value::new_object());
+        prepare(&mut engine).map_err(|error| {
+            let file = sources
+                .iter()
+                .find(|source| error.contains(&format!("--> {}:", source.path)));
+            syntax_finding(file.map_or("(policies)", |source| &source.path), &error)
+        })?;
+        Ok((Group { engine }, entries))
+    }
+
+    /// Evaluates an entry: the set of `[rule, value]` pairs.
+    pub(crate) fn evaluate(&self, entry: &str, input: &Document, limits: &Limits) -> Result<Document, Fault> {
+        let remaining = limits.deadline.saturating_duration_since(Instant::now());
+        if remaining.is_zero() {
+            return Err(Fault::Deadline);
+        }
+        let mut engine = self.engine.clone();
+        engine.set_execution_timer_config(timer(remaining));
+        engine.set_input(input.0.clone());
+        builtins::enter(limits.context);
+        // Four builtins panic on odd operands; the engine is a clone of this evaluation's and is dropped after it.
+        let result = catch_unwind(AssertUnwindSafe(|| engine.eval_rule(entry.to_owned())));
+        // The engine's own error for a timeout loses its type on the way out of a function: our clock decides.
+        if Instant::now() >= limits.deadline {
+            return Err(Fault::Deadline);
+        }
+        match result {
+            Ok(Ok(value)) => Ok(Document(value)),
+            Ok(Err(error)) => Err(fault(&error.to_string())),
+            Err(_) => Err(Fault::Panic),
+        }
+    }
+}
+
+fn timer(limit: Duration) -> ExecutionTimerConfig {
+    ExecutionTimerConfig {
+        limit,
+        check_interval: NonZeroU32::MIN.saturating_add(63),
+    }
+}
+
+/// Prepares the engine, so that its clones share the work. Asking for a rule that is not there does just that.
+fn prepare(engine: &mut Engine) -> Result<(), String> {
+    const NOTHING: &str = "data.regate_entry.nothing";
+    match engine.eval_rule(NOTHING.to_owned()) {
+        Err(error) if error.to_string().contains("not a valid rule path") => Ok(()),
+        Err(error) => Err(error.to_string()),
+        Ok(_) => Ok(()),
+    }
+}
+
+fn fault(text: &str) -> Fault {
+    let at = position_in(text)
+        .map(|at| format!(":{}:{}", at.line, at.column))
+        .unwrap_or_default();
+    let file = text
+        .lines()
+        .find_map(|line| line.trim_start().strip_prefix("--> "));
+    let file = file
+        .and_then(|head| head.trim().rsplitn(3, ':').nth(2))
+        .unwrap_or("");
+    let message = message_in(text);
+    if message.contains("multiple outputs") || message.contains("conflicts with rule") {
+        // The engine prints the values that collide; they may be secret.
+        return Fault::Conflict {
+            at: format!("{file}{at}"),
+        };
+    }
+    Fault::Builtin {
+        at: format!("{file}{at}"),
+        message,
+    }
+}

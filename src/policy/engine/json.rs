@@ -1,0 +1,485 @@
+//! JSON to engine values and back, by our own conversion.
+//!
+//! The engine's own conversion goes through serde and does not keep every document as it was sent; this one reads
+//! the tokens of [`crate::json`] and builds values from them: integers exact, every key a key, no recursion on what a
+//! requester sends. [`Document`] is how the rest of Regate sees an engine value.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use regorus::Value;
+
+use crate::json::{Error, MAX_DEPTH, Number, Problem, Token, Tokens};
+
+/// A JSON document in the engine's form (sets included), cheap to clone: parts are shared, never copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document(pub(super) Value);
+
+/// A value of a policy that has no JSON form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotJson {
+    /// An object with a key that is not a string.
+    #[error("an object has a key that is not a string")]
+    Key,
+    /// A number beyond 64 bits.
+    #[error("a number is out of range")]
+    Number,
+    /// Deeper than [`MAX_DEPTH`].
+    #[error("nested more than {MAX_DEPTH} levels deep")]
+    TooDeep,
+    /// Part of the value is undefined.
+    #[error("part of the value is undefined")]
+    Undefined,
+}
+
+impl Document {
+    /// Reads one JSON text. Strict: see [`crate::json`] for what is refused.
+    ///
+    /// # Errors
+    /// The first problem, with its offset.
+    pub fn parse(text: &[u8]) -> Result<Self, Error> {
+        let mut tokens = Tokens::new(text);
+        let mut keys = Keys::take();
+        let parsed = build(&mut tokens, &mut keys);
+        keys.put_back();
+        let value = parsed?;
+        // Blank space is all that may follow.
+        match tokens.next()? {
+            None => Ok(Document(value)),
+            Some(_) => Err(Error {
+                problem: Problem::Trailing,
+                offset: tokens.offset(),
+            }),
+        }
+    }
+
+    /// The same document as `serde_json` holds it. Its depth is bounded by whoever made the value.
+    pub fn from_json(json: &serde_json::Value) -> Self {
+        Document(value_from_json(json))
+    }
+
+    /// The document as `serde_json` holds it; sets become arrays in the engine's order.
+    ///
+    /// # Errors
+    /// The first part that has no JSON form.
+    pub fn to_json(&self) -> Result<serde_json::Value, NotJson> {
+        value_to_json(&self.0, MAX_DEPTH)
+    }
+
+    /// An object of these members.
+    pub fn object<'a>(members: impl IntoIterator<Item = (&'a str, Document)>) -> Self {
+        let map: BTreeMap<Value, Value> = members
+            .into_iter()
+            .map(|(key, member)| (Value::from(key), member.0))
+            .collect();
+        Document(Value::from(map))
+    }
+
+    /// A string.
+    pub fn text(text: &str) -> Self {
+        Document(Value::from(text))
+    }
+
+    /// An empty object.
+    pub fn empty() -> Self {
+        Document(Value::new_object())
+    }
+
+    /// The member of an object.
+    pub fn get(&self, key: &str) -> Option<Document> {
+        match &self.0 {
+            Value::Object(object) => object.get(&Value::from(key)).cloned().map(Document),
+            _ => None,
+        }
+    }
+
+    /// The same object with one member set; what is no object becomes one.
+    #[must_use]
+    pub fn with(&self, key: &str, member: Document) -> Self {
+        let mut value = match &self.0 {
+            Value::Object(_) => self.0.clone(),
+            _ => Value::new_object(),
+        };
+        if let Ok(object) = value.as_object_mut() {
+            object.insert(Value::from(key), member.0);
+        }
+        Document(value)
+    }
+
+    /// The text of a string.
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.0 {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value of a boolean.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self.0 {
+            Value::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The value of an integer in the range.
+    pub fn as_u64(&self) -> Option<u64> {
+        match &self.0 {
+            Value::Number(number) => number.as_u64(),
+            _ => None,
+        }
+    }
+
+    /// The items of an array, or of a set in the engine's order.
+    pub fn items(&self) -> Option<Vec<Document>> {
+        match &self.0 {
+            Value::Array(array) => Some(array.iter().cloned().map(Document).collect()),
+            Value::Set(set) => Some(set.iter_sorted().cloned().map(Document).collect()),
+            _ => None,
+        }
+    }
+
+    /// The members of an object whose keys are all strings, in the order of the keys.
+    pub fn members(&self) -> Option<Vec<(Arc<str>, Document)>> {
+        let Value::Object(object) = &self.0 else {
+            return None;
+        };
+        object
+            .iter_sorted()
+            .map(|(key, member)| match key {
+                Value::String(key) => Some((key.clone(), Document(member.clone()))),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// What it is: null, boolean, number, string, array, set, object or undefined.
+    pub fn kind(&self) -> &'static str {
+        match self.0 {
+            Value::Null => "null",
+            Value::Bool(_) => "boolean",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Set(_) => "set",
+            Value::Object(_) => "object",
+            Value::Undefined => "undefined",
+        }
+    }
+}
+
+enum Frame {
+    Array(Vec<Value>),
+    Object {
+        members: Vec<(Value, Value)>,
+        key: Value,
+    },
+}
+
+/// Builds the value that comes next. The open containers are a list of ours, so a hostile depth costs no stack.
+fn build(tokens: &mut Tokens<'_>, keys: &mut Keys) -> Result<Value, Error> {
+    let mut open: Vec<Frame> = Vec::with_capacity(16);
+    while let Some(token) = tokens.next()? {
+        let value = match token {
+            Token::ObjectStart => {
+                open.push(Frame::Object {
+                    members: Vec::new(),
+                    key: Value::Null,
+                });
+                continue;
+            }
+            Token::ArrayStart => {
+                open.push(Frame::Array(Vec::new()));
+                continue;
+            }
+            Token::Key(name) => {
+                if let Some(Frame::Object { key, .. }) = open.last_mut() {
+                    *key = Value::String(keys.intern(&name));
+                }
+                continue;
+            }
+            Token::ObjectEnd | Token::ArrayEnd => close(open.pop(), tokens)?,
+            Token::String(text) => Value::String(Arc::from(&*text)),
+            Token::Number(number) => number_value(number),
+            Token::Bool(value) => Value::Bool(value),
+            Token::Null => Value::Null,
+        };
+        match open.last_mut() {
+            None => return Ok(value),
+            Some(Frame::Array(items)) => items.push(value),
+            Some(Frame::Object { members, key }) => {
+                members.push((std::mem::replace(key, Value::Null), value))
+            }
+        }
+    }
+    Err(Error {
+        problem: Problem::Syntax,
+        offset: tokens.offset(),
+    })
+}
+
+fn close(frame: Option<Frame>, tokens: &Tokens<'_>) -> Result<Value, Error> {
+    match frame {
+        Some(Frame::Array(items)) => Ok(Value::from(items)),
+        Some(Frame::Object { members, .. }) => {
+            let count = members.len();
+            let map: BTreeMap<Value, Value> = members.into_iter().collect();
+            if map.len() < count {
+                return Err(Error {
+                    problem: Problem::DuplicateKey,
+                    offset: tokens.offset(),
+                });
+            }
+            Ok(Value::from(map))
+        }
+        None => Err(Error {
+            problem: Problem::Syntax,
+            offset: tokens.offset(),
+        }),
+    }
+}
+
+fn number_value(number: Number) -> Value {
+    match number {
+        Number::Negative(number) => Value::from(number),
+        Number::Unsigned(number) => Value::from(number),
+        Number::Float(number) => Value::from(number),
+    }
+}
+
+fn value_from_json(json: &serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(value) => Value::Bool(*value),
+        serde_json::Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+            (Some(number), _, _) => Value::from(number),
+            (_, Some(number), _) => Value::from(number),
+            (_, _, Some(number)) => Value::from(number),
+            (None, None, None) => Value::Null,
+        },
+        serde_json::Value::String(text) => Value::from(text.as_str()),
+        serde_json::Value::Array(items) => Value::from(items.iter().map(value_from_json).collect::<Vec<_>>()),
+        serde_json::Value::Object(members) => {
+            let map: BTreeMap<Value, Value> = members
+                .iter()
+                .map(|(key, member)| (Value::from(key.as_str()), value_from_json(member)))
+                .collect();
+            Value::from(map)
+        }
+    }
+}
+
+fn value_to_json(value: &Value, depth: usize) -> Result<serde_json::Value, NotJson> {
+    let inner = depth.checked_sub(1).ok_or(NotJson::TooDeep);
+    Ok(match value {
+        Value::Null => serde_json::Value::Null,
+        Value::Bool(value) => serde_json::Value::Bool(*value),
+        Value::String(text) => serde_json::Value::String(text.to_string()),
+        Value::Number(number) => {
+            // A float that is a whole number is written as the engine prints it: an integer.
+            let json = match (number.as_u64(), number.as_i64()) {
+                (Some(number), _) => Some(serde_json::Number::from(number)),
+                (_, Some(number)) => Some(serde_json::Number::from(number)),
+                _ => number.as_f64().and_then(serde_json::Number::from_f64),
+            };
+            serde_json::Value::Number(json.ok_or(NotJson::Number)?)
+        }
+        Value::Array(items) => {
+            let inner = inner?;
+            serde_json::Value::Array(
+                items
+                    .iter()
+                    .map(|item| value_to_json(item, inner))
+                    .collect::<Result<_, _>>()?,
+            )
+        }
+        Value::Set(items) => {
+            let inner = inner?;
+            let items = items.iter_sorted().map(|item| value_to_json(item, inner));
+            serde_json::Value::Array(items.collect::<Result<_, _>>()?)
+        }
+        Value::Object(members) => {
+            let inner = inner?;
+            let mut object = serde_json::Map::new();
+            for (key, member) in members.iter_sorted() {
+                let Value::String(key) = key else {
+                    return Err(NotJson::Key);
+                };
+                object.insert(key.to_string(), value_to_json(member, inner)?);
+            }
+            serde_json::Value::Object(object)
+        }
+        Value::Undefined => return Err(NotJson::Undefined),
+    })
+}
+
+/// Short keys seen lately on this thread. The keys of Kubernetes objects repeat within a review and between reviews;
+/// a direct-mapped table of them saves most of their allocations and cannot grow.
+struct Keys {
+    slots: Vec<Option<Arc<str>>>,
+    hasher: RandomState,
+}
+
+const KEY_SLOTS: usize = 512;
+const LONGEST_KEPT_KEY: usize = 48;
+
+thread_local! {
+    static KEYS: RefCell<Option<Keys>> = const { RefCell::new(None) };
+}
+
+impl Keys {
+    fn take() -> Self {
+        KEYS.with(|kept| kept.borrow_mut().take())
+            .unwrap_or_else(|| Keys {
+                slots: vec![None; KEY_SLOTS],
+                hasher: RandomState::new(),
+            })
+    }
+
+    fn put_back(self) {
+        KEYS.with(|kept| *kept.borrow_mut() = Some(self));
+    }
+
+    fn intern(&mut self, key: &str) -> Arc<str> {
+        if key.len() > LONGEST_KEPT_KEY {
+            return Arc::from(key);
+        }
+        let slot = usize::try_from(self.hasher.hash_one(key) % KEY_SLOTS as u64).unwrap_or_default();
+        let Some(slot) = self.slots.get_mut(slot) else {
+            return Arc::from(key);
+        };
+        match slot {
+            Some(kept) if **kept == *key => kept.clone(),
+            _ => {
+                let fresh: Arc<str> = Arc::from(key);
+                *slot = Some(fresh.clone());
+                fresh
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn round(text: &str) -> String {
+        Document::parse(text.as_bytes())
+            .unwrap()
+            .to_json()
+            .unwrap()
+            .to_string()
+    }
+
+    #[test]
+    fn documents_come_back_as_they_were() {
+        for text in [
+            "null",
+            "[]",
+            "{}",
+            r#"{"a":[1,-2,"x",true,null,{"b":{}}],"n":18446744073709551615,"z":-9223372036854775808}"#,
+            r#"{"n":9007199254740993}"#,
+            r#"{"s":"\u0000é😀"}"#,
+        ] {
+            assert_eq!(round(text), text);
+        }
+        assert_eq!(round("1.5"), "1.5");
+    }
+
+    #[test]
+    fn every_key_stays_a_key_of_an_object() {
+        let text = r#"{"$serde_json::private::Number":"1","x":"y"}"#;
+        assert_eq!(round(text), text);
+        let alone = r#"{"a":{"$serde_json::private::Number":"1"}}"#;
+        assert_eq!(round(alone), alone);
+        let document = Document::from_json(&serde_json::json!({"$serde_json::private::Number": "1"}));
+        assert_eq!(document.kind(), "object");
+        assert_eq!(
+            document.to_json().unwrap(),
+            serde_json::json!({"$serde_json::private::Number": "1"})
+        );
+    }
+
+    #[test]
+    fn a_key_twice_in_one_object_is_refused() {
+        let error = Document::parse(br#"{"a":{"b":1,"c":2,"b":3}}"#).unwrap_err();
+        assert_eq!(error.problem, Problem::DuplicateKey);
+        assert!(Document::parse(br#"[{"b":1},{"b":2}]"#).is_ok());
+        assert_eq!(
+            Document::parse(br#"{"a":1,"\u0061":2}"#).unwrap_err().problem,
+            Problem::DuplicateKey
+        );
+    }
+
+    #[test]
+    fn numbers_are_exact_or_refused() {
+        assert_eq!(
+            Document::parse(b"18446744073709551616").unwrap_err().problem,
+            Problem::NumberRange
+        );
+        assert_eq!(
+            Document::parse(b"9007199254740993").unwrap().as_u64(),
+            Some(9_007_199_254_740_993)
+        );
+    }
+
+    #[test]
+    fn hostile_depth_is_refused_without_recursion() {
+        let deep = "[".repeat(1_000_000);
+        assert_eq!(
+            Document::parse(deep.as_bytes()).unwrap_err().problem,
+            Problem::TooDeep
+        );
+        let legal = format!("{}{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
+        assert_eq!(round(&legal), legal);
+    }
+
+    #[test]
+    fn sets_become_arrays_in_order_and_other_keys_are_refused() {
+        let set: std::collections::BTreeSet<Value> = [Value::from("b"), Value::from("a")].into();
+        assert_eq!(
+            Document(Value::from(set)).to_json().unwrap(),
+            serde_json::json!(["a", "b"])
+        );
+        let map = BTreeMap::from([(Value::from(1u64), Value::Null)]);
+        assert_eq!(Document(Value::from(map)).to_json(), Err(NotJson::Key));
+        assert_eq!(Document(Value::Undefined).to_json(), Err(NotJson::Undefined));
+    }
+
+    fn json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<u64>().prop_map(Into::into),
+            ".*".prop_map(serde_json::Value::String),
+        ];
+        leaf.prop_recursive(6, 64, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(serde_json::Value::Array),
+                prop::collection::btree_map(".*", inner, 0..6)
+                    .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_document_survives_the_way_into_the_engine_and_back(json in json()) {
+            let document = Document::parse(json.to_string().as_bytes()).unwrap();
+            prop_assert_eq!(&document.to_json().unwrap(), &json);
+            prop_assert_eq!(&Document::from_json(&json), &document);
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let ours = Document::parse(&bytes);
+            if let Ok(document) = ours {
+                prop_assert!(serde_json::from_slice::<serde_json::Value>(&bytes).is_ok(), "{:?}", document);
+            }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The files of a policy set: Rego modules and data, read from directories and from files given by name.
+//!
+//! Called by `serve`, by the watcher and by the commands before anything is parsed. Always holds: what is given out was
+//! read as a whole (nothing changed from before the first file to after the last), within the limits, and is the same
+//! for the same content; or there is a finding for everything that cannot be read, all at once.
+
+mod builtin;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::finding::Finding;
+use walk::{Found, Kind, Walk};
+pub(super) use walk::{Places, places};
+
+/// The size that a Rego file may have.
+pub const MAX_REGO_BYTES: u64 = 1024 * 1024;
+
+/// The size that a data file may have.
+pub const MAX_DATA_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How many Rego and data files there may be.
+pub const MAX_FILES: usize = 10_000;
+
+/// How often files that change while they are read are read again.
+const ATTEMPTS: usize = 3;
+
+/// Where a policy set comes from: directories, searched for files, and files by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// `*.rego`, and in directories `data.json` and `data.yaml` too.
+    pub policies: Vec<PathBuf>,
+    /// Data only.
+    pub data: Vec<PathBuf>,
+}
+
+/// A Rego module as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegoFile {
+    /// The file as the author knows it: the source as given, and the path below it.
+    pub path: String,
+    /// The source text.
+    pub text: String,
+    /// `*_test.rego`: for `check` and `test`, never served and no part of the revision.
+    pub is_test: bool,
+}
+
+/// How a data file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Format {
+    /// `.json`
+    Json,
+    /// `.yaml` or `.yml`
+    Yaml,
+}
+
+/// A data file as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataFile {
+    /// The file as the author knows it.
+    pub path: String,
+    /// Where its value stands below `data`: the directories between the source and the file.
+    pub at: Vec<String>,
+    /// How it is written.
+    pub format: Format,
+    /// The content.
+    pub bytes: Vec<u8>,
+}
+
+/// Everything that a policy set is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// The modules, by path.
+    pub modules: Vec<RegoFile>,
+    /// The data files, by path.
+    pub data: Vec<DataFile>,
+    /// A hash of what decides: equal content gives an equal revision, wherever it lies.
+    pub revision: String,
+}
+
+impl Files {
+    /// Reads all sources. Everything in the error is about reading, not about content: a command that gets it could
+    /// not do its work.
+    pub fn read(sources: &Sources) -> Result<Self, Vec<Finding>> {
+        for _ in 0..ATTEMPTS {
+            let walk = Walk::new(sources);
+            let files = Self::load(&walk);
+            if walk == Walk::new(sources) {
+                return files;
+            }
+        }
+        let message = "the policy files change while they are read: try again when they rest".to_owned();
+        Err(vec![Finding {
+            message,
+            ..Finding::default()
+        }])
+    }
+
+    /// The starter policies that are part of the program.
+    pub fn builtin() -> Self {
+        let mut files = Self::default();
+        for (path, text) in builtin::FILES {
+            let mut at: Vec<String> = path.split('/').map(str::to_owned).collect();
+            let name = at.pop().unwrap_or_default();
+            let path = format!("builtin/{path}");
+            match walk::kind(&name, &at) {
+                Some(Kind::Rego { is_test }) => {
+                    files.modules.push(RegoFile {
+                        path,
+                        text: (*text).to_owned(),
+                        is_test,
+                    });
+                }
+                Some(Kind::Data { at, format }) => {
+                    files.data.push(DataFile {
+                        path,
+                        at,
+                        format,
+                        bytes: text.as_bytes().to_vec(),
+                    });
+                }
+                None => {}
+            }
+        }
+        files.finish()
+    }
+
+    /// The same policies, and the data of these files, too.
+    #[must_use]
+    pub fn with_data_of(mut self, other: Files) -> Self {
+        self.data.extend(other.data);
+        self.finish()
+    }
+
+    fn load(walk: &Walk) -> Result<Self, Vec<Finding>> {
+        let mut files = Self::default();
+        let mut findings = walk.findings.clone();
+        for found in &walk.found {
+            if let Err(finding) = files.take(found) {
+                findings.push(finding);
+            }
+        }
+        if findings.is_empty() {
+            Ok(files.finish())
+        } else {
+            Err(findings)
+        }
+    }
+
+    fn take(&mut self, found: &Found) -> Result<(), Finding> {
+        let path = found.path.display().to_string();
+        match &found.kind {
+            Kind::Rego { is_test } => {
+                let text = text(&found.path, read(found, MAX_REGO_BYTES)?)?;
+                self.modules.push(RegoFile {
+                    path,
+                    text,
+                    is_test: *is_test,
+                });
+            }
+            Kind::Data { at, format } => {
+                let bytes = text(&found.path, read(found, MAX_DATA_BYTES)?)?.into_bytes();
+                self.data.push(DataFile {
+                    path,
+                    at: at.clone(),
+                    format: *format,
+                    bytes,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Sorts, so that nothing depends on the order of sources, and computes the revision.
+    fn finish(mut self) -> Self {
+        self.modules.sort_by(|one, other| one.path.cmp(&other.path));
+        self.data.sort_by(|one, other| one.path.cmp(&other.path));
+        let modules = self.modules.iter().filter(|module| !module.is_test);
+        let modules = modules.map(|module| digest([b"rego".as_slice(), module.text.as_bytes()]));
+        let mut items: Vec<_> = modules.chain(self.data.iter().map(DataFile::digest)).collect();
+        items.sort();
+        self.revision = digest(items.iter().map(Vec::as_slice))
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        self
+    }
+}
+
+impl DataFile {
+    fn digest(&self) -> Vec<u8> {
+        let format: &[u8] = match self.format {
+            Format::Json => b"json",
+            Format::Yaml => b"yaml",
+        };
+        digest(
+            [format, &self.bytes]
+                .into_iter()
+                .chain(self.at.iter().map(String::as_bytes)),
+        )
+    }
+}
+
+/// A hash of parts, each with its length, so that no other parts give the same.
+fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().to_vec()
+}
+
+/// What is wrong with a file as a whole.
+fn finding(path: &Path, message: impl Into<String>) -> Finding {
+    Finding {
+        file: Some(path.display().to_string()),
+        message: message.into(),
+        ..Finding::default()
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Finding {
+    finding(path, format!("cannot be read: {error}"))
+}
+
+/// Reads a file up to its limit, whatever size it had when it was found.
+fn read(found: &Found, limit: u64) -> Result<Vec<u8>, Finding> {
+    let path = &found.path;
+    let too_long = || finding(path, format!("is longer than {limit} bytes"));
+    if found.length > limit {
+        return Err(too_long());
+    }
+    let mut bytes = Vec::new();
+    match File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)) {
+        Ok(length) if length as u64 > limit => Err(too_long()),
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Finding> {
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+        let line = valid.filter(|byte| **byte == b'\n').count() + 1;
+        Finding {
+            line: u32::try_from(line).ok(),
+            ..finding(path, "is not UTF-8")
+        }
+    })
+}

@@ -1,0 +1,385 @@
+//! What is found where, what is refused, and what the revision depends on.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::*;
+
+/// A directory with these files.
+fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        write(&directory.path().join(path), text);
+    }
+    directory
+}
+
+fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn sources<P: AsRef<Path>>(policies: &[P]) -> Sources {
+    Sources {
+        policies: policies.iter().map(|path| path.as_ref().to_owned()).collect(),
+        data: Vec::new(),
+    }
+}
+
+fn read_all(directory: &Path) -> Files {
+    Files::read(&sources(&[directory])).unwrap()
+}
+
+/// The findings of a directory, as they are printed, below it.
+fn findings(directory: &Path) -> Vec<String> {
+    let prefix = format!("{}/", directory.display());
+    let findings = Files::read(&sources(&[directory])).unwrap_err();
+    findings
+        .iter()
+        .map(|finding| finding.to_string().replace(&prefix, ""))
+        .collect()
+}
+
+fn below(directory: &Path, paths: &[&str]) -> Vec<String> {
+    paths
+        .iter()
+        .map(|path| directory.join(path).display().to_string())
+        .collect()
+}
+
+fn modules(files: &Files) -> Vec<String> {
+    files.modules.iter().map(|module| module.path.clone()).collect()
+}
+
+fn places(files: &Files) -> Vec<String> {
+    files.data.iter().map(|data| data.at.join(".")).collect()
+}
+
+#[test]
+fn directories_are_searched_for_rego_and_data() {
+    let files = [
+        ("b.rego", "package b"),
+        ("lib/a.rego", "package a"),
+        ("lib/a_test.rego", "package a_test"),
+        ("data.json", "{}"),
+        ("x/y/data.yaml", "a: 1"),
+        ("x/z/data.yml", "a: 2"),
+        ("x/other.json", "{}"),
+        ("x/other.yaml", "a: 3"),
+        ("README.md", "text"),
+        (".git/x.rego", "package git"),
+        ("lib/.hidden.rego", "package hidden"),
+        ("..data/c.rego", "package c"),
+    ];
+    let directory = directory(&files);
+    let files = read_all(directory.path());
+    assert_eq!(
+        modules(&files),
+        below(directory.path(), &["b.rego", "lib/a.rego", "lib/a_test.rego"])
+    );
+    assert_eq!(
+        files
+            .modules
+            .iter()
+            .map(|module| module.is_test)
+            .collect::<Vec<_>>(),
+        [false, false, true]
+    );
+    assert_eq!(files.modules[1].text, "package a");
+    assert_eq!(places(&files), ["", "x.y", "x.z"]);
+    assert_eq!(
+        files.data.iter().map(|data| data.format).collect::<Vec<_>>(),
+        [Format::Json, Format::Yaml, Format::Yaml]
+    );
+    assert_eq!(files.data[2].bytes, b"a: 2");
+}
+
+#[test]
+fn a_mounted_config_map_is_read_through_its_links() {
+    let mount = directory(&[
+        ("..2026_01/policy.rego", "package a"),
+        ("..2026_01/sub/data.json", "{}"),
+    ]);
+    symlink("..2026_01", mount.path().join("..data")).unwrap();
+    symlink("..data/policy.rego", mount.path().join("policy.rego")).unwrap();
+    symlink("..data/sub", mount.path().join("sub")).unwrap();
+    let files = read_all(mount.path());
+    assert_eq!(modules(&files), below(mount.path(), &["policy.rego"]));
+    assert_eq!(places(&files), ["sub"]);
+}
+
+#[test]
+fn files_by_name_give_data_at_the_root() {
+    let directory = directory(&[
+        ("p.rego", "package p"),
+        ("a.json", "{}"),
+        ("sub/b.yaml", "{}"),
+        ("c.yml", "{}"),
+    ]);
+    let named = ["p.rego", "a.json", "sub/b.yaml", "c.yml"].map(|name| directory.path().join(name));
+    let files = Files::read(&sources(&named)).unwrap();
+    assert_eq!(modules(&files), below(directory.path(), &["p.rego"]));
+    assert_eq!(places(&files), ["", "", ""]);
+}
+
+#[test]
+fn data_sources_give_data_only() {
+    let directory = directory(&[("p.rego", "package p"), ("a/data.json", "{}"), ("b.txt", "")]);
+    let data = |name: &str| Sources {
+        policies: Vec::new(),
+        data: vec![directory.path().join(name)],
+    };
+    let files = Files::read(&data("")).unwrap();
+    assert_eq!((files.modules.len(), places(&files)), (0, vec!["a".to_owned()]));
+    let refusal = |name: &str| Files::read(&data(name)).unwrap_err()[0].message.clone();
+    assert_eq!(refusal("p.rego"), "is Rego, not data");
+    assert_eq!(
+        refusal("b.txt"),
+        "is neither `*.rego` nor `*.json`, `*.yaml` or `*.yml`"
+    );
+}
+
+#[test]
+fn a_file_that_is_given_twice_counts_once() {
+    let directory = directory(&[("p.rego", "package p"), ("a/data.json", "{}")]);
+    let named =
+        [PathBuf::new(), "p.rego".into(), "a/data.json".into()].map(|name| directory.path().join(name));
+    let files = Files::read(&sources(&named)).unwrap();
+    assert_eq!(files.modules.len(), 1);
+    assert_eq!(places(&files), ["a", ""]);
+}
+
+#[test]
+fn the_revision_is_that_of_the_content() {
+    let original = [
+        ("a.rego", "package a"),
+        ("x/b.rego", "package b"),
+        ("x/data.json", "{}"),
+    ];
+    let one = directory(&original);
+    let revision = |files: &[(&str, &str)]| read_all(directory(files).path()).revision;
+    let of_original = read_all(one.path()).revision;
+    assert_eq!(of_original.len(), 64);
+    let moved = one.path().with_extension("moved");
+    fs::rename(one.path(), &moved).unwrap();
+    assert_eq!(read_all(&moved).revision, of_original);
+    fs::rename(&moved, one.path()).unwrap();
+    let same = [
+        ("z.rego", "package b"),
+        ("a.rego", "package a"),
+        ("x/data.json", "{}"),
+        ("a_test.rego", "package c"),
+    ];
+    assert_eq!(revision(&same), of_original);
+    let others = [
+        &[
+            ("a.rego", "package a "),
+            ("x/b.rego", "package b"),
+            ("x/data.json", "{}"),
+        ][..],
+        &[
+            ("a.rego", "package a"),
+            ("x/b.rego", "package b"),
+            ("y/data.json", "{}"),
+        ],
+        &[
+            ("a.rego", "package a"),
+            ("x/b.rego", "package b"),
+            ("x/data.yaml", "{}"),
+        ],
+        &[
+            ("a.rego", "package a"),
+            ("x/b.rego", "package b"),
+            ("x/data.json", "{ }"),
+        ],
+        &[("a.rego", "package a"), ("x/b.rego", "package b")],
+        &[("a.rego", "package apackage b"), ("x/data.json", "{}")],
+        &[],
+    ];
+    for other in others {
+        assert_ne!(revision(other), of_original, "{other:?}");
+    }
+    assert_ne!(
+        revision(&[("a/b/data.json", "{}")]),
+        revision(&[("ab/data.json", "{}")])
+    );
+}
+
+#[test]
+fn everything_that_cannot_be_read_is_told_at_once() {
+    let directory = directory(&[("good.rego", "package good"), ("sub/x", "")]);
+    let path = |name: &str| directory.path().join(name);
+    fs::write(path("bytes.rego"), b"package a\n\n# \xff\n").unwrap();
+    fs::write(path("data.json"), b"\xff").unwrap();
+    symlink("nowhere", path("dangling.rego")).unwrap();
+    symlink(".", path("itself")).unwrap();
+    symlink("../..", path("sub/up")).unwrap();
+    symlink("round.rego", path("round.rego")).unwrap();
+    symlink("/dev/zero", path("zero.rego")).unwrap();
+    assert!(
+        Command::new("mkfifo")
+            .arg(path("pipe.rego"))
+            .status()
+            .unwrap()
+            .success()
+    );
+    fs::write(path("long.rego"), "#".repeat(1024 * 1024 + 1)).unwrap();
+    fs::create_dir(path("long")).unwrap();
+    fs::File::create(path("long/data.yaml"))
+        .unwrap()
+        .set_len(64 * 1024 * 1024 + 1)
+        .unwrap();
+    fs::write(
+        directory.path().join(std::ffi::OsStr::from_bytes(b"\xff.rego")),
+        "package a",
+    )
+    .unwrap();
+    let real = fs::canonicalize(directory.path()).unwrap();
+    let mut found = findings(directory.path());
+    // What is above the directory is searched through `sub/up` too, and is not of interest.
+    found.retain(|finding| !finding.starts_with("sub/up/") || finding.contains("leads back"));
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "bytes.rego:3: is not UTF-8".to_owned(),
+            "dangling.rego: cannot be read: No such file or directory (os error 2)".to_owned(),
+            "data.json:1: is not UTF-8".to_owned(),
+            format!("itself: is a link that leads back to {}", real.display()),
+            "long.rego: is longer than 1048576 bytes".to_owned(),
+            "long/data.yaml: is longer than 67108864 bytes".to_owned(),
+            "pipe.rego: is neither a file nor a directory".to_owned(),
+            "round.rego: cannot be read: Too many levels of symbolic links (os error 40)".to_owned(),
+            "zero.rego: is neither a file nor a directory".to_owned(),
+            "\u{fffd}.rego: has a name that is not UTF-8".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn sources_that_are_not_there_are_told() {
+    let directory = directory(&[("file.rego", "")]);
+    let missing = [
+        directory.path().join("none"),
+        directory.path().join("file.rego/below"),
+    ];
+    let findings = Files::read(&sources(&missing)).unwrap_err();
+    let told: Vec<_> = findings.iter().map(Finding::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            format!(
+                "{}: cannot be read: No such file or directory (os error 2)",
+                missing[0].display()
+            ),
+            format!(
+                "{}: cannot be read: Not a directory (os error 20)",
+                missing[1].display()
+            ),
+        ]
+    );
+}
+
+#[test]
+fn the_number_of_files_is_limited() {
+    let directory = tempfile::tempdir().unwrap();
+    for number in 0..=MAX_FILES {
+        fs::write(directory.path().join(format!("{number}.rego")), "").unwrap();
+    }
+    assert_eq!(
+        findings(directory.path()),
+        ["there are more than 10000 policy and data files"]
+    );
+    fs::remove_file(directory.path().join("0.rego")).unwrap();
+    assert_eq!(read_all(directory.path()).modules.len(), MAX_FILES);
+}
+
+#[test]
+fn directories_are_searched_to_a_limit() {
+    let deep = directory(&[]);
+    let path = (0..40).fold(deep.path().to_owned(), |path, _| path.join("d"));
+    write(&path.join("x.rego"), "");
+    assert_eq!(
+        findings(deep.path()),
+        [format!("{}d: is deeper than 32 directories", "d/".repeat(31))]
+    );
+}
+
+#[test]
+fn a_set_is_never_read_from_two_versions() {
+    let mount = tempfile::tempdir().unwrap();
+    let swap = |version: u32| {
+        let old = fs::read_link(mount.path().join("..data"));
+        for name in ["a.rego", "b.rego"] {
+            write(
+                &mount.path().join(format!("..v{version}")).join(name),
+                &format!("package v{version}"),
+            );
+        }
+        symlink(format!("..v{version}"), mount.path().join("..data_tmp")).unwrap();
+        fs::rename(mount.path().join("..data_tmp"), mount.path().join("..data")).unwrap();
+        if let Ok(old) = old {
+            fs::remove_dir_all(mount.path().join(old)).unwrap();
+        }
+    };
+    swap(0);
+    for name in ["a.rego", "b.rego"] {
+        symlink(Path::new("..data").join(name), mount.path().join(name)).unwrap();
+    }
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| (1..=300).for_each(swap));
+        while !writer.is_finished() {
+            match Files::read(&sources(&[mount.path()])) {
+                Ok(files) => {
+                    let texts: Vec<_> = files.modules.iter().map(|module| module.text.as_str()).collect();
+                    assert_eq!((texts.len(), texts[0]), (2, texts[1]));
+                }
+                Err(findings) => assert_eq!(
+                    findings[0].to_string(),
+                    "the policy files change while they are read: try again when they rest"
+                ),
+            }
+        }
+    });
+    assert_eq!(read_all(mount.path()).modules[0].text, "package v300");
+}
+
+#[test]
+fn the_builtin_set_is_the_directory_of_starters() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let on_disk = read_all(&directory);
+    let builtin = Files::builtin();
+    let prefix = format!("{}/", directory.display());
+    let module = |file: &RegoFile, prefix: &str| {
+        (
+            file.path.strip_prefix(prefix).unwrap().to_owned(),
+            file.text.clone(),
+        )
+    };
+    let served = on_disk
+        .modules
+        .iter()
+        .filter(|file| !file.is_test)
+        .map(|file| module(file, &prefix));
+    assert_eq!(
+        builtin
+            .modules
+            .iter()
+            .map(|file| module(file, "builtin/"))
+            .collect::<Vec<_>>(),
+        served.collect::<Vec<_>>()
+    );
+    let data = |files: &Files| {
+        files
+            .data
+            .iter()
+            .map(|data| (data.at.clone(), data.bytes.clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(data(&builtin), data(&on_disk));
+    assert_eq!(builtin.revision, on_disk.revision);
+    assert!(builtin.modules.len() > 5);
+}

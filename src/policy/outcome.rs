@@ -1,0 +1,399 @@
+//! What one policy said of one review: the values of its gate rules, read into types.
+//!
+//! A rule that is undefined says nothing: never an allow, never a deny. A rule of a type that its gate does not read is
+//! a fault, told with the rule's name.
+
+use std::collections::BTreeMap;
+
+use super::Fault;
+use super::engine::Document;
+
+/// The HTTP codes that a message may set. Others mislead clients: a 404 on DELETE makes kubectl report success.
+pub(crate) const MESSAGE_CODES: [u16; 9] = [400, 403, 405, 406, 412, 413, 415, 422, 451];
+
+/// One message of `deny` or `warn`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Message {
+    /// The text.
+    pub msg: String,
+    /// The code that a denial is to have, one of the codes that clients understand.
+    pub code: Option<u16>,
+    /// JSON Pointer to what is wrong.
+    pub field: Option<String>,
+}
+
+/// Who a token belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// Never empty once the gate has checked it.
+    pub username: String,
+    /// Empty where the policy gives none.
+    pub uid: String,
+    /// In the policy's order.
+    pub groups: Vec<String>,
+    /// Lists of strings by key.
+    pub extra: BTreeMap<String, Vec<String>>,
+}
+
+/// What a mutating policy wants changed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mutation {
+    /// `patch`: operations as JSON.
+    Patch {
+        /// The operations; those of a set in Rego's order.
+        operations: serde_json::Value,
+        /// Whether the rule is a set, whose order says nothing.
+        set: bool,
+    },
+    /// `mutated`: the wanted object.
+    Mutated(serde_json::Value),
+}
+
+/// The values of a policy's gate rules. What is absent was undefined.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// `allow`
+    pub allow: Option<bool>,
+    /// `deny`, sorted by text.
+    pub deny: Vec<Message>,
+    /// `warn`, sorted by text.
+    pub warn: Vec<Message>,
+    /// `reason`
+    pub reason: Option<String>,
+    /// `user`
+    pub user: Option<User>,
+    /// `audiences`
+    pub audiences: Option<Vec<String>>,
+    /// `patch` or `mutated`
+    pub mutation: Option<Mutation>,
+    /// `audit_annotations`; values that are no strings as JSON.
+    pub audit_annotations: Vec<(String, String)>,
+}
+
+impl Outcome {
+    /// Reads the `[rule, value]` pairs of an entry rule.
+    pub(crate) fn read(values: &Document) -> Result<Self, Fault> {
+        let mut outcome = Outcome::default();
+        for pair in values.items().unwrap_or_default() {
+            if let Some([rule, value]) = pair.items().as_deref() {
+                outcome.take(rule.as_str().unwrap_or_default(), value)?;
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn take(&mut self, rule: &str, value: &Document) -> Result<(), Fault> {
+        match rule {
+            "allow" => {
+                self.allow = Some(
+                    value
+                        .as_bool()
+                        .ok_or_else(|| wrong("allow", "a boolean", value))?,
+                )
+            }
+            "deny" => self.deny = messages("deny", value)?,
+            "warn" => self.warn = messages("warn", value)?,
+            "reason" => self.reason = Some(text("reason", value)?),
+            "user" => self.user = Some(user(value)?),
+            "audiences" => self.audiences = Some(texts("audiences", value)?),
+            "patch" => {
+                let set = value.kind() == "set";
+                if !set && value.kind() != "array" {
+                    return Err(wrong("patch", "an array or a set of operations", value));
+                }
+                self.mutate(Mutation::Patch {
+                    operations: json("patch", value)?,
+                    set,
+                })?;
+            }
+            "mutated" => {
+                if value.kind() != "object" {
+                    return Err(wrong("mutated", "an object", value));
+                }
+                self.mutate(Mutation::Mutated(json("mutated", value)?))?;
+            }
+            "audit_annotations" => self.audit_annotations = annotations(value)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn mutate(&mut self, mutation: Mutation) -> Result<(), Fault> {
+        match self.mutation.replace(mutation) {
+            None => Ok(()),
+            Some(_) => Err(Fault::Type {
+                rule: "patch",
+                problem: "both patch and mutated are defined".into(),
+            }),
+        }
+    }
+}
+
+fn wrong(rule: &'static str, want: &str, value: &Document) -> Fault {
+    Fault::Type {
+        rule,
+        problem: format!("{want} expected, it is of type {}", value.kind()),
+    }
+}
+
+fn json(rule: &'static str, value: &Document) -> Result<serde_json::Value, Fault> {
+    value.to_json().map_err(|problem| Fault::Type {
+        rule,
+        problem: problem.to_string(),
+    })
+}
+
+fn text(rule: &'static str, value: &Document) -> Result<String, Fault> {
+    value
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| wrong(rule, "a string", value))
+}
+
+fn texts(rule: &'static str, value: &Document) -> Result<Vec<String>, Fault> {
+    let items = value
+        .items()
+        .ok_or_else(|| wrong(rule, "an array or a set of strings", value))?;
+    items.iter().map(|item| text(rule, item)).collect()
+}
+
+fn messages(rule: &'static str, value: &Document) -> Result<Vec<Message>, Fault> {
+    let items = value
+        .items()
+        .ok_or_else(|| wrong(rule, "a set or an array of messages", value))?;
+    let mut messages = items
+        .iter()
+        .map(|item| message(rule, item))
+        .collect::<Result<Vec<_>, _>>()?;
+    messages.sort_by(|a, b| a.msg.cmp(&b.msg));
+    Ok(messages)
+}
+
+fn message(rule: &'static str, value: &Document) -> Result<Message, Fault> {
+    if let Some(msg) = value.as_str() {
+        return Ok(Message {
+            msg: msg.to_owned(),
+            ..Message::default()
+        });
+    }
+    let members = value
+        .members()
+        .ok_or_else(|| wrong(rule, "a message is a string or an object; a string", value))?;
+    let mut message = Message::default();
+    let mut has_text = false;
+    for (key, member) in members {
+        match &*key {
+            "msg" => {
+                message.msg = text(rule, &member)?;
+                has_text = true;
+            }
+            "code" => message.code = Some(code(rule, &member)?),
+            "field" => message.field = Some(text(rule, &member)?),
+            // For log and record only: on the wire a wrong type there fails open.
+            "details" => {}
+            other => {
+                let problem = format!("a message has no member `{other}`: msg, code, field, details");
+                return Err(Fault::Type { rule, problem });
+            }
+        }
+    }
+    if has_text {
+        Ok(message)
+    } else {
+        Err(Fault::Type {
+            rule,
+            problem: "a message object needs `msg`".into(),
+        })
+    }
+}
+
+fn code(rule: &'static str, value: &Document) -> Result<u16, Fault> {
+    let code = value.as_u64().and_then(|code| u16::try_from(code).ok());
+    code.filter(|code| MESSAGE_CODES.contains(code)).ok_or_else(|| {
+        let codes = MESSAGE_CODES.map(|code| code.to_string()).join(", ");
+        Fault::Type {
+            rule,
+            problem: format!("`code` of a message is one of {codes}"),
+        }
+    })
+}
+
+fn user(value: &Document) -> Result<User, Fault> {
+    let members = value.members().ok_or_else(|| wrong("user", "an object", value))?;
+    let mut user = User::default();
+    for (key, member) in members {
+        match &*key {
+            "username" => user.username = text("user", &member)?,
+            "uid" => user.uid = text("user", &member)?,
+            "groups" => user.groups = texts("user", &member)?,
+            "extra" => {
+                for (key, values) in member
+                    .members()
+                    .ok_or_else(|| wrong("user", "`extra` is an object; one", &member))?
+                {
+                    user.extra.insert(key.to_string(), texts("user", &values)?);
+                }
+            }
+            other => {
+                let problem = format!("a user has no member `{other}`: username, uid, groups, extra");
+                return Err(Fault::Type {
+                    rule: "user",
+                    problem,
+                });
+            }
+        }
+    }
+    Ok(user)
+}
+
+fn annotations(value: &Document) -> Result<Vec<(String, String)>, Fault> {
+    let rule = "audit_annotations";
+    let members = value.members().ok_or_else(|| wrong(rule, "an object", value))?;
+    let annotation = |(key, value): (std::sync::Arc<str>, Document)| {
+        let text = match value.as_str() {
+            Some(text) => text.to_owned(),
+            None => json(rule, &value)?.to_string(),
+        };
+        Ok((key.to_string(), text))
+    };
+    members.into_iter().map(annotation).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(rule: &str, value: serde_json::Value) -> Result<Outcome, Fault> {
+        Outcome::read(&Document::from_json(&json!([[rule, value]])))
+    }
+
+    fn problem(rule: &str, value: serde_json::Value) -> String {
+        read(rule, value).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn only_a_boolean_allows() {
+        assert_eq!(read("allow", json!(true)).unwrap().allow, Some(true));
+        assert_eq!(read("allow", json!(false)).unwrap().allow, Some(false));
+        assert_eq!(
+            Outcome::read(&Document::from_json(&json!([]))).unwrap().allow,
+            None
+        );
+        assert_eq!(
+            problem("allow", json!("true")),
+            "allow: a boolean expected, it is of type string"
+        );
+        assert_eq!(
+            problem("allow", json!(1)),
+            "allow: a boolean expected, it is of type number"
+        );
+        assert_eq!(
+            problem("allow", json!({})),
+            "allow: a boolean expected, it is of type object"
+        );
+    }
+
+    #[test]
+    fn messages_are_texts_or_objects_sorted_by_text() {
+        let outcome = read(
+            "deny",
+            json!(["b", {"msg": "a", "code": 422, "field": "/spec", "details": {"x": 1}}]),
+        )
+        .unwrap();
+        assert_eq!(
+            outcome.deny,
+            [
+                Message {
+                    msg: "a".into(),
+                    code: Some(422),
+                    field: Some("/spec".into())
+                },
+                Message {
+                    msg: "b".into(),
+                    ..Message::default()
+                }
+            ]
+        );
+        assert_eq!(
+            problem("deny", json!(true)),
+            "deny: a set or an array of messages expected, it is of type boolean"
+        );
+        assert_eq!(
+            problem("deny", json!("no")),
+            "deny: a set or an array of messages expected, it is of type string"
+        );
+        assert_eq!(
+            problem("warn", json!([{"code": 403}])),
+            "warn: a message object needs `msg`"
+        );
+        assert_eq!(
+            problem("deny", json!([{"msg": "x", "code": 404}])),
+            "deny: `code` of a message is one of 400, 403, 405, 406, 412, 413, 415, 422, 451"
+        );
+        assert_eq!(
+            problem("deny", json!([{"msg": "x", "kode": 403}])),
+            "deny: a message has no member `kode`: msg, code, field, details"
+        );
+        assert!(problem("deny", json!([1])).contains("of type number"));
+    }
+
+    #[test]
+    fn users_are_read_whole_or_refused() {
+        let user = read(
+            "user",
+            json!({"username": "jane", "groups": ["dev"], "extra": {"a.b/c": ["d"]}}),
+        )
+        .unwrap()
+        .user;
+        let user = user.unwrap();
+        assert_eq!(
+            (
+                user.username.as_str(),
+                user.groups.len(),
+                user.extra["a.b/c"].len()
+            ),
+            ("jane", 1, 1)
+        );
+        assert_eq!(
+            problem("user", json!({"username": "jane", "gruops": []})),
+            "user: a user has no member `gruops`: username, uid, groups, extra"
+        );
+        assert_eq!(
+            problem("user", json!("jane")),
+            "user: an object expected, it is of type string"
+        );
+        assert_eq!(
+            problem("user", json!({"username": 1})),
+            "user: a string expected, it is of type number"
+        );
+    }
+
+    #[test]
+    fn annotations_that_are_no_strings_become_json() {
+        let outcome = read("audit_annotations", json!({"a": "x", "b": {"c": 1}})).unwrap();
+        assert_eq!(
+            outcome.audit_annotations,
+            [("a".into(), "x".into()), ("b".into(), r#"{"c":1}"#.into())]
+        );
+        assert_eq!(
+            problem("audit_annotations", json!([])),
+            "audit_annotations: an object expected, it is of type array"
+        );
+    }
+
+    #[test]
+    fn patch_and_mutated_together_are_a_fault() {
+        let both = json!([["patch", []], ["mutated", {}]]);
+        let fault = Outcome::read(&Document::from_json(&both)).unwrap_err();
+        assert_eq!(fault.to_string(), "patch: both patch and mutated are defined");
+        assert_eq!(
+            problem("patch", json!({})),
+            "patch: an array or a set of operations expected, it is of type object"
+        );
+        assert_eq!(
+            problem("mutated", json!([])),
+            "mutated: an object expected, it is of type array"
+        );
+    }
+}

@@ -1,0 +1,161 @@
+//! Who may call which gate.
+//!
+//! TLS lets every certificate pass whose key the client holds; here its chain, dates, key usage and names are judged,
+//! per request. So every refusal looks the same to the caller, and a connection outlives neither its certificate nor,
+//! once reloading exists, a removed authority.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls_pki_types::{CertificateDer, UnixTime};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::FromDer;
+
+use super::connection::Connection;
+use super::settings::AllowClient;
+use super::tls::{self, CertificateError};
+use crate::gate::Gate;
+
+/// The rule of who may call which gate.
+pub(super) struct Callers {
+    /// Authorities that sign callers' certificates; without them nobody is asked for one.
+    trust: Option<ArcSwap<Trust>>,
+    /// Gates that need no certificate.
+    anonymous: BTreeSet<Gate>,
+    listed: BTreeMap<Gate, BTreeSet<String>>,
+}
+
+impl Callers {
+    /// Without `trust` every gate is open: [`super::Settings::check`] saw to it that this is meant.
+    pub(super) fn new(trust: Option<Trust>, anonymous: BTreeSet<Gate>, allow: &[AllowClient]) -> Self {
+        let mut listed: BTreeMap<Gate, BTreeSet<String>> = BTreeMap::new();
+        for AllowClient { gate, name } in allow {
+            for gate in Gate::ALL
+                .into_iter()
+                .filter(|candidate| gate.is_none_or(|gate| gate == *candidate))
+            {
+                listed.entry(gate).or_default().insert(name.clone());
+            }
+        }
+        Self {
+            trust: trust.map(ArcSwap::from_pointee),
+            anonymous,
+            listed,
+        }
+    }
+
+    /// Whether the client at the other end of `connection` may call `gate` now.
+    pub(super) fn admit(&self, gate: Gate, connection: &Connection) -> bool {
+        let Some(trust) = &self.trust else { return true };
+        if self.anonymous.contains(&gate) {
+            return true;
+        }
+        let Some(listed) = self.listed.get(&gate) else {
+            return false;
+        };
+        let now = UnixTime::now();
+        let trust = trust.load();
+        let mut known = connection.caller.borrow_mut();
+        if !known.as_ref().is_some_and(|caller| caller.holds(&trust, now)) {
+            *known = Caller::verify(&trust, &connection.presented, now);
+        }
+        known
+            .as_ref()
+            .is_some_and(|caller| caller.names.iter().any(|name| listed.contains(name)))
+    }
+}
+
+/// The authorities that sign callers' certificates.
+#[derive(Debug)]
+pub(super) struct Trust {
+    verifier: Arc<dyn ClientCertVerifier>,
+    /// The earliest end of one of them.
+    pub(super) not_after: i64,
+}
+
+impl Trust {
+    /// Reads a file of CA certificates.
+    pub(super) fn load(file: &Path, provider: &Arc<CryptoProvider>) -> Result<Self, CertificateError> {
+        let certificates = tls::read_certificates(file)?;
+        let not_after = tls::not_after(file, &certificates)?;
+        let refused = |source| CertificateError::Unusable {
+            file: file.to_owned(),
+            source,
+        };
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates {
+            roots.add(certificate).map_err(refused)?;
+        }
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+            .build()
+            .map_err(|error| refused(rustls::Error::General(error.to_string())))?;
+        Ok(Self { verifier, not_after })
+    }
+}
+
+/// A verified client certificate.
+pub(super) struct Caller {
+    names: Vec<String>,
+    trust: Arc<Trust>,
+    not_after: i64,
+}
+
+impl Caller {
+    /// Verifies chain, dates and key usage of a presented chain, and reads the names of its leaf.
+    fn verify(trust: &Arc<Trust>, presented: &[CertificateDer<'static>], now: UnixTime) -> Option<Self> {
+        let (leaf, intermediates) = presented.split_first()?;
+        trust.verifier.verify_client_cert(leaf, intermediates, now).ok()?;
+        let not_after = presented
+            .iter()
+            .map(tls::not_after_of)
+            .try_fold(i64::MAX, |end, next| Some(end.min(next?)))?;
+        Some(Self {
+            names: names(leaf),
+            trust: Arc::clone(trust),
+            not_after,
+        })
+    }
+
+    /// Whether the verification still says something about now.
+    fn holds(&self, trust: &Arc<Trust>, now: UnixTime) -> bool {
+        Arc::ptr_eq(&self.trust, trust) && i64::try_from(now.as_secs()).is_ok_and(|now| now < self.not_after)
+    }
+}
+
+/// The names that a certificate gives its holder: the common name if there is exactly one, and the DNS, URI and
+/// e-mail names.
+fn names(leaf: &CertificateDer<'_>) -> Vec<String> {
+    let Ok((_, certificate)) = X509Certificate::from_der(leaf) else {
+        return Vec::new();
+    };
+    let mut common = certificate
+        .subject()
+        .iter_common_name()
+        .map(|name| name.as_str().ok());
+    let mut names = match (common.next(), common.next()) {
+        (Some(Some(name)), None) => vec![name.to_owned()],
+        _ => Vec::new(),
+    };
+    if let Ok(Some(alternatives)) = certificate.subject_alternative_name() {
+        names.extend(
+            alternatives
+                .value
+                .general_names
+                .iter()
+                .filter_map(|name| match name {
+                    GeneralName::DNSName(name) | GeneralName::URI(name) | GeneralName::RFC822Name(name) => {
+                        Some((*name).to_owned())
+                    }
+                    _ => None,
+                }),
+        );
+    }
+    names
+}

@@ -1,0 +1,54 @@
+//! The seam between serving and deciding.
+//!
+//! The HTTP side knows bytes, deadlines and threads; what a review says and what it is answered is behind this trait.
+
+use std::time::Instant;
+
+use crate::gate::Gate;
+use crate::policy::Served;
+use crate::review::{self, Answer, EnvelopeHint, Failure, Record};
+
+/// Answers reviews. Called from evaluation threads ([`Decide::decide`]) and from I/O threads (the others, which must
+/// not block).
+pub trait Decide: Send + Sync + 'static {
+    /// Decides the review in `body`; `deadline` is when an answer is of no use any more.
+    fn decide(&self, gate: Gate, body: &[u8], hint: &EnvelopeHint, deadline: Instant) -> (Answer, Record);
+
+    /// Answers a review that nothing was evaluated for.
+    fn refuse(&self, gate: Gate, hint: &EnvelopeHint, failure: &Failure) -> (Answer, Record);
+
+    /// Whether there is a policy set to decide by.
+    fn ready(&self) -> bool;
+}
+
+/// Decides by the policy set that is served when a review's turn comes.
+#[derive(Debug)]
+pub struct Policies {
+    served: Served,
+    settings: review::Settings,
+}
+
+impl Policies {
+    /// Decides by whatever `served` holds, now and later.
+    pub fn new(served: Served, settings: review::Settings) -> Self {
+        Self { served, settings }
+    }
+}
+
+impl Decide for Policies {
+    fn decide(&self, gate: Gate, body: &[u8], hint: &EnvelopeHint, deadline: Instant) -> (Answer, Record) {
+        // Taken once, so that one revision decides all of a review.
+        match self.served.load_full() {
+            Some(set) => review::answer(gate, body, &set, &self.settings, deadline),
+            None => self.refuse(gate, hint, &Failure::NoPolicySet),
+        }
+    }
+
+    fn refuse(&self, gate: Gate, hint: &EnvelopeHint, failure: &Failure) -> (Answer, Record) {
+        review::refuse(gate, hint, failure, &self.settings, self.served.load().as_deref())
+    }
+
+    fn ready(&self) -> bool {
+        self.served.load().is_some()
+    }
+}
