@@ -51,8 +51,7 @@ impl Regate {
                 path(&certificates.join("ca.crt"))?,
                 "--allow-client",
                 CALLER,
-            ])
-            .args(["--shutdown-delay", "0s"]);
+            ]);
         let mut process = Process::start("regate", &mut serve, &directory.path().join("regate.log"))?;
         process.wait_ready(START, || get(probe_port, "/readyz").is_ok())?;
         Ok(Self {

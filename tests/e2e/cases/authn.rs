@@ -63,7 +63,7 @@ fn a_policy_cannot_hand_out_a_reserved_group(stage: &Stage) -> Result<()> {
     let gates = stage.gates()?;
     let printed = gates.plane().bearer("root-token")?.run("get namespaces")?;
     assert_eq!((printed.code, printed.stderr.as_str()), (1, UNAUTHORIZED));
-    let why = "a group beginning with `system:` that --allow-identity does not list";
+    let why = "[accounts] a group beginning with `system:` that --allow-identity does not list";
     assert_eq!(
         review(&gates, "root-token", &[])?,
         refused(&format!("[invalid bearer token, {why}]"))
