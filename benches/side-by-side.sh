@@ -5,5 +5,6 @@ set -eu
 cd "$(dirname "$0")/.."
 if [ -z "${REGATE:-}" ]; then
     cargo build --release --locked --bin regate
+    export REGATE="${CARGO_TARGET_DIR:-target}/release/regate"
 fi
 exec cargo run --release --locked --example side-by-side -- "$@"

@@ -34,7 +34,7 @@ const MOST_MICROS: f64 = 100.0;
 #[derive(Parser)]
 struct Options {
     /// The Regate binary to measure.
-    #[arg(long, env = "REGATE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/target/release/regate"))]
+    #[arg(long, env = "REGATE")]
     regate: PathBuf,
     /// Rounds; in each of them both servers are measured once.
     #[arg(long, default_value_t = 5)]

@@ -87,7 +87,7 @@ impl Server {
         let address = free_address()?;
         let mut command = Command::new(binary);
         command
-            .args(["run", "--server", "--log-level", "error", "--disable-telemetry"])
+            .args(["run", "--server", "--log-level", "error", "--skip-version-check"])
             .args(["--addr", &format!("https://{address}")])
             .args([Path::new("--tls-cert-file"), &certificate.file("tls.crt")])
             .args([Path::new("--tls-private-key-file"), &certificate.file("tls.key")])

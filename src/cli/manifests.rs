@@ -94,7 +94,7 @@ pub struct Args {
     pub gate: Vec<Gate>,
 }
 
-/// Runs the command, for policies of which the caller knows what they ask for.
+/// Runs the command. Policies that cannot be loaded say nothing of what they need: nothing is written then.
 pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let policies = global.resolve()?.config.policies;
     let Some(set) = super::load_policies(&policies)? else { return Ok(ExitCode::from(2)) };
