@@ -147,6 +147,11 @@ impl Registration {
         Ok(flags.map(str::to_owned).collect())
     }
 
+    /// The path of one of the files.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
     /// One of the YAML files.
     pub(crate) fn document(&self, name: &str) -> Result<Value> {
         serde_saphyr::from_str(&self.read(name)?).with_context(|| format!("{name} is not YAML"))

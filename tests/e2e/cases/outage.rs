@@ -44,9 +44,16 @@ fn while_regate_is_down_whatever_needs_its_decision_is_refused(stage: &Stage) ->
         })
     })?;
     assert!(!gates.is_stored("configmap m -n default")?);
-    gates
+    // Both configurations are gone afterwards, and it says which flags are left to take out.
+    let said = gates.undo()?;
+    assert!(
+        said.contains("--enable-admission-plugins=ImagePolicyWebhook"),
+        "{said}"
+    );
+    let left = gates
         .admin()
-        .must("delete validatingwebhookconfigurations --all")?;
+        .must("get mutatingwebhookconfigurations,validatingwebhookconfigurations -o name")?;
+    assert_eq!(left, "");
     let unjudged = with(
         pod("default", "p"),
         "/spec/containers/0/image",
