@@ -1,6 +1,7 @@
 //! Tests of the whole: the real binary, the library over real sockets, and the sources as text.
 
 mod cli_config;
+mod commands;
 mod layering;
 mod manifests;
 mod server_callers;
