@@ -1,1 +1,89 @@
-fn main() {}
+//! End-to-end tests: a real kube-apiserver asks Regate at every gate, and a real kubectl shows what a user sees.
+//!
+//! `cargo test --test e2e [FILTER]` runs them. The programs are found or built by `binaries`; where neither is possible
+//! every test is reported as ignored, or as failed with `REGATE_E2E=require`. The harness is libtest-mimic, because
+//! what the cases share (`stage`) must end with the run.
+
+mod binaries;
+mod cases;
+mod control_plane;
+mod gates;
+mod kubectl;
+mod pki;
+mod process;
+mod regate;
+mod stage;
+mod starters;
+
+use std::env;
+use std::pin::pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+
+use futures_util::future::select;
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::stage::Stage;
+
+/// One test: its name and what it does.
+pub(crate) type Case = (&'static str, fn(&Stage) -> anyhow::Result<()>);
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    end_children_with_us();
+    let stage = Arc::new(Stage::default());
+    let ignored = unavailable().filter(|_| env::var_os("REGATE_E2E").is_none_or(|value| value != "require"));
+    if let Some(reason) = ignored.as_ref().filter(|_| !arguments.list) {
+        say(&format!("the end-to-end tests are ignored: {reason}"));
+    }
+    let trials = cases::ALL
+        .iter()
+        .copied()
+        .flatten()
+        .map(|case| trial(case, &stage).with_ignored_flag(ignored.is_some()));
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    drop(stage);
+    conclusion.exit_code()
+}
+
+fn trial(&(name, case): &Case, stage: &Arc<Stage>) -> Trial {
+    let stage = Arc::clone(stage);
+    Trial::test(name, move || {
+        case(&stage).map_err(|error| Failed::from(format!("{error:#}")))
+    })
+}
+
+/// Why the tests cannot run on this machine, if they cannot.
+fn unavailable() -> Option<String> {
+    [binaries::ETCD, binaries::KUBE_APISERVER, binaries::KUBECTL]
+        .iter()
+        .find_map(binaries::Binary::unavailable)
+}
+
+/// Ctrl-C and SIGTERM end this process without a drop, and its children would stay.
+fn end_children_with_us() {
+    thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(async {
+            let (mut interrupt, mut terminate) =
+                (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+            select(pin!(interrupt.recv()), pin!(terminate.recv())).await;
+            process::kill_all();
+            std::process::exit(130);
+            #[expect(unreachable_code, reason = "gives the block its type")]
+            Ok::<(), std::io::Error>(())
+        })
+    });
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "whoever started the tests sees why nothing ran"
+)]
+fn say(line: &str) {
+    eprintln!("regate tests: {line}");
+}

@@ -20,7 +20,10 @@ fn server(ca: &str, clients: &[(Option<Gate>, &str)]) -> Server {
         let file = directory.join("clients.crt");
         std::fs::write(&file, ca).unwrap();
         settings.client_ca = Some(file);
-        let allow = |(gate, name): &(Option<Gate>, &str)| AllowClient { gate: *gate, name: (*name).to_owned() };
+        let allow = |(gate, name): &(Option<Gate>, &str)| AllowClient {
+            gate: *gate,
+            name: (*name).to_owned(),
+        };
         settings.allow_clients = clients.iter().map(allow).collect();
         settings.insecure_allow_anonymous.clear();
     })
@@ -46,10 +49,18 @@ fn identity(authority: &Authority, leaf: &Leaf) -> Option<(String, String)> {
 /// What a caller is answered: status, and head without the date, and body.
 fn answer(server: &Server, identity: Option<(String, String)>, gate: Gate) -> (u16, String, String) {
     let response = server
-        .connect(&Options { identity, ..Options::default() })
+        .connect(&Options {
+            identity,
+            ..Options::default()
+        })
         .unwrap()
         .post(&format!("/v1/{gate}"), "{}");
-    let head = response.head.lines().filter(|line| !line.starts_with("date:")).collect::<Vec<_>>().join("\n");
+    let head = response
+        .head
+        .lines()
+        .filter(|line| !line.starts_with("date:"))
+        .collect::<Vec<_>>()
+        .join("\n");
     (response.status, head, response.body)
 }
 
@@ -60,20 +71,46 @@ fn dns(name: &str) -> SanType {
 #[test]
 fn a_listed_name_is_let_in_wherever_it_stands() {
     let ca = authority();
-    let server = server(&ca.pem(), &[(None, "apiserver"), (None, "spiffe://cluster/apiserver"), (None, "a@example.org")]);
+    let server = server(
+        &ca.pem(),
+        &[
+            (None, "apiserver"),
+            (None, "spiffe://cluster/apiserver"),
+            (None, "a@example.org"),
+        ],
+    );
     let listed = [
         leaf("apiserver"),
-        Leaf { names: vec![dns("other"), dns("apiserver")], ..leaf("") },
-        Leaf { names: vec![dns("apiserver")], ..leaf("somebody") },
-        Leaf { names: vec![SanType::URI("spiffe://cluster/apiserver".try_into().unwrap())], ..leaf("") },
-        Leaf { names: vec![SanType::Rfc822Name("a@example.org".try_into().unwrap())], ..leaf("") },
         Leaf {
-            usages: vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
+            names: vec![dns("other"), dns("apiserver")],
+            ..leaf("")
+        },
+        Leaf {
+            names: vec![dns("apiserver")],
+            ..leaf("somebody")
+        },
+        Leaf {
+            names: vec![SanType::URI("spiffe://cluster/apiserver".try_into().unwrap())],
+            ..leaf("")
+        },
+        Leaf {
+            names: vec![SanType::Rfc822Name("a@example.org".try_into().unwrap())],
+            ..leaf("")
+        },
+        Leaf {
+            usages: vec![
+                ExtendedKeyUsagePurpose::ServerAuth,
+                ExtendedKeyUsagePurpose::ClientAuth,
+            ],
             ..leaf("apiserver")
         },
     ];
     for leaf in &listed {
-        assert_eq!(answer(&server, identity(&ca, leaf), Gate::Validate).0, 200, "{leaf:?}");
+        assert_eq!(
+            answer(&server, identity(&ca, leaf), Gate::Validate).0,
+            200,
+            "{leaf:?}"
+        );
     }
 }
 
@@ -82,7 +119,13 @@ fn every_other_caller_gets_the_same_401() {
     let ca = authority();
     let server = server(&ca.pem(), &[(None, "apiserver")]);
     let now = SystemTime::now();
-    let valid = |from, to| Leaf { validity: Validity { not_before: from, not_after: to }, ..leaf("apiserver") };
+    let valid = |from, to| Leaf {
+        validity: Validity {
+            not_before: from,
+            not_after: to,
+        },
+        ..leaf("apiserver")
+    };
     let callers = [
         ("no certificate", None),
         ("unlisted", identity(&ca, &leaf("system:node:one"))),
@@ -95,9 +138,24 @@ fn every_other_caller_gets_the_same_401() {
         ("not yet valid", identity(&ca, &valid(now + HOUR, now + 2 * HOUR))),
         (
             "a server's certificate",
-            identity(&ca, &Leaf { usages: vec![ExtendedKeyUsagePurpose::ServerAuth], ..leaf("apiserver") }),
+            identity(
+                &ca,
+                &Leaf {
+                    usages: vec![ExtendedKeyUsagePurpose::ServerAuth],
+                    ..leaf("apiserver")
+                },
+            ),
         ),
-        ("an address", identity(&ca, &Leaf { names: vec![SanType::IpAddress([127, 0, 0, 1].into())], ..leaf("") })),
+        (
+            "an address",
+            identity(
+                &ca,
+                &Leaf {
+                    names: vec![SanType::IpAddress([127, 0, 0, 1].into())],
+                    ..leaf("")
+                },
+            ),
+        ),
     ];
     let expected = answer(&server, None, Gate::Validate);
     assert_eq!((expected.0, expected.2.as_str()), (401, UNAUTHENTICATED));
@@ -117,14 +175,24 @@ fn callers_are_judged_in_tls_1_2_too() {
             identity: identity(&ca, &leaf(name)),
             ..Options::default()
         };
-        assert_eq!(server.connect(&options).unwrap().post("/v1/authn", "{}").status, status);
+        assert_eq!(
+            server.connect(&options).unwrap().post("/v1/authn", "{}").status,
+            status
+        );
     }
 }
 
 #[test]
 fn a_gate_has_a_list_of_its_own() {
     let ca = authority();
-    let server = server(&ca.pem(), &[(None, "apiserver"), (Some(Gate::Authn), "front"), (Some(Gate::Image), "nodes")]);
+    let server = server(
+        &ca.pem(),
+        &[
+            (None, "apiserver"),
+            (Some(Gate::Authn), "front"),
+            (Some(Gate::Image), "nodes"),
+        ],
+    );
     let table = [
         ("apiserver", [200, 200, 200, 200, 200]),
         ("front", [200, 401, 401, 401, 401]),
@@ -154,8 +222,14 @@ fn an_intermediate_authority_may_have_signed() {
 
     let server = server(&root.pem(), &[(None, "apiserver")]);
     let chain = format!("{leaf}{}", intermediate.pem());
-    assert_eq!(answer(&server, Some((chain, key.serialize_pem())), Gate::Validate).0, 200);
-    assert_eq!(answer(&server, Some((leaf, key.serialize_pem())), Gate::Validate).0, 401);
+    assert_eq!(
+        answer(&server, Some((chain, key.serialize_pem())), Gate::Validate).0,
+        200
+    );
+    assert_eq!(
+        answer(&server, Some((leaf, key.serialize_pem())), Gate::Validate).0,
+        401
+    );
 }
 
 #[test]
@@ -163,16 +237,32 @@ fn a_connection_does_not_outlive_its_certificate() {
     let ca = authority();
     let server = server(&ca.pem(), &[(None, "apiserver")]);
     let end = SystemTime::now() + Duration::from_secs(3);
-    let short = Leaf { validity: Validity { not_before: end - HOUR, not_after: end }, ..leaf("apiserver") };
-    let mut client =
-        server.connect(&Options { identity: identity(&ca, &short), ..Options::default() }).unwrap();
+    let short = Leaf {
+        validity: Validity {
+            not_before: end - HOUR,
+            not_after: end,
+        },
+        ..leaf("apiserver")
+    };
+    let mut client = server
+        .connect(&Options {
+            identity: identity(&ca, &short),
+            ..Options::default()
+        })
+        .unwrap();
     let begin = Instant::now();
     assert_eq!(client.post("/v1/validate", "{}").status, 200);
     while client.post("/v1/validate", "{}").status == 200 {
-        assert!(begin.elapsed() < PATIENCE, "the certificate has expired and is still accepted");
+        assert!(
+            begin.elapsed() < PATIENCE,
+            "the certificate has expired and is still accepted"
+        );
         std::thread::park_timeout(Duration::from_millis(50));
     }
-    assert!(SystemTime::now() >= end - Duration::from_secs(1), "refused before it expired");
+    assert!(
+        SystemTime::now() >= end - Duration::from_secs(1),
+        "refused before it expired"
+    );
 }
 
 #[test]
@@ -182,7 +272,10 @@ fn a_gate_may_be_open_while_others_are_not() {
         let file = directory.join("clients.crt");
         std::fs::write(&file, ca.pem()).unwrap();
         settings.client_ca = Some(file);
-        settings.allow_clients = vec![AllowClient { gate: None, name: "apiserver".to_owned() }];
+        settings.allow_clients = vec![AllowClient {
+            gate: None,
+            name: "apiserver".to_owned(),
+        }];
         settings.insecure_allow_anonymous = [Gate::Validate].into();
     });
     assert_eq!(answer(&server, None, Gate::Validate).0, 200);

@@ -16,8 +16,10 @@ const CLOSED: Duration = Duration::from_secs(2);
 
 const NOT_FOUND: (u16, &str) = (404, "no gate is served here\n");
 const METHOD: (u16, &str) = (405, "only POST is allowed here\n");
-const MEDIA_TYPE: (u16, &str) =
-    (415, "the request body must be application/json without content encoding\n");
+const MEDIA_TYPE: (u16, &str) = (
+    415,
+    "the request body must be application/json without content encoding\n",
+);
 const CALLER: (u16, &str) = (401, UNAUTHENTICATED);
 const TOO_LARGE: (u16, &str) = (413, "the request body is too large\n");
 const LATE: (u16, &str) = (408, "the request body did not arrive in time\n");
@@ -27,7 +29,10 @@ const BROKEN: (u16, &str) = (400, "the request body is incomplete\n");
 fn guarded() -> Server {
     Server::start(|settings, directory| {
         settings.client_ca = Some(directory.join("ca.crt"));
-        settings.allow_clients = vec![AllowClient { gate: None, name: "somebody".to_owned() }];
+        settings.allow_clients = vec![AllowClient {
+            gate: None,
+            name: "somebody".to_owned(),
+        }];
         settings.insecure_allow_anonymous = BTreeSet::from([Gate::Image]);
     })
 }
@@ -35,8 +40,18 @@ fn guarded() -> Server {
 /// Asserts every byte of a refusal but the date.
 #[track_caller]
 fn assert_refused(response: &Response, (status, text): (u16, &str), more: &[&str]) {
-    assert_eq!((response.status, response.body.as_str()), (status, text), "{response:?}");
-    let mut headers: Vec<String> = response.head.trim_end().lines().skip(1).map(str::to_lowercase).collect();
+    assert_eq!(
+        (response.status, response.body.as_str()),
+        (status, text),
+        "{response:?}"
+    );
+    let mut headers: Vec<String> = response
+        .head
+        .trim_end()
+        .lines()
+        .skip(1)
+        .map(str::to_lowercase)
+        .collect();
     headers.retain(|line| !line.starts_with("date: "));
     headers.sort();
     let mut expected = vec![
@@ -55,8 +70,20 @@ fn only_the_served_gates_are_found() {
     assert_eq!(server.client().post("/v1/validate", "{}").status, 200);
     let long = format!("/v1/{}", "a".repeat(60_000));
     for path in [
-        "/", "/v1", "/v1/authn", "/v1/authz", "/v1/image", "/v1/mutate", "/v1/validate/", "/v1/Validate",
-        "//v1/validate", "/v1/validate/..%2fauthn", "/v1/validate%00", "/v1/../v1/validate", "/livez", &long,
+        "/",
+        "/v1",
+        "/v1/authn",
+        "/v1/authz",
+        "/v1/image",
+        "/v1/mutate",
+        "/v1/validate/",
+        "/v1/Validate",
+        "//v1/validate",
+        "/v1/validate/..%2fauthn",
+        "/v1/validate%00",
+        "/v1/../v1/validate",
+        "/livez",
+        &long,
     ] {
         assert_refused(&server.client().post(path, "{}"), NOT_FOUND, &[]);
     }
@@ -80,15 +107,33 @@ fn the_body_is_plain_json() {
         client.send(head("/v1/validate", &format!("{headers}content-length: 2\r\n")) + "{}");
         client.response()
     };
-    for accepted in ["application/json", "application/json; charset=utf-8", "Application/JSON;q"] {
-        assert_eq!(ask(&format!("content-type: {accepted}\r\n")).status, 200, "{accepted}");
+    for accepted in [
+        "application/json",
+        "application/json; charset=utf-8",
+        "Application/JSON;q",
+    ] {
+        assert_eq!(
+            ask(&format!("content-type: {accepted}\r\n")).status,
+            200,
+            "{accepted}"
+        );
     }
-    for refused in ["text/plain", "application/jsonx", "application/json-patch+json", "json", ""] {
+    for refused in [
+        "text/plain",
+        "application/jsonx",
+        "application/json-patch+json",
+        "json",
+        "",
+    ] {
         assert_refused(&ask(&format!("content-type: {refused}\r\n")), MEDIA_TYPE, &[]);
     }
     assert_refused(&ask(""), MEDIA_TYPE, &[]);
     for encoding in ["gzip", "identity"] {
-        assert_refused(&ask(&format!("{JSON}content-encoding: {encoding}\r\n")), MEDIA_TYPE, &[]);
+        assert_refused(
+            &ask(&format!("{JSON}content-encoding: {encoding}\r\n")),
+            MEDIA_TYPE,
+            &[],
+        );
     }
 }
 
@@ -113,7 +158,11 @@ fn the_guards_have_an_order() {
 #[test]
 fn a_refused_connection_ends_whatever_is_still_sent() {
     let server = guarded();
-    let refusals = [("/v1/other", JSON, 404), ("/v1/validate", "", 415), ("/v1/validate", JSON, 401)];
+    let refusals = [
+        ("/v1/other", JSON, 404),
+        ("/v1/validate", "", 415),
+        ("/v1/validate", JSON, 401),
+    ];
     let bodies = [
         ("content-length: 1000000\r\n", false),
         ("transfer-encoding: chunked\r\n", false),
@@ -125,7 +174,11 @@ fn a_refused_connection_ends_whatever_is_still_sent() {
             let mut client = server.client();
             client.send(head(path, &format!("{headers}{body}")));
             assert_eq!(client.response().status, status);
-            let lasted = if endless { send_until_closed(&mut client, body) } else { client.closed_after() };
+            let lasted = if endless {
+                send_until_closed(&mut client, body)
+            } else {
+                client.closed_after()
+            };
             assert!(lasted < CLOSED, "{status} {body:?} endless {endless}: {lasted:?}");
         }
     }
@@ -135,7 +188,9 @@ fn a_refused_connection_ends_whatever_is_still_sent() {
 fn a_wrong_method_with_a_body_ends_the_connection() {
     let server = Server::start(|_, _| {});
     let mut client = server.client();
-    client.send(format!("PUT /v1/validate HTTP/1.1\r\nhost: regate\r\n{JSON}transfer-encoding: chunked\r\n\r\n"));
+    client.send(format!(
+        "PUT /v1/validate HTTP/1.1\r\nhost: regate\r\n{JSON}transfer-encoding: chunked\r\n\r\n"
+    ));
     assert_eq!(client.response().status, 405);
     let lasted = send_until_closed(&mut client, "chunked");
     assert!(lasted < CLOSED, "{lasted:?}");
@@ -145,8 +200,17 @@ fn a_wrong_method_with_a_body_ends_the_connection() {
 fn send_until_closed(client: &mut Client, framing: &str) -> Duration {
     let begin = Instant::now();
     let data = "a".repeat(16_000);
-    let piece = if framing.contains("chunked") { format!("3e80\r\n{data}\r\n") } else { data };
-    while client.stream.write_all(piece.as_bytes()).and_then(|()| client.stream.flush()).is_ok() {
+    let piece = if framing.contains("chunked") {
+        format!("3e80\r\n{data}\r\n")
+    } else {
+        data
+    };
+    while client
+        .stream
+        .write_all(piece.as_bytes())
+        .and_then(|()| client.stream.flush())
+        .is_ok()
+    {
         assert!(begin.elapsed() < 4 * CLOSED, "still taking");
     }
     begin.elapsed()
@@ -165,13 +229,20 @@ fn a_caller_is_refused_before_the_body_is_read() {
 #[test]
 fn a_body_that_stalls_is_answered_and_closed() {
     let server = Server::start(|settings, _| settings.limits.body = SHORT);
-    for (framing, part) in [("content-length: 10\r\n", "{"), ("transfer-encoding: chunked\r\n", "1\r\n{\r\n")] {
+    for (framing, part) in [
+        ("content-length: 10\r\n", "{"),
+        ("transfer-encoding: chunked\r\n", "1\r\n{\r\n"),
+    ] {
         let mut client = server.client();
         assert_eq!(client.post("/v1/validate", "{}").status, 200);
         let begin = Instant::now();
         client.send(head("/v1/validate", &format!("{JSON}{framing}")) + part);
         assert_refused(&client.response(), LATE, &[]);
-        assert!((SHORT..Duration::from_secs(5)).contains(&begin.elapsed()), "{:?}", begin.elapsed());
+        assert!(
+            (SHORT..Duration::from_secs(5)).contains(&begin.elapsed()),
+            "{:?}",
+            begin.elapsed()
+        );
         let lasted = client.closed_after();
         assert!(lasted < CLOSED, "{lasted:?}");
     }
@@ -214,18 +285,29 @@ fn a_body_over_its_limit_is_drained_and_answered_as_a_review() {
         settings.limits.drained_body = 200_000;
     });
     let review = |length: usize| {
-        let begin = r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u-1","x":""#;
+        let begin =
+            r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u-1","x":""#;
         format!("{begin}{}", "a".repeat(length - begin.len()))
     };
     let mut client = server.client();
-    for (gate, limit) in [("authn", 1_000), ("authz", 1_000), ("image", 1_000), ("mutate", 2_000), ("validate", 2_000)] {
+    for (gate, limit) in [
+        ("authn", 1_000),
+        ("authz", 1_000),
+        ("image", 1_000),
+        ("mutate", 2_000),
+        ("validate", 2_000),
+    ] {
         let path = format!("/v1/{gate}");
         let response = client.post(&path, review(limit));
         assert_eq!(response.status, 200, "{gate}: {response:?}");
         // On the same connection: it was read to its end.
         for length in [limit + 1, 100_000, 200_000] {
             let response = client.post(&path, review(length));
-            assert_eq!((response.status, response.body.as_str()), (503, "body_too_large u-1"), "{gate} {length}");
+            assert_eq!(
+                (response.status, response.body.as_str()),
+                (503, "body_too_large u-1"),
+                "{gate} {length}"
+            );
             assert_eq!(response.header("connection"), None);
         }
     }
@@ -243,7 +325,10 @@ fn a_body_beyond_draining_is_refused_and_its_connection_closed() {
     assert!(client.closed_after() < CLOSED);
 
     let mut client = server.client();
-    client.send(head("/v1/authn", &format!("{JSON}transfer-encoding: chunked\r\n")));
+    client.send(head(
+        "/v1/authn",
+        &format!("{JSON}transfer-encoding: chunked\r\n"),
+    ));
     for _ in 0..7 {
         client.send(format!("3e80\r\n{}\r\n", "a".repeat(16_000)));
     }

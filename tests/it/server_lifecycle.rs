@@ -18,11 +18,17 @@ use crate::serving::{PATIENCE, Server, head};
 fn get(address: SocketAddr, target: &str) -> (u16, String, String) {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    socket.write_all(format!("GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).unwrap();
+    socket
+        .write_all(format!("GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes())
+        .unwrap();
     let mut text = String::new();
     socket.read_to_string(&mut text).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_lowercase(), body.to_owned())
+    (
+        head.split(' ').nth(1).unwrap().parse().unwrap(),
+        head.to_lowercase(),
+        body.to_owned(),
+    )
 }
 
 #[test]
@@ -37,12 +43,18 @@ fn the_server_is_alive_at_once_and_ready_with_policies() {
     for path in ["/readyz", "/healthz"] {
         assert_eq!(probe(path), (503, "not ready\n".to_owned()));
     }
-    assert_eq!(probe("/readyz?verbose"), (503, "[-]policies failed\n[+]running ok\nnot ready\n".to_owned()));
+    assert_eq!(
+        probe("/readyz?verbose"),
+        (503, "[-]policies failed\n[+]running ok\nnot ready\n".to_owned())
+    );
     server.ready.store(true, Ordering::Relaxed);
     for path in ["/readyz", "/healthz"] {
         assert_eq!(probe(path), (200, "ok\n".to_owned()));
     }
-    assert_eq!(probe("/readyz?verbose"), (200, "[+]policies ok\n[+]running ok\nok\n".to_owned()));
+    assert_eq!(
+        probe("/readyz?verbose"),
+        (200, "[+]policies ok\n[+]running ok\nok\n".to_owned())
+    );
     assert_eq!(probe("/v1/validate").0, 404);
 }
 
@@ -52,10 +64,16 @@ fn metrics_are_openmetrics_on_the_probe_port() {
     server.client().post("/v1/validate", "{}");
     let (status, head, body) = get(server.running.probe_address(), "/metrics");
     assert_eq!(status, 200);
-    assert!(head.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8"), "{head}");
+    assert!(
+        head.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        "{head}"
+    );
     let series = "regate_requests_total{gate=\"validate\",decision=\"allow\",code=\"200\"} 1\n";
     assert!(body.contains(series), "{body}");
-    assert!(body.contains("regate_certificate_expiry_timestamp_seconds{role=\"serving\"} "), "{body}");
+    assert!(
+        body.contains("regate_certificate_expiry_timestamp_seconds{role=\"serving\"} "),
+        "{body}"
+    );
     assert!(body.ends_with("# EOF\n"), "{body}");
 }
 
@@ -80,10 +98,17 @@ fn without_policies_reviews_are_answered_and_not_ready() {
     assert_eq!(get(running.probe_address(), "/readyz").0, 503);
     let ca = running.development().unwrap().paths().ca;
     let review = r#"{"kind":"TokenReview","apiVersion":"authentication.k8s.io/v1","spec":{"token":"x"}}"#;
-    let response = Server { running, paths: certs::Paths::of(ca.parent().unwrap()), ..server }
-        .client()
-        .post("/v1/authn", review);
-    assert_eq!((response.status, response.body.as_str()), (503, "no policies are loaded\n"));
+    let response = Server {
+        running,
+        paths: certs::Paths::of(ca.parent().unwrap()),
+        ..server
+    }
+    .client()
+    .post("/v1/authn", review);
+    assert_eq!(
+        (response.status, response.body.as_str()),
+        (503, "no policies are loaded\n")
+    );
 }
 
 #[test]
@@ -99,7 +124,10 @@ fn a_contradiction_in_the_settings_is_refused_before_anything_is_bound() {
         server::start(settings.clone(), Arc::new(decide), Arc::new(Metrics::default())).unwrap_err()
     };
     let error = start(&settings);
-    assert!(matches!(error, server::Error::Settings(SettingsError::Anonymous(_))), "{error}");
+    assert!(
+        matches!(error, server::Error::Settings(SettingsError::Anonymous(_))),
+        "{error}"
+    );
 
     // The rest in the order in which it is looked at.
     settings.insecure_allow_anonymous = regate::gate::Gate::ALL.into();
@@ -108,7 +136,10 @@ fn a_contradiction_in_the_settings_is_refused_before_anything_is_bound() {
     assert!(error.starts_with(&format!("{}: ", file.display())), "{error}");
     settings.certificate = None;
     let error = start(&settings).to_string();
-    assert!(error.starts_with(&format!("cannot listen on {}: ", settings.listen)), "{error}");
+    assert!(
+        error.starts_with(&format!("cannot listen on {}: ", settings.listen)),
+        "{error}"
+    );
 }
 
 #[test]
@@ -120,7 +151,10 @@ fn a_certificate_that_does_not_belong_to_the_key_is_refused() {
     drop(Server::start(|given, _| settings = Some(given.clone())));
     let mut settings = settings.unwrap();
     let mut refused = |certificate: &std::path::Path, key: &std::path::Path| {
-        settings.certificate = Some(CertificateFiles { certificate: certificate.to_owned(), key: key.to_owned() });
+        settings.certificate = Some(CertificateFiles {
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+        });
         let decide = Policies::new(Served::default(), review::Settings::default());
         let error = server::start(settings.clone(), Arc::new(decide), Arc::new(Metrics::default()));
         error.unwrap_err().to_string()
@@ -130,7 +164,10 @@ fn a_certificate_that_does_not_belong_to_the_key_is_refused() {
         refused(&one.certificate, &two.key),
         format!("{certificate}: keys may not be consistent: KeyMismatch")
     );
-    assert_eq!(refused(&one.key, &one.key), format!("{}: no certificate in it", one.key.display()));
+    assert_eq!(
+        refused(&one.key, &one.key),
+        format!("{}: no certificate in it", one.key.display())
+    );
     let empty = refused(&one.certificate, &one.certificate);
     assert!(empty.starts_with(&format!("{certificate}: ")), "{empty}");
 }
@@ -142,7 +179,12 @@ fn stopping_finishes_what_is_in_flight_and_takes_nothing_new() {
     let mut idle = server.client();
     idle.post("/v1/validate", "{}");
     let mut client = server.client();
-    client.send(head("/v1/validate", "content-type: application/json\r\ncontent-length: 4\r\n") + "wait");
+    client.send(
+        head(
+            "/v1/validate",
+            "content-type: application/json\r\ncontent-length: 4\r\n",
+        ) + "wait",
+    );
     server.wait_started();
 
     let Server { running, release, .. } = server;

@@ -9,7 +9,10 @@ use crate::serving::{Client, PATIENCE, Server, head};
 /// Sends a review without waiting for its answer.
 fn begin(server: &Server, target: &str, body: &str) -> Client {
     let mut client = server.client();
-    let headers = format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len());
+    let headers = format!(
+        "content-type: application/json\r\ncontent-length: {}\r\n",
+        body.len()
+    );
     client.send(head(target, &headers) + body);
     client
 }
@@ -20,7 +23,11 @@ fn wait_queued(server: &Server, depth: usize) {
     let expected = format!("regate_queue_depth {depth}");
     let begin = Instant::now();
     while server.metric("regate_queue_depth") != Some(expected.clone()) {
-        assert!(begin.elapsed() < PATIENCE, "{:?}", server.metric("regate_queue_depth"));
+        assert!(
+            begin.elapsed() < PATIENCE,
+            "{:?}",
+            server.metric("regate_queue_depth")
+        );
         std::thread::park_timeout(Duration::from_millis(5));
     }
 }
@@ -34,7 +41,10 @@ fn an_answer_comes_at_the_deadline_while_the_evaluation_goes_on() {
     let response = client.response();
     assert_eq!((response.status, response.body.as_str()), (503, "deadline -"));
     let took = sent.elapsed();
-    assert!((Duration::from_millis(290)..Duration::from_secs(1)).contains(&took), "{took:?}");
+    assert!(
+        (Duration::from_millis(290)..PATIENCE / 2).contains(&took),
+        "{took:?}"
+    );
     // The thread is still busy, and the connection is not.
     let mut next = begin(&server, "/v1/validate", "{}");
     wait_queued(&server, 1);
@@ -47,7 +57,8 @@ fn an_answer_comes_at_the_deadline_while_the_evaluation_goes_on() {
 fn the_deadline_counts_from_the_first_byte_of_the_head() {
     let server = Server::start(|settings, _| settings.deadline = Duration::from_secs(10));
     let mut client = server.client();
-    let pause = Duration::from_millis(400);
+    // Long enough that a busy machine cannot hide one of them.
+    let pause = Duration::from_millis(600);
     let (_keep, nothing) = crossbeam_channel::bounded::<()>(0);
     // A first and a later request of a connection.
     for _ in 0..2 {
@@ -57,7 +68,7 @@ fn the_deadline_counts_from_the_first_byte_of_the_head() {
         let _ = nothing.recv_timeout(pause);
         client.send("}");
         let left = left(&client.response().body);
-        assert!(left <= Duration::from_secs(10) - 2 * pause, "{left:?}");
+        assert!(left <= Duration::from_secs(10) - pause * 3 / 2, "{left:?}");
         assert!(left > Duration::from_secs(5), "{left:?}");
     }
     // An idle time between two requests is not part of the later one.
@@ -70,8 +81,12 @@ fn the_deadline_counts_from_the_first_byte_of_the_head() {
 fn the_callers_timeout_shortens_the_deadline() {
     let server = Server::start(|settings, _| settings.deadline = Duration::from_secs(10));
     let mut client = server.client();
-    for (query, most) in [("?timeout=10s", 6_000), ("?timeout=2s", 1_000), ("?timeout=30s", 10_000), ("?timeout=x", 10_000)]
-    {
+    for (query, most) in [
+        ("?timeout=10s", 6_000),
+        ("?timeout=2s", 1_000),
+        ("?timeout=30s", 10_000),
+        ("?timeout=x", 10_000),
+    ] {
         let left = left(&client.post(&format!("/v1/validate{query}"), "{}").body).as_millis();
         assert!(left <= most && left + 500 > most, "{query}: {left}");
     }
@@ -90,7 +105,9 @@ fn a_full_queue_is_answered_as_overload_at_once() {
     server.wait_started();
     let mut queued = begin(&server, "/v1/validate", "{}");
     wait_queued(&server, 1);
-    let response = server.client().post("/v1/validate", r#"{"request":{"uid":"u-1"}}"#);
+    let response = server
+        .client()
+        .post("/v1/validate", r#"{"request":{"uid":"u-1"}}"#);
     assert_eq!((response.status, response.body.as_str()), (503, "overload u-1"));
     assert_eq!(response.header("retry-after"), None);
     server.release();
@@ -109,7 +126,10 @@ fn a_review_whose_deadline_passed_in_the_queue_is_not_evaluated() {
     server.release();
     assert_eq!(running.response().status, 200);
     assert_eq!(server.client().post("/v1/validate", "{}").status, 200);
-    assert!(server.started.try_recv().is_err(), "the late review was evaluated");
+    assert!(
+        server.started.try_recv().is_err(),
+        "the late review was evaluated"
+    );
 }
 
 #[test]
@@ -130,7 +150,11 @@ fn a_gate_does_not_wait_for_the_threads_of_another() {
     let mut busy = begin(&server, "/v1/validate", "wait");
     server.wait_started();
     for gate in ["authn", "authz", "image", "mutate"] {
-        assert_eq!(server.client().post(&format!("/v1/{gate}"), "{}").status, 200, "{gate}");
+        assert_eq!(
+            server.client().post(&format!("/v1/{gate}"), "{}").status,
+            200,
+            "{gate}"
+        );
     }
     server.release();
     assert_eq!(busy.response().status, 200);
@@ -143,13 +167,22 @@ fn a_decision_is_counted_with_its_times() {
     for body in ["{}", "{}", "deny", "fault"] {
         client.post("/v1/validate", body);
     }
-    let count = |series: &str| server.metric(series).map(|line| line[series.len()..].trim().to_owned());
+    let count = |series: &str| {
+        server
+            .metric(series)
+            .map(|line| line[series.len()..].trim().to_owned())
+    };
     let requests = |decision, code| {
-        count(&format!("regate_requests_total{{gate=\"validate\",decision=\"{decision}\",code=\"{code}\"}}"))
+        count(&format!(
+            "regate_requests_total{{gate=\"validate\",decision=\"{decision}\",code=\"{code}\"}}"
+        ))
     };
     assert_eq!(requests("allow", 200).as_deref(), Some("3"));
     assert_eq!(requests("deny", 403).as_deref(), Some("1"));
-    assert_eq!(count("regate_request_duration_seconds_count{gate=\"validate\"}").as_deref(), Some("4"));
+    assert_eq!(
+        count("regate_request_duration_seconds_count{gate=\"validate\"}").as_deref(),
+        Some("4")
+    );
     assert_eq!(
         count("regate_evaluation_duration_seconds_bucket{le=\"0.0001\",gate=\"validate\"}").as_deref(),
         Some("4")
@@ -158,7 +191,10 @@ fn a_decision_is_counted_with_its_times() {
         count("regate_evaluation_duration_seconds_bucket{le=\"0.00005\",gate=\"validate\"}").as_deref(),
         Some("0")
     );
-    assert_eq!(count("regate_evaluation_errors_total{reason=\"builtin\"}").as_deref(), Some("1"));
+    assert_eq!(
+        count("regate_evaluation_errors_total{reason=\"builtin\"}").as_deref(),
+        Some("1")
+    );
     assert_eq!(count("regate_requests_in_flight").as_deref(), Some("0"));
 }
 
@@ -167,7 +203,10 @@ fn a_request_counts_as_in_flight_while_it_is_decided() {
     let server = Server::start(|_, _| {});
     let mut client = begin(&server, "/v1/validate", "wait");
     server.wait_started();
-    assert_eq!(server.metric("regate_requests_in_flight").as_deref(), Some("regate_requests_in_flight 1"));
+    assert_eq!(
+        server.metric("regate_requests_in_flight").as_deref(),
+        Some("regate_requests_in_flight 1")
+    );
     server.release();
     assert_eq!(client.response().status, 200);
 }

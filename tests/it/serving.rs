@@ -79,7 +79,10 @@ impl Decide for Fake {
     fn refuse(&self, gate: Gate, hint: &EnvelopeHint, failure: &Failure) -> (Answer, Record) {
         let (status, text) = match failure {
             Failure::Caller => (401, UNAUTHENTICATED.to_owned()),
-            other => (503, format!("{} {}", other.as_str(), hint.uid.as_deref().unwrap_or("-"))),
+            other => (
+                503,
+                format!("{} {}", other.as_str(), hint.uid.as_deref().unwrap_or("-")),
+            ),
         };
         let record = Record {
             code: status,
@@ -259,7 +262,8 @@ impl Response {
 }
 
 impl Client {
-    fn connect(
+    /// A client of any server; `name` asks for it by name instead of by address.
+    pub(crate) fn connect(
         address: SocketAddr,
         config: Arc<ClientConfig>,
         name: Option<&'static str>,

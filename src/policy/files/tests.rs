@@ -216,7 +216,7 @@ fn everything_that_cannot_be_read_is_told_at_once() {
     fs::write(path("data.json"), b"\xff").unwrap();
     symlink("nowhere", path("dangling.rego")).unwrap();
     symlink(".", path("itself")).unwrap();
-    symlink("../..", path("sub/up")).unwrap();
+    symlink("..", path("sub/up")).unwrap();
     symlink("round.rego", path("round.rego")).unwrap();
     symlink("/dev/zero", path("zero.rego")).unwrap();
     assert!(
@@ -239,8 +239,6 @@ fn everything_that_cannot_be_read_is_told_at_once() {
     .unwrap();
     let real = fs::canonicalize(directory.path()).unwrap();
     let mut found = findings(directory.path());
-    // What is above the directory is searched through `sub/up` too, and is not of interest.
-    found.retain(|finding| !finding.starts_with("sub/up/") || finding.contains("leads back"));
     found.sort();
     assert_eq!(
         found,
@@ -253,6 +251,7 @@ fn everything_that_cannot_be_read_is_told_at_once() {
             "long/data.yaml: is longer than 67108864 bytes".to_owned(),
             "pipe.rego: is neither a file nor a directory".to_owned(),
             "round.rego: cannot be read: Too many levels of symbolic links (os error 40)".to_owned(),
+            format!("sub/up: is a link that leads back to {}", real.display()),
             "zero.rego: is neither a file nor a directory".to_owned(),
             "\u{fffd}.rego: has a name that is not UTF-8".to_owned(),
         ]

@@ -1,0 +1,190 @@
+//! A real control plane on loopback: etcd and kube-apiserver, with certificates of its own and a kubectl for it.
+//!
+//! One etcd can carry several API servers, each under its own prefix. The playground includes this file too. No
+//! kubelet, controller manager or scheduler runs: a Pod stays Pending, which is enough for every review. Dropping a
+//! control plane stops its API server first and then, with the last one, etcd, and removes all files.
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::binaries;
+use crate::kubectl::Kubectl;
+use crate::pki::Pki;
+use crate::process::{Process, free_port};
+
+/// How long etcd and kube-apiserver may take to start, on a machine that is busy with other tests.
+const START: Duration = Duration::from_secs(120);
+
+/// The store of one or more API servers.
+#[derive(Debug)]
+pub(crate) struct Etcd {
+    // Fields are dropped in this order: the process ends before its files go.
+    _process: Process,
+    url: String,
+    _directory: TempDir,
+}
+
+impl Etcd {
+    /// Starts etcd with an empty store.
+    pub(crate) fn start() -> Result<Self> {
+        let directory = TempDir::with_prefix("regate-etcd-")?;
+        let (client, peer) = (free_port()?, free_port()?);
+        let url = format!("http://127.0.0.1:{client}");
+        let mut command = Command::new(binaries::ETCD.path()?);
+        command
+            .arg("--data-dir")
+            .arg(directory.path().join("data"))
+            .args(["--listen-client-urls", &url, "--advertise-client-urls", &url])
+            .args(["--listen-peer-urls", &format!("http://127.0.0.1:{peer}")])
+            .args(["--unsafe-no-fsync=true", "--log-level", "error"]);
+        let mut process = Process::start("etcd", &mut command, &directory.path().join("etcd.log"))?;
+        process.wait_ready(START, || TcpStream::connect(("127.0.0.1", client)).is_ok())?;
+        Ok(Self {
+            _process: process,
+            url,
+            _directory: directory,
+        })
+    }
+}
+
+/// A running API server and who may talk to it.
+#[derive(Debug)]
+pub(crate) struct ControlPlane {
+    // Fields are dropped in this order: the API server needs etcd until its end.
+    _apiserver: Process,
+    _etcd: Arc<Etcd>,
+    url: String,
+    pki: Pki,
+    kubectl: PathBuf,
+    admin: Kubectl,
+    carol: Kubectl,
+    users: AtomicUsize,
+    directory: TempDir,
+}
+
+impl ControlPlane {
+    /// Starts an API server under its own prefix in `etcd`, with `flags` added to those that every one here has, and
+    /// waits until it is ready.
+    pub(crate) fn start(etcd: Arc<Etcd>, flags: &[String]) -> Result<Self> {
+        let directory = TempDir::with_prefix("regate-apiserver-")?;
+        let pki = Pki::create(&directory.path().join("pki"))?;
+        let port = free_port()?;
+        let url = format!("https://127.0.0.1:{port}");
+        let program = binaries::KUBE_APISERVER.path()?;
+        let kubectl = binaries::KUBECTL.path()?;
+        let holder = |name: &str| -> Result<Kubectl> {
+            let kubeconfig = directory.path().join(format!("{name}.kubeconfig"));
+            let (certificate, key) = (pki.file(&format!("{name}.crt")), pki.file(&format!("{name}.key")));
+            let user = json!({"client-certificate": certificate, "client-key": key});
+            write_kubeconfig(&kubeconfig, &url, &pki, user)?;
+            Ok(Kubectl::new(&kubectl, &kubeconfig, directory.path()))
+        };
+        let (admin, carol) = (holder("admin")?, holder("carol")?);
+        let mut command = Command::new(program);
+        command
+            .args(own_flags(&etcd, port, &pki, directory.path())?)
+            .args(flags);
+        let mut apiserver = Process::start(
+            "kube-apiserver",
+            &mut command,
+            &directory.path().join("kube-apiserver.log"),
+        )?;
+        apiserver.wait_ready(START, || {
+            TcpStream::connect(("127.0.0.1", port)).is_ok() && admin.must("get --raw /readyz").is_ok()
+        })?;
+        Ok(Self {
+            _apiserver: apiserver,
+            _etcd: etcd,
+            url,
+            pki,
+            kubectl,
+            admin,
+            carol,
+            users: AtomicUsize::new(0),
+            directory,
+        })
+    }
+
+    /// kubectl as a member of `system:masters`, which no authorizer is asked about.
+    pub(crate) fn admin(&self) -> &Kubectl {
+        &self.admin
+    }
+
+    /// kubectl as carol, an ordinary user whom the API server knows by her certificate, without asking Regate.
+    pub(crate) fn carol(&self) -> &Kubectl {
+        &self.carol
+    }
+
+    /// kubectl as whoever the API server takes the bearer of `token` for.
+    pub(crate) fn bearer(&self, token: &str) -> Result<Kubectl> {
+        let number = self.users.fetch_add(1, Ordering::Relaxed);
+        let kubeconfig = self.directory.path().join(format!("bearer-{number}.kubeconfig"));
+        write_kubeconfig(&kubeconfig, &self.url, &self.pki, json!({"token": token}))?;
+        Ok(Kubectl::new(&self.kubectl, &kubeconfig, self.directory.path()))
+    }
+
+    /// The audit events of requests that are complete, one JSON object each.
+    pub(crate) fn audit_events(&self) -> Result<Vec<Value>> {
+        let log = fs::read_to_string(self.directory.path().join("audit.log"))
+            .context("cannot read the audit log")?;
+        // The last line may still be being written.
+        let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        whole
+            .lines()
+            .map(|line| serde_json::from_str(line).context("an audit event is not JSON"))
+            .collect()
+    }
+}
+
+/// The flags that do not depend on how Regate is registered.
+fn own_flags(etcd: &Etcd, port: u16, pki: &Pki, directory: &Path) -> Result<Vec<String>> {
+    let audit_policy = directory.join("audit-policy.json");
+    let policy = json!({
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [{"level": "None", "users": ["system:apiserver"]}, {"level": "Metadata"}],
+    });
+    fs::write(&audit_policy, policy.to_string()).context("cannot write the audit policy")?;
+    let file = |name: &str| pki.file(name).display().to_string();
+    Ok(vec![
+        format!("--etcd-servers={}", etcd.url),
+        format!("--etcd-prefix=/{port}"),
+        "--bind-address=127.0.0.1".to_owned(),
+        format!("--secure-port={port}"),
+        format!("--cert-dir={}", directory.display()),
+        format!("--tls-cert-file={}", file("apiserver.crt")),
+        format!("--tls-private-key-file={}", file("apiserver.key")),
+        format!("--client-ca-file={}", file("ca.crt")),
+        "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
+        "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+        format!("--service-account-key-file={}", file("sa.pub")),
+        format!("--service-account-signing-key-file={}", file("sa.key")),
+        "--allow-privileged=true".to_owned(),
+        // No controller makes the service accounts that this plugin would insist on.
+        "--disable-admission-plugins=ServiceAccount".to_owned(),
+        format!("--audit-policy-file={}", audit_policy.display()),
+        format!("--audit-log-path={}", directory.join("audit.log").display()),
+    ])
+}
+
+fn write_kubeconfig(path: &Path, server: &str, pki: &Pki, user: Value) -> Result<()> {
+    let kubeconfig = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "e2e", "cluster": {"server": server, "certificate-authority": pki.file("ca.crt")}}],
+        "users": [{"name": "e2e", "user": user}],
+        "contexts": [{"name": "e2e", "context": {"cluster": "e2e", "user": "e2e"}}],
+        "current-context": "e2e",
+    });
+    fs::write(path, kubeconfig.to_string()).with_context(|| format!("cannot write {}", path.display()))
+}

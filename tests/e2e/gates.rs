@@ -1,0 +1,125 @@
+//! A control plane with Regate at all five gates, and the objects that cases send to it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+
+use crate::control_plane::{ControlPlane, Etcd};
+use crate::kubectl::{Kubectl, Printed};
+use crate::process::wait_until;
+use crate::regate::{Regate, Registration};
+
+/// How long a change may take until the API server shows it: a policy, a webhook, a definition.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+/// An API server that asks Regate at every gate.
+#[derive(Debug)]
+pub(crate) struct Gates {
+    // Fields are dropped in this order: the API server may still ask while it ends.
+    plane: ControlPlane,
+    regate: Regate,
+}
+
+impl Gates {
+    /// Starts Regate, the `program`, with the policies that `write` puts into a directory, and registers it with
+    /// `manifests`, further flags of that command, after `change` had its way with the files. Returns when both
+    /// webhooks are asked.
+    pub(crate) fn start(
+        etcd: Arc<Etcd>,
+        program: &Path,
+        write: impl FnOnce(&Path) -> Result<()>,
+        manifests: &[&str],
+        change: impl FnOnce(&Registration) -> Result<()>,
+    ) -> Result<Self> {
+        let regate = Regate::start(program, write)?;
+        let registration = regate.register(manifests)?;
+        change(&registration)?;
+        let plane = ControlPlane::start(etcd, &registration.flags()?)?;
+        registration.apply_webhooks(plane.admin())?;
+        let gates = Self { plane, regate };
+        gates.wait_for_webhooks()?;
+        Ok(gates)
+    }
+
+    /// The API server.
+    pub(crate) fn plane(&self) -> &ControlPlane {
+        &self.plane
+    }
+
+    /// The server that it asks.
+    pub(crate) fn regate(&self) -> &Regate {
+        &self.regate
+    }
+
+    /// The server that it asks, to end it.
+    pub(crate) fn regate_mut(&mut self) -> &mut Regate {
+        &mut self.regate
+    }
+
+    /// kubectl as administrator.
+    pub(crate) fn admin(&self) -> &Kubectl {
+        self.plane.admin()
+    }
+
+    /// Creates a namespace for a case.
+    pub(crate) fn namespace(&self, name: &str) -> Result<()> {
+        self.admin().must(&format!("create namespace {name}")).map(drop)
+    }
+
+    /// Creates an object as administrator and shows what kubectl says.
+    pub(crate) fn create(&self, object: &Value) -> Result<Printed> {
+        self.admin().send("create -f -", object)
+    }
+
+    /// Whether the store has such an object, by `kubectl get`'s own words.
+    pub(crate) fn is_stored(&self, what: &str) -> Result<bool> {
+        let got = self.admin().run(&format!("get {what} -o name"))?;
+        ensure!(
+            got.code == 0 || got.stderr.contains("(NotFound)"),
+            "get {what}: {}",
+            got.stderr
+        );
+        Ok(got.code == 0)
+    }
+
+    /// The API server begins to ask a webhook some time after its configuration was stored.
+    fn wait_for_webhooks(&self) -> Result<()> {
+        let reviews = |gate: &str| self.regate.reviews(gate).unwrap_or_default();
+        let (mutated, validated) = (reviews("mutate"), reviews("validate"));
+        let asked = wait_until(SOON, || {
+            // A failed attempt is made again, until the counters move. The image gate is not asked about this kind.
+            let _ = self
+                .admin()
+                .run("create configmap is-anybody-there --dry-run=server");
+            reviews("mutate") > mutated && reviews("validate") > validated
+        });
+        ensure!(
+            asked,
+            "the webhooks were not asked; Regate said:\n{}",
+            self.regate.log_tail()
+        );
+        Ok(())
+    }
+}
+
+/// A Pod that no policy minds.
+pub(crate) fn pod(namespace: &str, name: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {"containers": [{"name": "main", "image": "registry.example.com/app:1"}]},
+    })
+}
+
+/// Sets the value at a JSON Pointer of an object that the caller knows to have its parent.
+pub(crate) fn with(mut object: Value, pointer: &str, value: Value) -> Value {
+    let (parent, key) = pointer.rsplit_once('/').unwrap_or(("", pointer));
+    if let Some(parent) = object.pointer_mut(parent) {
+        parent[key.replace("~1", "/")] = value;
+    }
+    object
+}

@@ -1,0 +1,227 @@
+//! The server under test: certificates by `regate cert`, a policy directory to edit, `regate serve`, and what
+//! `regate manifests` writes to register it. Only the commands that a user has are used; nothing is known of the inside.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::kubectl::Kubectl;
+use crate::process::{Process, free_port};
+
+/// How long Regate may take to serve its first policy set.
+const START: Duration = Duration::from_secs(30);
+
+/// The name in the API server's client certificate, and the only one that Regate answers.
+const CALLER: &str = "kube-apiserver";
+
+/// A running `regate serve`, for which everything is registered by the address, not by a Service.
+#[derive(Debug)]
+pub(crate) struct Regate {
+    process: Process,
+    program: PathBuf,
+    port: u16,
+    probe_port: u16,
+    directory: TempDir,
+}
+
+impl Regate {
+    /// Serves the policies that `write` puts into a directory, with certificates of its own.
+    pub(crate) fn start(program: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {
+        let directory = TempDir::with_prefix("regate-serve-")?;
+        write(&directory.path().join("policies"))?;
+        let certificates = directory.path().join("certificates");
+        command(program, &["cert", path(&certificates)?, "--client-name", CALLER])?;
+        let (port, probe_port) = (free_port()?, free_port()?);
+        let mut serve = Command::new(program);
+        serve
+            .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
+            .args(["--probe-listen", &format!("127.0.0.1:{probe_port}")])
+            .args(["--policy", path(&directory.path().join("policies"))?])
+            .args(["--tls-cert", path(&certificates.join("tls.crt"))?])
+            .args(["--tls-key", path(&certificates.join("tls.key"))?])
+            .args([
+                "--client-ca",
+                path(&certificates.join("ca.crt"))?,
+                "--allow-client",
+                CALLER,
+            ]);
+        let mut process = Process::start("regate", &mut serve, &directory.path().join("regate.log"))?;
+        process.wait_ready(START, || get(probe_port, "/readyz").is_ok())?;
+        Ok(Self {
+            process,
+            program: program.to_owned(),
+            port,
+            probe_port,
+            directory,
+        })
+    }
+
+    /// The directory of the policies that are served; a change there is served at once.
+    pub(crate) fn policies(&self) -> PathBuf {
+        self.directory.path().join("policies")
+    }
+
+    /// Writes a policy while the server runs; beside its place first, so that no half file is ever read.
+    pub(crate) fn write_policy(&self, file: &str, source: &str) -> Result<()> {
+        let target = self.policies().join(file);
+        let half = target.with_extension("half");
+        fs::write(&half, source).with_context(|| format!("cannot write {}", half.display()))?;
+        fs::rename(&half, &target).with_context(|| format!("cannot write {}", target.display()))
+    }
+
+    /// Writes the registration with `regate manifests`; `more` are further flags, `--rule` first of all.
+    pub(crate) fn register(&self, more: &[&str]) -> Result<Registration> {
+        let directory = self.directory.path().join("registration");
+        let certificates = self.directory.path().join("certificates");
+        let (url, policies) = (format!("https://127.0.0.1:{}", self.port), self.policies());
+        let (authority, certificate, key) = (
+            certificates.join("ca.crt"),
+            certificates.join("client.crt"),
+            certificates.join("client.key"),
+        );
+        let mut arguments = vec![
+            "manifests",
+            "--out",
+            path(&directory)?,
+            "--policy",
+            path(&policies)?,
+        ];
+        arguments.extend(["--url", &url, "--ca", path(&authority)?]);
+        arguments.extend(["--client-cert", path(&certificate)?, "--client-key", path(&key)?]);
+        arguments.extend(more);
+        command(&self.program, &arguments)?;
+        Ok(Registration { directory })
+    }
+
+    /// How many reviews a gate has answered, by the metrics.
+    pub(crate) fn reviews(&self, gate: &str) -> Result<u64> {
+        let metrics = get(self.probe_port, "/metrics")?;
+        let of_gate = |line: &&str| {
+            line.starts_with("regate_requests_total{") && line.contains(&format!("gate=\"{gate}\""))
+        };
+        let count = |line: &str| {
+            line.rsplit(' ')
+                .next()
+                .and_then(|count| count.parse::<u64>().ok())
+        };
+        Ok(metrics.lines().filter(of_gate).filter_map(count).sum())
+    }
+
+    /// The end of its log.
+    pub(crate) fn log_tail(&self) -> String {
+        self.process.log_tail()
+    }
+
+    /// Ends the server, as an outage would.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        self.process.stop().map(drop)
+    }
+}
+
+/// The files that `regate manifests` wrote.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    directory: PathBuf,
+}
+
+impl Registration {
+    /// The flags for kube-apiserver, as written.
+    pub(crate) fn flags(&self) -> Result<Vec<String>> {
+        let written = self.read("kube-apiserver.flags")?;
+        let flags = written
+            .lines()
+            .map(str::trim)
+            .filter(|line| line.starts_with("--"));
+        Ok(flags.map(str::to_owned).collect())
+    }
+
+    /// One of the YAML files.
+    pub(crate) fn document(&self, name: &str) -> Result<Value> {
+        serde_saphyr::from_str(&self.read(name)?).with_context(|| format!("{name} is not YAML"))
+    }
+
+    /// Changes one of the YAML files, for a test that needs other settings than those that are written.
+    pub(crate) fn edit(&self, name: &str, change: impl FnOnce(&mut Value)) -> Result<()> {
+        let mut document = self.document(name)?;
+        change(&mut document);
+        // JSON is YAML.
+        fs::write(self.directory.join(name), document.to_string())
+            .with_context(|| format!("cannot write {name}"))
+    }
+
+    /// Replaces a setting in one of the files, which must have it.
+    pub(crate) fn replace(&self, name: &str, written: &str, wanted: &str) -> Result<()> {
+        let content = self.read(name)?;
+        ensure!(content.contains(written), "{name} has no {written}:\n{content}");
+        fs::write(self.directory.join(name), content.replace(written, wanted))
+            .with_context(|| format!("cannot write {name}"))
+    }
+
+    /// Registers both admission webhooks.
+    pub(crate) fn apply_webhooks(&self, admin: &Kubectl) -> Result<()> {
+        for name in ["mutating.yaml", "validating.yaml"] {
+            admin.must(&format!("apply -f {}", path(&self.directory.join(name))?))?;
+        }
+        Ok(())
+    }
+
+    fn read(&self, name: &str) -> Result<String> {
+        fs::read_to_string(self.directory.join(name)).with_context(|| format!("cannot read {name}"))
+    }
+}
+
+/// Runs a command of Regate that must succeed.
+fn command(program: &Path, arguments: &[&str]) -> Result<()> {
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .context("cannot start regate")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "regate {}: {}\n{said}",
+        arguments.join(" "),
+        output.status
+    );
+    Ok(())
+}
+
+/// Asks the plain listener; an answer other than 200 is an error.
+fn get(port: u16, target: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    write!(
+        stream,
+        "GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("the answer has no head")?;
+    ensure!(head.starts_with("HTTP/1.1 200"), "{target}: {head}");
+    Ok(body.to_owned())
+}
+
+/// Copies a directory with all that is in it.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), &target).with_context(|| format!("cannot copy {}", target.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn path(path: &Path) -> Result<&str> {
+    path.to_str().context("a path is not UTF-8")
+}

@@ -1,0 +1,128 @@
+//! What the cases share: every control plane is started once, by the first case that asks for it.
+//!
+//! Cases run in parallel, each in namespaces of its own, so that a start is paid for once. The stage is dropped after
+//! the last case, and everything that it started ends with it.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use anyhow::{Result, anyhow};
+
+use crate::control_plane::{ControlPlane, Etcd};
+use crate::gates::Gates;
+use crate::regate::{Registration, copy};
+use crate::starters;
+
+/// The binary under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_regate");
+
+/// The policies of the tests; the starter policies of the repository have cases of their own.
+const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/gates");
+
+/// What the policies judge and `regate manifests` does not register by itself.
+pub(crate) const RULES: &[&str] = &[
+    "--rule=DELETE:/pods",
+    "--rule=CONNECT:/pods/exec",
+    "--rule=CREATE:/pods/eviction",
+    "--rule=UPDATE:/pods/ephemeralcontainers",
+    "--rule=UPDATE:apps/deployments/scale",
+    "--rule=CREATE,UPDATE:e2e.example.com/widgets",
+];
+
+/// The shared control planes.
+#[derive(Default)]
+pub(crate) struct Stage {
+    etcd: Once<Etcd>,
+    plain: Once<ControlPlane>,
+    gates: Once<Gates>,
+    beta: Once<Gates>,
+    starters: Once<Gates>,
+}
+
+impl Stage {
+    /// A control plane that knows nothing of Regate.
+    pub(crate) fn plain(&self) -> Result<Arc<ControlPlane>> {
+        self.plain
+            .get(|| ControlPlane::start(self.etcd()?, &["--authorization-mode=RBAC".to_owned()]))
+    }
+
+    /// A control plane with Regate registered exactly as `regate manifests` wrote it.
+    pub(crate) fn gates(&self) -> Result<Arc<Gates>> {
+        self.gates.get(|| self.gates_of_its_own(&[], |_| Ok(())))
+    }
+
+    /// The same, with the API server told to ask in the older version of every review that has one.
+    pub(crate) fn beta(&self) -> Result<Arc<Gates>> {
+        self.beta.get(|| self.gates_of_its_own(&[], ask_in_v1beta1))
+    }
+
+    /// A control plane with the starter policies of the repository, and no other rules than those of each registration.
+    pub(crate) fn starters(&self) -> Result<Arc<Gates>> {
+        self.starters
+            .get(|| Gates::start(self.etcd()?, Path::new(PROGRAM), starters::write, &[], |_| Ok(())))
+    }
+
+    /// A control plane for one case alone, which may end its server: `more` flags for `regate manifests`, and what
+    /// `change` does to the files that it wrote.
+    pub(crate) fn gates_of_its_own(
+        &self,
+        more: &[&str],
+        change: impl FnOnce(&Registration) -> Result<()>,
+    ) -> Result<Gates> {
+        let write = |directory: &Path| copy(Path::new(POLICIES), directory);
+        Gates::start(
+            self.etcd()?,
+            Path::new(PROGRAM),
+            write,
+            &[RULES, more].concat(),
+            change,
+        )
+    }
+
+    /// The store, which every control plane shares.
+    fn etcd(&self) -> Result<Arc<Etcd>> {
+        self.etcd.get(Etcd::start)
+    }
+}
+
+fn ask_in_v1beta1(registration: &Registration) -> Result<()> {
+    let version = "--authentication-token-webhook-version=v1";
+    registration.replace(
+        "kube-apiserver.flags",
+        version,
+        "--authentication-token-webhook-version=v1beta1",
+    )?;
+    registration.edit("authz.yaml", |document| {
+        for authorizer in document["authorizers"].as_array_mut().into_iter().flatten() {
+            if authorizer["type"] == "Webhook" {
+                authorizer["webhook"]["subjectAccessReviewVersion"] = "v1beta1".into();
+            }
+        }
+    })?;
+    for name in ["mutating.yaml", "validating.yaml"] {
+        registration.edit(name, |document| {
+            for webhook in document["webhooks"].as_array_mut().into_iter().flatten() {
+                webhook["admissionReviewVersions"] = ["v1beta1"].into();
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// Something that is started at most once; a start that failed is not tried again.
+struct Once<T>(OnceLock<Result<Arc<T>, String>>);
+
+impl<T> Default for Once<T> {
+    fn default() -> Self {
+        Self(OnceLock::new())
+    }
+}
+
+impl<T> Once<T> {
+    fn get(&self, start: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
+        self.0
+            .get_or_init(|| start().map(Arc::new).map_err(|error| format!("{error:#}")))
+            .clone()
+            .map_err(|error| anyhow!(error))
+    }
+}
