@@ -6,6 +6,7 @@ mod image;
 mod mutate;
 mod outage;
 mod plain;
+mod playground;
 mod starters;
 mod validate;
 mod verbs;
@@ -21,6 +22,7 @@ use crate::process::wait_until;
 /// Every case.
 pub(crate) const ALL: &[&[Case]] = &[
     plain::CASES,
+    playground::CASES,
     authn::CASES,
     authz::CASES,
     image::CASES,

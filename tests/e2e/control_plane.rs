@@ -85,7 +85,7 @@ impl ControlPlane {
             let kubeconfig = directory.path().join(format!("{name}.kubeconfig"));
             let (certificate, key) = (pki.file(&format!("{name}.crt")), pki.file(&format!("{name}.key")));
             let user = json!({"client-certificate": certificate, "client-key": key});
-            write_kubeconfig(&kubeconfig, &url, &pki, user)?;
+            write_kubeconfig(&kubeconfig, &url, &pki, &[(name, user)])?;
             Ok(Kubectl::new(&kubectl, &kubeconfig, directory.path()))
         };
         let (admin, carol) = (holder("admin")?, holder("carol")?);
@@ -128,8 +128,32 @@ impl ControlPlane {
     pub(crate) fn bearer(&self, token: &str) -> Result<Kubectl> {
         let number = self.users.fetch_add(1, Ordering::Relaxed);
         let kubeconfig = self.directory.path().join(format!("bearer-{number}.kubeconfig"));
-        write_kubeconfig(&kubeconfig, &self.url, &self.pki, json!({"token": token}))?;
+        write_kubeconfig(
+            &kubeconfig,
+            &self.url,
+            &self.pki,
+            &[("bearer", json!({"token": token}))],
+        )?;
         Ok(Kubectl::new(&self.kubectl, &kubeconfig, self.directory.path()))
+    }
+
+    /// Writes a kubeconfig for people: a context for the administrator, which is the current one, and one for each
+    /// bearer of a token.
+    #[allow(dead_code, reason = "only the playground has people")]
+    pub(crate) fn write_kubeconfig(&self, path: &Path, bearers: &[(&str, &str)]) -> Result<()> {
+        let (certificate, key) = (self.pki.file("admin.crt"), self.pki.file("admin.key"));
+        let admin = json!({"client-certificate": certificate, "client-key": key});
+        let bearers = bearers
+            .iter()
+            .map(|(name, token)| (*name, json!({"token": token})));
+        let users: Vec<_> = [("admin", admin)].into_iter().chain(bearers).collect();
+        write_kubeconfig(path, &self.url, &self.pki, &users)
+    }
+
+    /// The kubectl that is used here.
+    #[allow(dead_code, reason = "only the playground hands it on")]
+    pub(crate) fn kubectl(&self) -> &Path {
+        &self.kubectl
     }
 
     /// The audit events of requests that are complete, one JSON object each.
@@ -177,14 +201,18 @@ fn own_flags(etcd: &Etcd, port: u16, pki: &Pki, directory: &Path) -> Result<Vec<
     ])
 }
 
-fn write_kubeconfig(path: &Path, server: &str, pki: &Pki, user: Value) -> Result<()> {
+/// A context for each user, the first one being the current.
+fn write_kubeconfig(path: &Path, server: &str, pki: &Pki, users: &[(&str, Value)]) -> Result<()> {
+    let contexts = users
+        .iter()
+        .map(|(name, _)| json!({"name": name, "context": {"cluster": "e2e", "user": name}}));
     let kubeconfig = json!({
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "e2e", "cluster": {"server": server, "certificate-authority": pki.file("ca.crt")}}],
-        "users": [{"name": "e2e", "user": user}],
-        "contexts": [{"name": "e2e", "context": {"cluster": "e2e", "user": "e2e"}}],
-        "current-context": "e2e",
+        "contexts": contexts.collect::<Vec<_>>(),
+        "users": users.iter().map(|(name, user)| json!({"name": name, "user": user})).collect::<Vec<_>>(),
+        "current-context": users.first().map(|(name, _)| name),
     });
     fs::write(path, kubeconfig.to_string()).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -41,11 +41,6 @@ impl Kubectl {
         }
     }
 
-    /// The kubeconfig that it uses.
-    pub(crate) fn kubeconfig(&self) -> &Path {
-        &self.kubeconfig
-    }
-
     /// Runs a command line, split at spaces: `get pods -n demo`.
     pub(crate) fn run(&self, line: &str) -> Result<Printed> {
         self.execute(line, None)

@@ -4,6 +4,7 @@
 //! every test is reported as ignored, or as failed with `REGATE_E2E=require`. The harness is libtest-mimic, because
 //! what the cases share (`stage`) must end with the run.
 
+#[expect(dead_code, reason = "OPA is run by another target")]
 mod binaries;
 mod cases;
 mod control_plane;
@@ -16,14 +17,11 @@ mod stage;
 mod starters;
 
 use std::env;
-use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
-use futures_util::future::select;
 use libtest_mimic::{Arguments, Failed, Trial};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::stage::Stage;
 
@@ -65,18 +63,10 @@ fn unavailable() -> Option<String> {
 /// Ctrl-C and SIGTERM end this process without a drop, and its children would stay.
 fn end_children_with_us() {
     thread::spawn(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(async {
-            let (mut interrupt, mut terminate) =
-                (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-            select(pin!(interrupt.recv()), pin!(terminate.recv())).await;
+        if process::wait_for_end().is_ok() {
             process::kill_all();
             std::process::exit(130);
-            #[expect(unreachable_code, reason = "gives the block its type")]
-            Ok::<(), std::io::Error>(())
-        })
+        }
     });
 }
 

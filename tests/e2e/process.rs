@@ -5,9 +5,11 @@
 //! only the tests, which then stop their children in the right order.
 
 use std::fs::{self, File};
+use std::io;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::{self, Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,6 +17,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use futures_util::future::select;
+use tokio::signal::unix::{self, SignalKind};
 
 /// How long a process may take from SIGTERM to its end before it is killed.
 const GRACE: Duration = Duration::from_secs(15);
@@ -84,6 +88,11 @@ impl Process {
         Ok(())
     }
 
+    /// Where what it writes goes.
+    pub(crate) fn log_file(&self) -> &Path {
+        &self.log
+    }
+
     /// All that the process has written so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
@@ -149,6 +158,20 @@ pub(crate) fn kill_all() {
 
 fn running() -> MutexGuard<'static, Vec<u32>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until the user or the system wants this process to end: Ctrl-C or SIGTERM, which then no longer end it by
+/// themselves.
+pub(crate) fn wait_for_end() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut interrupt = unix::signal(SignalKind::interrupt())?;
+        let mut terminate = unix::signal(SignalKind::terminate())?;
+        select(pin!(interrupt.recv()), pin!(terminate.recv())).await;
+        Ok(())
+    })
 }
 
 /// Sends a signal, by name, to one process.

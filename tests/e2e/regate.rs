@@ -114,6 +114,11 @@ impl Regate {
         Ok(metrics.lines().filter(of_gate).filter_map(count).sum())
     }
 
+    /// Where its log is.
+    pub(crate) fn log_file(&self) -> &Path {
+        self.process.log_file()
+    }
+
     /// The end of its log.
     pub(crate) fn log_tail(&self) -> String {
         self.process.log_tail()

@@ -14,7 +14,7 @@ use crate::regate::{Registration, copy};
 use crate::starters;
 
 /// The binary under test.
-const PROGRAM: &str = env!("CARGO_BIN_EXE_regate");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_regate");
 
 /// The policies of the tests; the starter policies of the repository have cases of their own.
 const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/gates");
