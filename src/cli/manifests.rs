@@ -97,7 +97,9 @@ pub struct Args {
 /// Runs the command. Policies that cannot be loaded say nothing of what they need: nothing is written then.
 pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let policies = global.resolve()?.config.policies;
-    let Some(set) = super::load_policies(&policies)? else { return Ok(ExitCode::from(2)) };
+    let Some(set) = super::load_policies(&policies)? else {
+        return Ok(ExitCode::from(2));
+    };
     let registered = Registered::of(&set);
     std::fs::create_dir_all(&args.out).with_context(|| format!("--out {}", args.out.display()))?;
     let out = args

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::layers::Layers;
 use super::text::{self, choice};
+use super::written::Written as Layer;
 use super::{Error, Setting};
 use crate::gate::Gate;
 
@@ -118,93 +119,40 @@ pub struct Gates {
 }
 
 pub(super) fn resolve(layers: &mut Layers) -> Result<Gates, Error> {
-    let mut served = BTreeSet::new();
-    let mut serve = |gate, enabled| {
-        if enabled {
-            served.insert(gate);
-        }
-    };
-    let deny = AdmissionFault::Deny;
-
-    serve(
-        Gate::Authn,
-        layers.switch(
-            "gates.authn.enabled",
-            Setting::Gate,
-            |w| &w.gates.authn.enabled,
-            true,
-        ),
-    );
+    let authn = enabled(layers, "gates.authn.enabled", |w| &w.gates.authn.enabled);
     let allow_identities = layers.list("gates.authn.allowIdentities", Setting::AllowIdentity, |w| {
         &w.gates.authn.allow_identities
     });
-
-    serve(
-        Gate::Authz,
-        layers.switch(
-            "gates.authz.enabled",
-            Setting::Gate,
-            |w| &w.gates.authz.enabled,
-            true,
-        ),
-    );
-    let auto = AuthzFault::Auto;
-    let authz_on_fault = layers.one(
-        "gates.authz.onFault",
-        Setting::OnFault,
-        |w| &w.gates.authz.on_fault,
-        auto,
-    );
-
-    serve(
-        Gate::Image,
-        layers.switch(
-            "gates.image.enabled",
-            Setting::Gate,
-            |w| &w.gates.image.enabled,
-            true,
-        ),
-    );
-    let refuse = ImageDefault::Deny;
+    let authz = enabled(layers, "gates.authz.enabled", |w| &w.gates.authz.enabled);
+    let authz_on_fault = on_fault(layers, "gates.authz.onFault", AuthzFault::Auto, |w| {
+        &w.gates.authz.on_fault
+    });
+    let image = enabled(layers, "gates.image.enabled", |w| &w.gates.image.enabled);
+    let get: fn(&Layer) -> &Option<ImageDefault> = |w| &w.gates.image.default;
     let image_default = layers.one(
         "gates.image.default",
         Setting::ImageDefault,
-        |w| &w.gates.image.default,
-        refuse,
+        get,
+        ImageDefault::Deny,
     );
-
-    serve(
-        Gate::Mutate,
-        layers.switch(
-            "gates.mutate.enabled",
-            Setting::Gate,
-            |w| &w.gates.mutate.enabled,
-            true,
-        ),
-    );
-    let mutate_on_fault = layers.one(
-        "gates.mutate.onFault",
-        Setting::OnFault,
-        |w| &w.gates.mutate.on_fault,
-        deny,
-    );
-
-    serve(
-        Gate::Validate,
-        layers.switch(
-            "gates.validate.enabled",
-            Setting::Gate,
-            |w| &w.gates.validate.enabled,
-            true,
-        ),
-    );
-    let validate_on_fault = layers.one(
-        "gates.validate.onFault",
-        Setting::OnFault,
-        |w| &w.gates.validate.on_fault,
-        deny,
-    );
-
+    let mutate = enabled(layers, "gates.mutate.enabled", |w| &w.gates.mutate.enabled);
+    let mutate_on_fault = on_fault(layers, "gates.mutate.onFault", AdmissionFault::Deny, |w| {
+        &w.gates.mutate.on_fault
+    });
+    let validate = enabled(layers, "gates.validate.enabled", |w| &w.gates.validate.enabled);
+    let validate_on_fault = on_fault(layers, "gates.validate.onFault", AdmissionFault::Deny, |w| {
+        &w.gates.validate.on_fault
+    });
+    let served: BTreeSet<_> = [
+        (Gate::Authn, authn),
+        (Gate::Authz, authz),
+        (Gate::Image, image),
+        (Gate::Mutate, mutate),
+        (Gate::Validate, validate),
+    ]
+    .into_iter()
+    .filter_map(|(gate, enabled)| enabled.then_some(gate))
+    .collect();
     if served.is_empty() {
         return Err(Error::NoGate);
     }
@@ -216,6 +164,19 @@ pub(super) fn resolve(layers: &mut Layers) -> Result<Gates, Error> {
         mutate_on_fault,
         validate_on_fault,
     })
+}
+
+fn enabled(layers: &mut Layers, key: &'static str, get: fn(&Layer) -> &Option<bool>) -> bool {
+    layers.switch(key, Setting::Gate, get, true)
+}
+
+fn on_fault<T: Clone + Display>(
+    layers: &mut Layers,
+    key: &'static str,
+    default: T,
+    get: fn(&Layer) -> &Option<T>,
+) -> T {
+    layers.one(key, Setting::OnFault, get, default)
 }
 
 /// An identity under `system:` that authn may give; `*` in its glob stands for any run of characters.

@@ -275,97 +275,33 @@ fn uses_of_crates(tokens: &[Token]) -> Vec<(usize, String)> {
         .collect()
 }
 
+/// Sources that reach past their layer: the path, the source, the finding.
+#[rustfmt::skip]
+const FORBIDDEN: &[(&str, &str, &str)] = &[
+    ("patch.rs", "use crate::policy::PolicySet;", "patch.rs:1: `patch` must not use `policy`"),
+    ("config/tls.rs", "\nfn f() { crate::server::start() }", "config/tls.rs:2: `config` must not use `server`"),
+    ("config/tls.rs", "use super::super::server;", "config/tls.rs:1: `config` must not use `server`"),
+    ("metrics.rs", "mod tests { use super::super::review; }", "metrics.rs:1: `metrics` must not use `review`"),
+    ("review.rs", "use crate::{gate::Gate,\n server::{self}};", "review.rs:2: `review` must not use `server`"),
+    ("review/run.rs", "pub use crate::config;", "review/run.rs:1: `review` must not use `config`"),
+    ("server/tls.rs", "use regorus::Engine;", "server/tls.rs:1: `server` must not name `regorus`"),
+    ("cli/review.rs", "let e = regorus::Engine::new();", "cli/review.rs:1: `cli` must not name `regorus`"),
+    ("cli/review.rs", "use ::regorus as r;", "cli/review.rs:1: `cli` must not name `regorus`"),
+    ("cli/review.rs", "use regorus as r;", "cli/review.rs:1: `cli` must not name `regorus`"),
+    ("policy/load.rs", "use regorus::Value;", "policy/load.rs:1: `policy` must not name `regorus`"),
+    ("policy/load.rs", "fn f(x: &kube::Client) {}", "policy/load.rs:1: `policy` must not name `kube`"),
+    ("review/image.rs", "use actix_web::web;", "review/image.rs:1: `review` must not name `actix_web`"),
+    ("review/image.rs", "rustls_pki_types::X", "review/image.rs:1: `review` must not name `rustls_pki_types`"),
+    ("unheard_of.rs", "", "unheard_of.rs: `unheard_of` is in no layer"),
+    ("json.rs", "let c = '\"'; use crate::cli; // \"", "json.rs:1: `json` must not use `cli`"),
+    ("json.rs", "let s = r#\"\"\"#; use crate::cli;", "json.rs:1: `json` must not use `cli`"),
+    ("json.rs", "fn f<'a>(x: &'a str) { crate::cli::f() }", "json.rs:1: `json` must not use `cli`"),
+];
+
 #[test]
 fn a_path_past_the_layer_is_found_wherever_it_stands() {
-    for (path, source, finding) in [
-        (
-            "patch.rs",
-            "use crate::policy::PolicySet;",
-            "patch.rs:1: `patch` must not use `policy`",
-        ),
-        (
-            "config/tls.rs",
-            "\nfn f() { crate::server::start() }",
-            "config/tls.rs:2: `config` must not use `server`",
-        ),
-        (
-            "config/tls.rs",
-            "use super::super::server;",
-            "config/tls.rs:1: `config` must not use `server`",
-        ),
-        (
-            "metrics.rs",
-            "mod tests { use super::super::review; }",
-            "metrics.rs:1: `metrics` must not use `review`",
-        ),
-        (
-            "review.rs",
-            "use crate::{gate::Gate,\n server::{self}};",
-            "review.rs:2: `review` must not use `server`",
-        ),
-        (
-            "review/run.rs",
-            "pub use crate::config;",
-            "review/run.rs:1: `review` must not use `config`",
-        ),
-        (
-            "server/tls.rs",
-            "use regorus::Engine;",
-            "server/tls.rs:1: `server` must not name `regorus`",
-        ),
-        (
-            "cli/review.rs",
-            "let e = regorus::Engine::new();",
-            "cli/review.rs:1: `cli` must not name `regorus`",
-        ),
-        (
-            "cli/review.rs",
-            "use ::regorus as r;",
-            "cli/review.rs:1: `cli` must not name `regorus`",
-        ),
-        (
-            "cli/review.rs",
-            "use regorus as r;",
-            "cli/review.rs:1: `cli` must not name `regorus`",
-        ),
-        (
-            "policy/load.rs",
-            "use regorus::Value;",
-            "policy/load.rs:1: `policy` must not name `regorus`",
-        ),
-        (
-            "policy/load.rs",
-            "fn f(x: &kube::Client) {}",
-            "policy/load.rs:1: `policy` must not name `kube`",
-        ),
-        (
-            "review/image.rs",
-            "use actix_web::web;",
-            "review/image.rs:1: `review` must not name `actix_web`",
-        ),
-        (
-            "review/image.rs",
-            "rustls_pki_types::X",
-            "review/image.rs:1: `review` must not name `rustls_pki_types`",
-        ),
-        ("helpers.rs", "", "helpers.rs: `helpers` is in no layer"),
-        (
-            "json.rs",
-            "let c = '\"'; use crate::cli; // \"",
-            "json.rs:1: `json` must not use `cli`",
-        ),
-        (
-            "json.rs",
-            "let s = r#\"\"\"#; use crate::cli;",
-            "json.rs:1: `json` must not use `cli`",
-        ),
-        (
-            "json.rs",
-            "fn f<'a>(x: &'a str) { crate::cli::f() }",
-            "json.rs:1: `json` must not use `cli`",
-        ),
-    ] {
-        assert_eq!(check(path, source), [finding], "{source}");
+    for (path, source, finding) in FORBIDDEN {
+        assert_eq!(check(path, source), [*finding], "{source}");
     }
 }
 

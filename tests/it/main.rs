@@ -1,6 +1,15 @@
 //! Tests of the whole: the real binary, the library over real sockets, and the sources as text.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on ends where it stands; clippy exempts test functions, not what they share"
+)]
+
 mod cli_config;
+mod commands;
 mod layering;
 mod manifests;
 mod server_callers;

@@ -1,0 +1,277 @@
+//! `regate check` and `regate review` as their users run them: the real binary, what it prints, how it ends.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A directory with `policies/`, where commands run.
+struct Desk(TempDir);
+
+const LABEL: &str = "package kubernetes.mutation.label\n\
+    patch contains {\"op\": \"add\", \"path\": [\"metadata\", \"labels\", \"team\"], \"value\": \"none\"} if {\n\
+    not input.request.object.metadata.labels.team\n}\n";
+const OWNER: &str = "package kubernetes.admission.owner\n\
+    deny contains sprintf(\"%v/%v has no team\", [input.request.namespace, input.request.name]) if {\n\
+    not input.request.object.metadata.labels.team\n}\n\
+    deny contains \"jane may not\" if input.request.userInfo.username == \"jane\"\n\
+    deny contains \"it was there\" if input.request.oldObject.metadata.labels.old\n";
+const AUTHZ: &str = "package kubernetes.authorization.readers\n\
+    allow if { input.spec.resourceAttributes.verb == \"get\"; \"dev\" in input.spec.groups }\n\
+    deny contains \"no exec\" if input.spec.resourceAttributes.subresource == \"exec\"\n";
+const AUTHN: &str = "package kubernetes.authentication.tokens\n\
+    user := {\"username\": \"jane\"} if input.spec.token == \"secret-canary\"\n";
+
+impl Desk {
+    fn new(policies: &[&str]) -> Self {
+        let desk = Desk(tempfile::tempdir().unwrap());
+        std::fs::create_dir(desk.path().join("policies")).unwrap();
+        for (number, policy) in policies.iter().enumerate() {
+            desk.write(&format!("policies/{number}.rego"), policy);
+        }
+        desk
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).unwrap();
+    }
+
+    fn run(&self, arguments: &[&str], input: &str) -> (i32, String, String) {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_regate"))
+            .args(arguments)
+            .current_dir(self.path())
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that reads no input may have ended already.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = child.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (status.code().unwrap(), text(stdout), text(stderr))
+    }
+}
+
+const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {}\n";
+
+#[test]
+fn check_says_everything_at_once_or_nothing() {
+    let desk = Desk::new(&[OWNER, LABEL]);
+    let (code, out, error) = desk.run(&["check"], "");
+    assert_eq!((code, error.as_str()), (0, ""));
+    assert!(out.starts_with("2 policies, nothing found, revision "), "{out}");
+
+    desk.write(
+        "policies/bad.rego",
+        "package kubernetes.admission.bad\ndenny contains \"x\" if lowr(input.a) == \"a\"\n",
+    );
+    desk.write(
+        "policies/worse.rego",
+        "package kubernetes.admission.worse\ndeny contains if\n",
+    );
+    let (code, out, _) = desk.run(&["check"], "");
+    let lines: Vec<_> = out.lines().collect();
+    assert_eq!(code, 1);
+    assert_eq!(
+        lines[..3],
+        [
+            "policies/bad.rego:1:1: no rule that the validate gate reads: one of deny, warn, audit_annotations",
+            "policies/bad.rego:2:1: `denny` is read by no gate: did you mean `deny`? If not, choose a name less like it",
+            "policies/bad.rego:2:23: there is no function `lowr`: did you mean `lower`?",
+        ]
+    );
+    assert!(lines[3].starts_with("policies/worse.rego:2:"), "{out}");
+
+    let (code, out, _) = desk.run(&["check", "-o", "json", "policies/bad.rego"], "");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, report["findings"].as_array().unwrap().len()), (1, 3));
+    assert_eq!(report["findings"][1]["line"], 2);
+    assert_eq!(report["findings"][1]["file"], "policies/bad.rego");
+}
+
+#[test]
+fn check_ends_with_2_for_what_cannot_be_read() {
+    let desk = Desk::new(&[OWNER]);
+    let (code, out, _) = desk.run(&["check", "elsewhere"], "");
+    assert_eq!(code, 2);
+    assert!(out.contains("elsewhere"), "{out}");
+}
+
+#[test]
+fn review_mutates_a_manifest_and_validates_the_result() {
+    let desk = Desk::new(&[OWNER, LABEL]);
+    desk.write("pod.yaml", POD);
+    assert_eq!(
+        desk.run(&["review", "pod.yaml"], ""),
+        (
+            0,
+            "pod.yaml: Pod default/web: mutate: allow by label\n  add /metadata/labels {\"team\":\"none\"}\n\
+             pod.yaml: Pod default/web: validate: allow\n"
+                .to_owned(),
+            String::new()
+        )
+    );
+    let (code, out, _) = desk.run(&["review", "pod.yaml", "--gate", "validate", "-n", "shop"], "");
+    assert_eq!(code, 1);
+    assert_eq!(
+        out,
+        "pod.yaml: Pod shop/web: validate: deny by owner\n  [owner] shop/web has no team\n"
+    );
+}
+
+#[test]
+fn review_knows_who_asks_and_what_was_there() {
+    let desk = Desk::new(&[OWNER, LABEL]);
+    desk.write("pod.yaml", POD);
+    desk.write(
+        "old.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {old: yes}}\n",
+    );
+    let (code, out, _) = desk.run(
+        &[
+            "review",
+            "pod.yaml",
+            "--as",
+            "jane",
+            "--operation",
+            "update",
+            "--old",
+            "old.yaml",
+        ],
+        "",
+    );
+    assert_eq!(code, 1);
+    assert!(
+        out.ends_with("  [owner] it was there; [owner] jane may not\n"),
+        "{out}"
+    );
+    let (code, _, error) = desk.run(&["review", "pod.yaml", "--operation", "UPDATE"], "");
+    assert_eq!(
+        (code, error.as_str()),
+        (
+            2,
+            "regate: pod.yaml: an UPDATE needs the old object: --old FILE\n"
+        )
+    );
+}
+
+#[test]
+fn review_prints_the_response_that_the_server_would_send() {
+    let desk = Desk::new(&[OWNER, LABEL]);
+    let review = json!({ "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1beta1", "request": {
+        "uid": "u", "operation": "CREATE", "name": "web", "namespace": "t", "object": {} } });
+    let (code, out, _) = desk.run(&["review", "-o", "json", "-"], &review.to_string());
+    assert_eq!(code, 1);
+    let response: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(response["apiVersion"], "admission.k8s.io/v1beta1");
+    assert_eq!(response["response"]["uid"], "u");
+    assert_eq!(
+        response["response"]["status"]["message"],
+        "[owner] t/web has no team"
+    );
+
+    // A list and several documents are one review per object and gate.
+    let list = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: a}}\n\
+                - {apiVersion: v1, kind: Pod, metadata: {name: b}}\n---\n";
+    let (code, out, _) = desk.run(&["review", "-o", "json", "-"], &format!("{list}{POD}"));
+    assert_eq!((code, out.lines().count()), (0, 6));
+}
+
+#[test]
+fn review_decides_questions_and_tokens() {
+    let desk = Desk::new(&[AUTHZ, AUTHN]);
+    let ask = |arguments: &[&str]| {
+        let (code, out, error) = desk.run(&[&["review", "--as", "joe"], arguments].concat(), "");
+        assert_eq!(error, "");
+        (code, out)
+    };
+    assert_eq!(
+        ask(&["--verb", "get", "--resource", "pods", "--as-group", "dev"]),
+        (0, "joe get pods: authz: allow by readers\n".to_owned())
+    );
+    assert_eq!(
+        ask(&["--verb", "create", "--resource", "pods/exec", "-n", "t"]),
+        (
+            1,
+            "joe create pods: authz: deny by readers\n  [readers] no exec\n".to_owned()
+        )
+    );
+    assert_eq!(
+        ask(&["--verb", "get", "--path", "/healthz"]),
+        (1, "joe get /healthz: authz: no opinion\n".to_owned())
+    );
+
+    let (code, out, error) = desk.run(&["review", "--token", "-"], "secret-canary\n");
+    assert_eq!(
+        (code, out.as_str()),
+        (
+            0,
+            "token: authn: allow by tokens\n  user: {\"username\":\"jane\"}\n"
+        )
+    );
+    assert!(!error.contains("canary"));
+    let (code, out, _) = desk.run(&["review", "--token", "-"], "another");
+    assert_eq!((code, out.as_str()), (1, "token: authn: no opinion\n"));
+}
+
+#[test]
+fn review_ends_with_2_when_it_cannot_be_done() {
+    let desk = Desk::new(&[OWNER]);
+    let error = |arguments: &[&str], input: &str| {
+        let (code, out, error) = desk.run(&[&["review"], arguments].concat(), input);
+        assert_eq!((code, out.as_str()), (2, ""), "{error}");
+        error
+    };
+    assert_eq!(
+        error(&[], ""),
+        "regate: nothing to review: name a file, --token or --verb\n"
+    );
+    assert_eq!(
+        error(&["missing.yaml"], ""),
+        "regate: missing.yaml: No such file or directory (os error 2)\n"
+    );
+    assert_eq!(
+        error(&["-"], "kind: Pod\n"),
+        "regate: -: a manifest has apiVersion and kind\n"
+    );
+    assert_eq!(
+        error(&["--token", "-"], "\n"),
+        "regate: --token: the token is empty\n"
+    );
+    assert_eq!(
+        error(&["-", "--gate", "authn"], POD),
+        "regate: a manifest is for mutate or validate, not for authn\n"
+    );
+    desk.write("policies/bad.rego", "package kubernetes.admission.bad\n");
+    assert_eq!(
+        error(&["-"], POD),
+        "policies/bad.rego:1:1: no rule that the validate gate reads: one of deny, warn, audit_annotations\n"
+    );
+}
+
+#[test]
+fn a_fault_is_told_with_its_place() {
+    let faulty =
+        "package kubernetes.admission.faulty\ndeny contains \"x\" if to_number(input.request.name) == 1\n";
+    let desk = Desk::new(&[faulty]);
+    let (code, out, _) = desk.run(&["review", "-", "--gate", "validate"], POD);
+    assert_eq!(code, 1);
+    assert!(
+        out.starts_with(
+            "-: Pod default/web: validate: error\n  the policies could not be evaluated\n  fault of faulty (builtin): policies/0.rego:2:"
+        ),
+        "{out}"
+    );
+}
