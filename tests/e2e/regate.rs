@@ -115,6 +115,7 @@ impl Regate {
     }
 
     /// Where its log is.
+    #[allow(dead_code, reason = "only the playground shows it")]
     pub(crate) fn log_file(&self) -> &Path {
         self.process.log_file()
     }
