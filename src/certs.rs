@@ -128,6 +128,9 @@ pub fn write(directory: &Path, request: &Request, force: bool) -> Result<Paths, 
     {
         return Err(Error::Exists(existing.to_owned()));
     }
+    if request.client_name.is_empty() {
+        return Err(Error::Name(String::new()));
+    }
     let authority = Authority::new("regate CA", Validity::days(request.days)?)?;
     let server = authority.issue(&server(request)?)?;
     let client = authority.issue(&Leaf {
