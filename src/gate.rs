@@ -20,7 +20,13 @@ pub enum Gate {
 
 impl Gate {
     /// All gates, in the order in which the API server asks them.
-    pub const ALL: [Gate; 5] = [Gate::Authn, Gate::Authz, Gate::Mutate, Gate::Image, Gate::Validate];
+    pub const ALL: [Gate; 5] = [
+        Gate::Authn,
+        Gate::Authz,
+        Gate::Mutate,
+        Gate::Image,
+        Gate::Validate,
+    ];
 
     /// The gate's name, as in `/v1/<name>`, `--gate <name>` and `{gate="<name>"}`.
     pub const fn as_str(self) -> &'static str {

@@ -118,7 +118,7 @@ pub struct Policy {
 impl Policy {
     /// Whether its source has this rule.
     pub fn has(&self, rule: &str) -> bool {
-        self.rules.iter().any(|have| *have == rule)
+        self.rules.contains(&rule)
     }
 }
 

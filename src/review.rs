@@ -400,6 +400,13 @@ impl Record {
     }
 }
 
+/// Sets a member of a response.
+pub(crate) fn put(object: &mut Value, key: &str, member: Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(key.to_owned(), member);
+    }
+}
+
 /// Raises a fault that combining found, and gives the failure it amounts to.
 pub(crate) fn raise(tally: &mut Tally, policy: &str, fault: Fault) -> Failure {
     tally.fault(policy, fault, true);

@@ -224,8 +224,10 @@ impl Desk {
         let mut review = review.clone();
         if let Some(patch) = patch_of(&mutated.answer)? {
             let patch: json_patch::Patch = serde_json::from_value(patch)?;
-            json_patch::patch(&mut review["request"]["object"], &patch)
-                .context("the patch does not apply")?;
+            let object = review
+                .pointer_mut("/request/object")
+                .context("the review has no object")?;
+            json_patch::patch(object, &patch).context("the patch does not apply")?;
         }
         let validated = self.ask(Gate::Validate, review.to_string().as_bytes())?;
         Ok(vec![mutated, validated])
@@ -246,10 +248,15 @@ impl Desk {
     }
 }
 
+/// The text at a JSON Pointer.
+fn text_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+    value.pointer(pointer).and_then(Value::as_str)
+}
+
 /// The operations that a mutating answer carries.
 fn patch_of(answer: &Answer) -> anyhow::Result<Option<Value>> {
     let review: Value = serde_json::from_slice(&answer.body)?;
-    let Some(patch) = review["response"]["patch"].as_str() else {
+    let Some(patch) = text_at(&review, "/response/patch") else {
         return Ok(None);
     };
     Ok(Some(serde_json::from_slice(&STANDARD.decode(patch)?)?))
@@ -279,27 +286,24 @@ fn explain(
     let Ok(review) = serde_json::from_slice::<Value>(&answer.body) else {
         return Ok(());
     };
-    let said = [
-        &review["response"]["status"]["message"],
-        &review["status"]["reason"],
-        &review["status"]["error"],
-    ];
+    let said = ["/response/status/message", "/status/reason", "/status/error"];
     for text in said
         .into_iter()
-        .filter_map(Value::as_str)
+        .filter_map(|pointer| text_at(&review, pointer))
         .filter(|_| record.problem.is_none())
     {
         writeln!(out, "  {text}")?;
     }
-    for warning in review["response"]["warnings"]
-        .as_array()
+    for warning in review
+        .pointer("/response/warnings")
+        .and_then(Value::as_array)
         .into_iter()
         .flatten()
         .filter_map(Value::as_str)
     {
         writeln!(out, "  warning: {warning}")?;
     }
-    if let Some(user) = review["status"].get("user") {
+    if let Some(user) = review.pointer("/status/user") {
         writeln!(out, "  user: {user}")?;
     }
     for operation in patch_of(answer)?
@@ -312,7 +316,13 @@ fn explain(
             .get("value")
             .map(|value| format!(" {value}"))
             .unwrap_or_default();
-        let part = |key: &str| operation[key].as_str().unwrap_or_default().to_owned();
+        let part = |key: &str| {
+            operation
+                .get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         writeln!(out, "  {} {}{value}", part("op"), part("path"))?;
     }
     Ok(())

@@ -340,6 +340,9 @@ fn closure<'a>(package: &[String], sources: &'a [Source]) -> Vec<&'a Source> {
         .collect()
 }
 
+/// A policy and its own files.
+type Member<'a> = (Package<'a>, Vec<&'a Source>);
+
 /// Puts policies with the same libraries into groups and prepares an engine for each.
 fn build(
     revision: &str,
@@ -347,7 +350,7 @@ fn build(
     packages: Vec<Package<'_>>,
     data: &Document,
 ) -> Result<PolicySet, Finding> {
-    let mut shared: BTreeMap<(Gate, Vec<&str>), Vec<(Package<'_>, Vec<&Source>)>> = BTreeMap::new();
+    let mut shared: BTreeMap<(Gate, Vec<&str>), Vec<Member<'_>>> = BTreeMap::new();
     for package in packages {
         let reads = closure(package.package, sources);
         let (own, libraries): (Vec<_>, Vec<_>) = reads

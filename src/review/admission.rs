@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::content::{check_extra, member, object, string, strings, wrong};
 use super::tally::Tally;
 use super::text::{DENIAL, Said, field_path, joined, warnings};
-use super::{Decision, Envelope, Refusal};
+use super::{Decision, Envelope, Refusal, put};
 use crate::policy::Document;
 
 /// `apiVersion`s of an AdmissionReview.
@@ -116,8 +116,8 @@ impl Request {
     pub(crate) fn allowed(&self, tally: &Tally, policies: Vec<String>, patch: Option<String>) -> Decision {
         let mut response = json!({ "uid": self.uid, "allowed": true });
         if let Some(patch) = patch {
-            response["patchType"] = json!("JSONPatch");
-            response["patch"] = json!(patch);
+            put(&mut response, "patchType", json!("JSONPatch"));
+            put(&mut response, "patch", json!(patch));
         }
         self.decorate(&mut response, tally);
         Decision {
@@ -131,15 +131,19 @@ impl Request {
     fn decorate(&self, response: &mut Value, tally: &Tally) {
         let warnings = warnings(&tally.warnings);
         if !warnings.is_empty() {
-            response["warnings"] = json!(warnings);
+            put(response, "warnings", json!(warnings));
         }
         if !tally.annotations.is_empty() {
-            response["auditAnnotations"] = tally
-                .annotations
-                .iter()
-                .cloned()
-                .map(|(k, v)| (k, json!(v)))
-                .collect();
+            put(
+                response,
+                "auditAnnotations",
+                tally
+                    .annotations
+                    .iter()
+                    .cloned()
+                    .map(|(k, v)| (k, json!(v)))
+                    .collect(),
+            );
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::content::{member, object, string, wrong};
 use super::tally::Tally;
 use super::text::{REASON, joined};
-use super::{Decision, Envelope, Failure, Received, Refusal, Review, Settings};
+use super::{Decision, Envelope, Failure, Received, Refusal, Review, Settings, put};
 use crate::gate::Gate;
 use crate::policy::{Document, Outcome, Policy};
 
@@ -104,16 +104,19 @@ impl ImageReview {
     fn decision(&self, allowed: bool, policies: Vec<String>, reason: Option<&str>) -> Decision {
         let mut status = json!({ "allowed": allowed });
         if let Some(reason) = reason {
-            status["reason"] = json!(reason);
+            put(&mut status, "reason", json!(reason));
         }
         if !self.tally.annotations.is_empty() {
-            status["auditAnnotations"] = self
-                .tally
-                .annotations
-                .iter()
-                .cloned()
-                .map(|(k, v)| (k, json!(v)))
-                .collect();
+            put(
+                &mut status,
+                "auditAnnotations",
+                self.tally
+                    .annotations
+                    .iter()
+                    .cloned()
+                    .map(|(k, v)| (k, json!(v)))
+                    .collect(),
+            );
         }
         let label = if allowed { "allow" } else { "deny" };
         Decision {

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::content::{check_extra, member, object, string, strings, wrong};
 use super::tally::Tally;
-use super::text::{REASON, Said, cut, joined};
-use super::{Decision, Envelope, Failure, Received, Refusal, Review, Settings};
+use super::text::{REASON, Said, joined};
+use super::{Decision, Envelope, Failure, Received, Refusal, Review, Settings, put};
 use crate::gate::Gate;
 use crate::policy::{Document, Message, Outcome, Policy};
 
@@ -128,7 +128,7 @@ pub(super) fn no_opinion() -> Decision {
 
 fn decision(label: &'static str, policies: Vec<String>, mut status: Value, said: &[Said]) -> Decision {
     if !said.is_empty() {
-        status["reason"] = json!(cut(&joined(said, REASON), REASON));
+        put(&mut status, "reason", json!(joined(said, REASON)));
     }
     Decision {
         label,

@@ -9,7 +9,7 @@ use super::content::{object, string, strings};
 use super::identity::checked;
 use super::tally::Tally;
 use super::text::{REASON, cut, joined, one_line};
-use super::{Decision, Envelope, Failure, Received, Refusal, Review, Settings, raise};
+use super::{Decision, Envelope, Failure, Received, Refusal, Review, Settings, put, raise};
 use crate::gate::Gate;
 use crate::policy::{Document, Fault, Outcome, Policy, User};
 
@@ -113,7 +113,7 @@ impl TokenReview {
     fn refusal(&self, error: &str, policies: Vec<String>) -> Decision {
         let mut status = json!({ "authenticated": false, "error": cut(&one_line(error), REASON) });
         if !self.asked.is_empty() {
-            status["audiences"] = json!(self.asked);
+            put(&mut status, "audiences", json!(self.asked));
         }
         decision("deny", policies, status)
     }
@@ -145,17 +145,17 @@ fn decision(label: &'static str, policies: Vec<String>, status: Value) -> Decisi
 fn status(user: &User, audiences: Option<Vec<String>>) -> Value {
     let mut identity = json!({ "username": user.username });
     if !user.uid.is_empty() {
-        identity["uid"] = json!(user.uid);
+        put(&mut identity, "uid", json!(user.uid));
     }
     if !user.groups.is_empty() {
-        identity["groups"] = json!(user.groups);
+        put(&mut identity, "groups", json!(user.groups));
     }
     if !user.extra.is_empty() {
-        identity["extra"] = json!(user.extra);
+        put(&mut identity, "extra", json!(user.extra));
     }
     let mut status = json!({ "authenticated": true, "user": identity });
     if let Some(audiences) = audiences {
-        status["audiences"] = json!(audiences);
+        put(&mut status, "audiences", json!(audiences));
     }
     status
 }

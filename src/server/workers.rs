@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Instant;
 
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender, TrySendError};
+use crossbeam_channel::{Receiver, Sender};
 use tokio::sync::oneshot;
 
 use super::decide::Decide;
@@ -85,12 +85,14 @@ impl Pools {
             deadline,
             reply,
         };
-        match self.queues.get(&gate).map(|queue| queue.try_send(job)) {
-            Some(Ok(())) => self.metrics.queued(),
-            Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) | None => {
-                return self.decide.refuse(gate, &hint, &Failure::Overload);
-            }
+        let queued = self
+            .queues
+            .get(&gate)
+            .is_some_and(|queue| queue.try_send(job).is_ok());
+        if !queued {
+            return self.decide.refuse(gate, &hint, &Failure::Overload);
         }
+        self.metrics.queued();
         match tokio::time::timeout_at(tokio::time::Instant::from_std(deadline), decided).await {
             Ok(Ok(decided)) => decided,
             // Without a reply the thread found the deadline passed before it began.

@@ -21,6 +21,7 @@ pub(crate) struct Gates {
     // Fields are dropped in this order: the API server may still ask while it ends.
     plane: ControlPlane,
     regate: Regate,
+    registration: Registration,
 }
 
 impl Gates {
@@ -39,7 +40,11 @@ impl Gates {
         change(&registration)?;
         let plane = ControlPlane::start(etcd, &registration.flags()?)?;
         registration.apply_webhooks(plane.admin())?;
-        let gates = Self { plane, regate };
+        let gates = Self {
+            plane,
+            regate,
+            registration,
+        };
         gates.wait_for_webhooks()?;
         Ok(gates)
     }
@@ -57,6 +62,11 @@ impl Gates {
     /// The server that it asks, to end it.
     pub(crate) fn regate_mut(&mut self) -> &mut Regate {
         &mut self.regate
+    }
+
+    /// Takes the webhooks back with the script that came with them, and gives what it printed.
+    pub(crate) fn undo(&self) -> Result<String> {
+        self.admin().script(&self.registration.file("undo.sh"))
     }
 
     /// kubectl as administrator.

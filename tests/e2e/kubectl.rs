@@ -61,9 +61,20 @@ impl Kubectl {
         self.send(line, object)?.succeeded(line)
     }
 
+    /// Runs a shell script that calls `$KUBECTL` and must succeed.
+    pub(crate) fn script(&self, script: &Path) -> Result<String> {
+        let mut shell = Command::new("sh");
+        shell.arg(script).env("KUBECTL", &self.program);
+        self.finish(&mut shell, None)?
+            .succeeded(&script.display().to_string())
+    }
+
     fn execute(&self, line: &str, input: Option<&str>) -> Result<Printed> {
-        let mut child = without_proxy(&mut Command::new(&self.program))
-            .args(line.split_whitespace())
+        self.finish(Command::new(&self.program).args(line.split_whitespace()), input)
+    }
+
+    fn finish(&self, command: &mut Command, input: Option<&str>) -> Result<Printed> {
+        let mut child = without_proxy(command)
             .env("KUBECONFIG", &self.kubeconfig)
             .env("HOME", &self.home)
             .stdin(if input.is_some() {

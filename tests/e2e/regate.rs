@@ -115,6 +115,7 @@ impl Regate {
     }
 
     /// Where its log is.
+    #[allow(dead_code, reason = "only the playground shows it")]
     pub(crate) fn log_file(&self) -> &Path {
         self.process.log_file()
     }
@@ -145,6 +146,11 @@ impl Registration {
             .map(str::trim)
             .filter(|line| line.starts_with("--"));
         Ok(flags.map(str::to_owned).collect())
+    }
+
+    /// The path of one of the files.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
     }
 
     /// One of the YAML files.

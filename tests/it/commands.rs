@@ -54,7 +54,11 @@ impl Desk {
             .unwrap();
         // A command that reads no input may have ended already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = child.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         (status.code().unwrap(), text(stdout), text(stderr))
     }
@@ -69,8 +73,14 @@ fn check_says_everything_at_once_or_nothing() {
     assert_eq!((code, error.as_str()), (0, ""));
     assert!(out.starts_with("2 policies, nothing found, revision "), "{out}");
 
-    desk.write("policies/bad.rego", "package kubernetes.admission.bad\ndenny contains \"x\" if lowr(input.a) == \"a\"\n");
-    desk.write("policies/worse.rego", "package kubernetes.admission.worse\ndeny contains if\n");
+    desk.write(
+        "policies/bad.rego",
+        "package kubernetes.admission.bad\ndenny contains \"x\" if lowr(input.a) == \"a\"\n",
+    );
+    desk.write(
+        "policies/worse.rego",
+        "package kubernetes.admission.worse\ndeny contains if\n",
+    );
     let (code, out, _) = desk.run(&["check"], "");
     let lines: Vec<_> = out.lines().collect();
     assert_eq!(code, 1);
@@ -115,19 +125,46 @@ fn review_mutates_a_manifest_and_validates_the_result() {
     );
     let (code, out, _) = desk.run(&["review", "pod.yaml", "--gate", "validate", "-n", "shop"], "");
     assert_eq!(code, 1);
-    assert_eq!(out, "pod.yaml: Pod shop/web: validate: deny by owner\n  [owner] shop/web has no team\n");
+    assert_eq!(
+        out,
+        "pod.yaml: Pod shop/web: validate: deny by owner\n  [owner] shop/web has no team\n"
+    );
 }
 
 #[test]
 fn review_knows_who_asks_and_what_was_there() {
     let desk = Desk::new(&[OWNER, LABEL]);
     desk.write("pod.yaml", POD);
-    desk.write("old.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {old: yes}}\n");
-    let (code, out, _) = desk.run(&["review", "pod.yaml", "--as", "jane", "--operation", "update", "--old", "old.yaml"], "");
+    desk.write(
+        "old.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {old: yes}}\n",
+    );
+    let (code, out, _) = desk.run(
+        &[
+            "review",
+            "pod.yaml",
+            "--as",
+            "jane",
+            "--operation",
+            "update",
+            "--old",
+            "old.yaml",
+        ],
+        "",
+    );
     assert_eq!(code, 1);
-    assert!(out.ends_with("  [owner] it was there; [owner] jane may not\n"), "{out}");
+    assert!(
+        out.ends_with("  [owner] it was there; [owner] jane may not\n"),
+        "{out}"
+    );
     let (code, _, error) = desk.run(&["review", "pod.yaml", "--operation", "UPDATE"], "");
-    assert_eq!((code, error.as_str()), (2, "regate: pod.yaml: an UPDATE needs the old object: --old FILE\n"));
+    assert_eq!(
+        (code, error.as_str()),
+        (
+            2,
+            "regate: pod.yaml: an UPDATE needs the old object: --old FILE\n"
+        )
+    );
 }
 
 #[test]
@@ -140,7 +177,10 @@ fn review_prints_the_response_that_the_server_would_send() {
     let response: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(response["apiVersion"], "admission.k8s.io/v1beta1");
     assert_eq!(response["response"]["uid"], "u");
-    assert_eq!(response["response"]["status"]["message"], "[owner] t/web has no team");
+    assert_eq!(
+        response["response"]["status"]["message"],
+        "[owner] t/web has no team"
+    );
 
     // A list and several documents are one review per object and gate.
     let list = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: a}}\n\
@@ -163,12 +203,24 @@ fn review_decides_questions_and_tokens() {
     );
     assert_eq!(
         ask(&["--verb", "create", "--resource", "pods/exec", "-n", "t"]),
-        (1, "joe create pods: authz: deny by readers\n  [readers] no exec\n".to_owned())
+        (
+            1,
+            "joe create pods: authz: deny by readers\n  [readers] no exec\n".to_owned()
+        )
     );
-    assert_eq!(ask(&["--verb", "get", "--path", "/healthz"]), (1, "joe get /healthz: authz: no opinion\n".to_owned()));
+    assert_eq!(
+        ask(&["--verb", "get", "--path", "/healthz"]),
+        (1, "joe get /healthz: authz: no opinion\n".to_owned())
+    );
 
     let (code, out, error) = desk.run(&["review", "--token", "-"], "secret-canary\n");
-    assert_eq!((code, out.as_str()), (0, "token: authn: allow by tokens\n  user: {\"username\":\"jane\"}\n"));
+    assert_eq!(
+        (code, out.as_str()),
+        (
+            0,
+            "token: authn: allow by tokens\n  user: {\"username\":\"jane\"}\n"
+        )
+    );
     assert!(!error.contains("canary"));
     let (code, out, _) = desk.run(&["review", "--token", "-"], "another");
     assert_eq!((code, out.as_str()), (1, "token: authn: no opinion\n"));
@@ -182,10 +234,22 @@ fn review_ends_with_2_when_it_cannot_be_done() {
         assert_eq!((code, out.as_str()), (2, ""), "{error}");
         error
     };
-    assert_eq!(error(&[], ""), "regate: nothing to review: name a file, --token or --verb\n");
-    assert_eq!(error(&["missing.yaml"], ""), "regate: missing.yaml: No such file or directory (os error 2)\n");
-    assert_eq!(error(&["-"], "kind: Pod\n"), "regate: -: a manifest has apiVersion and kind\n");
-    assert_eq!(error(&["--token", "-"], "\n"), "regate: --token: the token is empty\n");
+    assert_eq!(
+        error(&[], ""),
+        "regate: nothing to review: name a file, --token or --verb\n"
+    );
+    assert_eq!(
+        error(&["missing.yaml"], ""),
+        "regate: missing.yaml: No such file or directory (os error 2)\n"
+    );
+    assert_eq!(
+        error(&["-"], "kind: Pod\n"),
+        "regate: -: a manifest has apiVersion and kind\n"
+    );
+    assert_eq!(
+        error(&["--token", "-"], "\n"),
+        "regate: --token: the token is empty\n"
+    );
     assert_eq!(
         error(&["-", "--gate", "authn"], POD),
         "regate: a manifest is for mutate or validate, not for authn\n"
@@ -199,7 +263,8 @@ fn review_ends_with_2_when_it_cannot_be_done() {
 
 #[test]
 fn a_fault_is_told_with_its_place() {
-    let faulty = "package kubernetes.admission.faulty\ndeny contains \"x\" if to_number(input.request.name) == 1\n";
+    let faulty =
+        "package kubernetes.admission.faulty\ndeny contains \"x\" if to_number(input.request.name) == 1\n";
     let desk = Desk::new(&[faulty]);
     let (code, out, _) = desk.run(&["review", "-", "--gate", "validate"], POD);
     assert_eq!(code, 1);

@@ -13,6 +13,7 @@ mod cli_config;
 mod commands;
 mod layering;
 mod manifests;
+mod readme;
 mod server_callers;
 mod server_connections;
 mod server_guards;

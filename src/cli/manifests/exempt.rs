@@ -46,6 +46,10 @@ const AUTHZ_USERS: [&str; 4] = [
     "system:kube-proxy",
 ];
 
+/// Paths that authz leaves alone: what kubelet and load balancers ask of the API server itself, without any identity.
+/// Where authz fails closed, an outage of Regate would otherwise restart API servers that are well.
+const AUTHZ_PATHS: [&str; 3] = ["/healthz", "/livez", "/readyz"];
+
 /// Whether admission is never asked about a resource of a group.
 pub(super) fn is_exempt(group: &str, resource: &str) -> bool {
     GROUPS.contains(&group) || RESOURCES.contains(&format!("{group}/{resource}").as_str())
@@ -93,6 +97,10 @@ pub(super) fn authz(request: &Request) -> Vec<String> {
             list(&AUTHZ_GROUPS)
         ),
         format!("!has(request.user) || !(request.user in {})", list(&users)),
+        format!(
+            "!has(request.nonResourceAttributes) || !(request.nonResourceAttributes.path in {})",
+            list(&AUTHZ_PATHS)
+        ),
     ]
 }
 

@@ -85,8 +85,7 @@ pub fn warnings(request: &Request) -> Vec<String> {
     if request.gates.contains(&Gate::Authz) {
         match request.authz_failure() {
             AuthzFailure::Deny => warnings.push(
-                "authz=Deny: while Regate is down, kube-apiserver refuses everyone but the exempt identities, \
-                 anonymous probes of its own /livez and /readyz too"
+                "authz=Deny: while Regate is down, kube-apiserver refuses everyone but the exempt identities"
                     .to_owned(),
             ),
             AuthzFailure::NoOpinion if request.registered.authz_has_deny => warnings.push(

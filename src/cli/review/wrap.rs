@@ -8,7 +8,9 @@ use anyhow::{Context, bail};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
+use super::text_at;
 use crate::gate::Gate;
+use crate::review::put;
 
 /// Something to decide.
 pub(super) enum Item {
@@ -134,9 +136,13 @@ pub(super) fn items(path: &Path, text: String, subject: &Subject) -> anyhow::Res
                 body: document.to_string(),
             }),
             None => {
-                let listed = document["kind"].as_str().is_some_and(|kind| kind == "List");
+                let listed = text_at(&document, "/kind") == Some("List");
                 let objects = if listed {
-                    document["items"].as_array().cloned().unwrap_or_default()
+                    document
+                        .get("items")
+                        .and_then(Value::as_array)
+                        .cloned()
+                        .unwrap_or_default()
                 } else {
                     vec![document]
                 };
@@ -174,7 +180,7 @@ fn documents(name: &str, text: &str) -> anyhow::Result<Vec<Value>> {
 
 /// The gate of a review's kind; of an AdmissionReview the one that was asked for, else validate.
 fn gate_of(document: &Value, subject: &Subject) -> anyhow::Result<Option<Gate>> {
-    let gate = match document["kind"].as_str() {
+    let gate = match text_at(document, "/kind") {
         Some("TokenReview") => Gate::Authn,
         Some("SubjectAccessReview") => Gate::Authz,
         Some("ImageReview") => Gate::Image,
@@ -192,19 +198,21 @@ fn wrapped(file: &str, mut object: Value, subject: &Subject) -> anyhow::Result<I
     if let Some(other @ (Gate::Authn | Gate::Authz | Gate::Image)) = subject.gate {
         bail!("a manifest is for mutate or validate, not for {other}");
     }
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
+    let text = |object: &Value, pointer: &str| text_at(object, pointer).unwrap_or_default().to_owned();
+    let (api_version, kind) = (text(&object, "/apiVersion"), text(&object, "/kind"));
     if api_version.is_empty() || kind.is_empty() {
         bail!("{file}: a manifest has apiVersion and kind");
     }
     let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
     let plural = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind)).plural;
-    let mut namespace = text(&object["metadata"]["namespace"]);
+    let mut namespace = text(&object, "/metadata/namespace");
     if namespace.is_empty() && !CLUSTER_KINDS.contains(&kind.as_str()) {
         namespace.clone_from(&subject.namespace);
-        object["metadata"]["namespace"] = json!(namespace);
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.insert("namespace".to_owned(), json!(namespace));
+        }
     }
-    let name = text(&object["metadata"]["name"]);
+    let name = text(&object, "/metadata/name");
     if kind == "Namespace" {
         namespace.clone_from(&name);
     }
@@ -225,7 +233,7 @@ fn wrapped(file: &str, mut object: Value, subject: &Subject) -> anyhow::Result<I
     });
     for (key, value) in [("name", &name), ("namespace", &namespace)] {
         if !value.is_empty() {
-            request[key] = json!(value);
+            put(&mut request, key, json!(value));
         }
     }
     let called = if namespace.is_empty() || kind == "Namespace" {
@@ -272,14 +280,18 @@ pub(super) fn access(
                 ("namespace", &subject.namespace),
             ] {
                 if !value.is_empty() {
-                    attributes[key] = json!(value);
+                    put(&mut attributes, key, json!(value));
                 }
             }
-            spec["resourceAttributes"] = attributes;
+            put(&mut spec, "resourceAttributes", attributes);
             resource
         }
         (None, Some(path)) => {
-            spec["nonResourceAttributes"] = json!({ "verb": verb, "path": path });
+            put(
+                &mut spec,
+                "nonResourceAttributes",
+                json!({ "verb": verb, "path": path }),
+            );
             path
         }
         _ => bail!("--verb needs --resource or --path"),

@@ -32,6 +32,12 @@ fn while_regate_is_down_whatever_needs_its_decision_is_refused(stage: &Stage) ->
         "Error from server (InternalError): an error on the server (\"Internal Server Error: \
          \\\"/api/v1/namespaces/default/events\\\": Post \\\"https://127.0.0.1:",
     );
+    // What kubelet asks of the API server itself is none of Regate's business.
+    for path in ["/livez/ping", "/healthz", "/livez", "/readyz"] {
+        let refused = path == "/livez/ping";
+        let printed = gates.plane().carol().run(&format!("get --raw {path}"))?;
+        assert_eq!(printed.stdout.trim() == "ok", !refused, "{path}: {printed:?}");
+    }
     assert_call_failed(&gates.create(&pod("default", "p"))?, "mutate");
     // The registration itself can be taken back, step by step.
     gates.admin().must("delete mutatingwebhookconfigurations --all")?;
@@ -44,9 +50,16 @@ fn while_regate_is_down_whatever_needs_its_decision_is_refused(stage: &Stage) ->
         })
     })?;
     assert!(!gates.is_stored("configmap m -n default")?);
-    gates
+    // Both configurations are gone afterwards, and it says which flags are left to take out.
+    let said = gates.undo()?;
+    assert!(
+        said.contains("--enable-admission-plugins=ImagePolicyWebhook"),
+        "{said}"
+    );
+    let left = gates
         .admin()
-        .must("delete validatingwebhookconfigurations --all")?;
+        .must("get mutatingwebhookconfigurations,validatingwebhookconfigurations -o name")?;
+    assert_eq!(left, "");
     let unjudged = with(
         pod("default", "p"),
         "/spec/containers/0/image",

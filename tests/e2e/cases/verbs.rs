@@ -34,6 +34,7 @@ fn a_delete_is_judged_by_the_object_that_would_go(stage: &Stage) -> Result<()> {
     );
     assert_eq!(refused.code, 1);
     assert!(gates.is_stored("pod kept -n deletes")?);
+    // A mutation has nothing to change here; sent all the same, it would be an error of the API server.
     assert_eq!(gates.admin().run("delete pod free -n deletes --now")?.code, 0);
     super::soon("the Pod is gone", || Ok(!gates.is_stored("pod free -n deletes")?))
 }

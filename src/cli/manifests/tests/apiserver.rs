@@ -64,6 +64,8 @@ fn authz_is_asked_after_nodes_and_before_rbac() {
                             ['system:masters', 'system:nodes', 'system:serviceaccounts:kube-system'])"},
                         {"expression": "!has(request.user) || !(request.user in ['system:apiserver', \
                             'system:kube-controller-manager', 'system:kube-scheduler', 'system:kube-proxy'])"},
+                        {"expression": "!has(request.nonResourceAttributes) || \
+                            !(request.nonResourceAttributes.path in ['/healthz', '/livez', '/readyz'])"},
                     ],
                 }},
                 {"type": "RBAC", "name": "rbac"},

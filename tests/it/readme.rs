@@ -1,0 +1,196 @@
+//! README.md as its readers use it: every command in it is run, every policy in it decides.
+//!
+//! The blocks are read from the file, so a command that is added there without a way to run it here fails the test.
+//! Commands that need an API server are run by the end-to-end tests, which read the same file.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The texts of all blocks of a language.
+fn blocks(language: &str) -> Vec<String> {
+    let readme = std::fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+    let start = format!("```{language}\n");
+    let after = readme.split(&start).skip(1);
+    after.map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+fn commands() -> Vec<String> {
+    blocks("sh").iter().flat_map(|block| block.lines()).map(str::to_owned).collect()
+}
+
+/// A directory as a reader has it: the repository's `policies/`, a manifest, and `regate` on the path.
+fn desk() -> tempfile::TempDir {
+    let desk = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(Path::new(ROOT).join("policies"), desk.path().join("policies")).unwrap();
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - name: web\n    \
+               image: registry.k8s.io/pause:3.10\n    resources: {limits: {cpu: 1, memory: 64Mi}}\n";
+    std::fs::write(desk.path().join("pod.yaml"), pod).unwrap();
+    desk
+}
+
+fn shell(desk: &Path, line: &str) -> Command {
+    let binary = Path::new(env!("CARGO_BIN_EXE_regate"));
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = Command::new("sh");
+    command
+        .args(["-ec", line])
+        .current_dir(desk)
+        .env("PATH", format!("{}:{path}", binary.parent().unwrap().display()))
+        // The README's ports may be taken here, and other tests run beside this one.
+        .env("REGATE_PROBE_LISTEN", "127.0.0.1:0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// A server that is ended with the test.
+struct Server {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Server {
+    fn start(desk: &Path, line: &str) -> Self {
+        // `exec`, so that the server is the child that is ended, and no shell in between.
+        let mut command = shell(desk, &format!("exec {line}"));
+        let mut child = command.env("REGATE_LISTEN", "127.0.0.1:0").stderr(Stdio::null()).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Server { child, lines }
+    }
+
+    fn line(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("the server said no more"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn every_command_is_run_by_a_test() {
+    let elsewhere = [
+        // This is it.
+        "cargo test",
+        // End to end: `what_the_playground_prints_can_be_tried_and_ctrl_c_ends_it_all`.
+        "cargo run --example playground",
+        // End to end: `the_readme_registers_admission_and_takes_it_back`.
+        "kubectl apply -f registration/mutating.yaml -f registration/validating.yaml",
+        "registration/undo.sh",
+    ];
+    let desk = desk();
+    let mut run = 0;
+    for line in commands() {
+        let line = line.replace("cargo run --release --", "regate");
+        if elsewhere.contains(&line.as_str()) {
+            continue;
+        }
+        assert!(line.starts_with("regate "), "no way to run `{line}`");
+        if line.contains(" serve") {
+            let server = Server::start(desk.path(), &line);
+            assert!(server.line().starts_with("regate serves https://127.0.0.1:"), "{line}");
+        } else {
+            let output = shell(desk.path(), &line).output().unwrap();
+            assert!(output.status.success(), "{line}: {output:?}");
+        }
+        run += 1;
+    }
+    assert!(run >= 6, "only {run} commands were found");
+}
+
+#[test]
+fn the_commands_that_serve_prints_work_as_printed() {
+    let desk = desk();
+    let server = Server::start(desk.path(), "regate serve");
+    let mut lines = Vec::new();
+    while lines.len() < 5 {
+        let line = server.line();
+        lines.extend(line.trim_start().starts_with("curl ").then_some(line));
+    }
+    let answers: Vec<Value> = lines
+        .iter()
+        .map(|line| {
+            let output = shell(desk.path(), line).output().unwrap();
+            assert!(output.status.success(), "{line}: {output:?}");
+            serde_json::from_slice(&output.stdout).unwrap()
+        })
+        .collect();
+    let status = |number: usize| &answers[number]["status"];
+    assert_eq!(status(0)["user"]["username"], "demo-user");
+    assert_eq!((&status(1)["denied"], &status(1)["allowed"]), (&json!(true), &json!(false)));
+    assert_eq!(answers[2]["response"]["patchType"], "JSONPatch");
+    assert_eq!(status(3)["allowed"], false);
+    assert_eq!(answers[4]["response"]["status"]["code"], 403);
+}
+
+/// Decides a review by one of the README's policies and the data given.
+fn decide(root: &str, data: &str, review: &Value) -> Value {
+    let policy = blocks("rego").into_iter().find(|text| text.starts_with(&format!("package kubernetes.{root}.")));
+    let desk = tempfile::tempdir().unwrap();
+    std::fs::create_dir(desk.path().join("policies")).unwrap();
+    std::fs::write(desk.path().join("policies/p.rego"), policy.unwrap()).unwrap();
+    std::fs::write(desk.path().join("policies/data.json"), data).unwrap();
+    std::fs::write(desk.path().join("review.json"), review.to_string()).unwrap();
+    let gate = if root == "mutation" { " --gate mutate" } else { "" };
+    let output = shell(desk.path(), &format!("regate review -o json{gate} review.json")).output().unwrap();
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+}
+
+#[test]
+fn every_policy_decides_what_it_is_there_for() {
+    assert_eq!(blocks("rego").len(), 5);
+    let digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+    let data = json!({ "ci": { "digest": digest } }).to_string();
+    let token = json!({ "kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "spec": { "token": "secret" } });
+    assert_eq!(decide("authentication", &data, &token)["status"]["user"]["username"], "ci");
+    assert_eq!(decide("authentication", r#"{"ci":{"digest":""}}"#, &token)["status"], json!({ "authenticated": false }));
+
+    let access = |attributes: Value, groups: Value| {
+        json!({ "kind": "SubjectAccessReview", "apiVersion": "authorization.k8s.io/v1",
+            "spec": { "user": "jane", "groups": groups, "resourceAttributes": attributes } })
+    };
+    let vault = json!({ "verb": "get", "resource": "secrets", "namespace": "vault" });
+    let everywhere = json!({ "verb": "list", "resource": "secrets" });
+    assert_eq!(decide("authorization", "{}", &access(vault.clone(), json!([])))["status"]["denied"], true);
+    assert_eq!(decide("authorization", "{}", &access(everywhere, json!([])))["status"]["denied"], true);
+    let operator = access(vault, json!(["vault-operators"]));
+    assert_eq!(decide("authorization", "{}", &operator)["status"], json!({ "allowed": false }));
+
+    let image = |image: &str| {
+        json!({ "kind": "ImageReview", "apiVersion": "imagepolicy.k8s.io/v1alpha1",
+            "spec": { "containers": [{ "image": image }] } })
+    };
+    assert_eq!(decide("image", "{}", &image("nginx"))["status"]["reason"], "[registry] nginx is not ours");
+    assert_eq!(decide("image", "{}", &image("registry.example.com/a"))["status"]["allowed"], true);
+
+    let write = |object: Value| {
+        json!({ "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
+            "request": { "uid": "u", "operation": "CREATE", "object": object } })
+    };
+    let bare = write(json!({ "metadata": {} }));
+    let owned = write(json!({ "metadata": { "labels": { "owner": "jane", "team": "shop" } } }));
+    assert_eq!(decide("mutation", "{}", &bare)["response"]["patchType"], "JSONPatch");
+    assert_eq!(decide("mutation", "{}", &owned)["response"].get("patch"), None);
+    assert_eq!(decide("admission", "{}", &bare)["response"]["status"]["message"], "[owner] say who owns it");
+    assert_eq!(decide("admission", "{}", &owned)["response"]["allowed"], true);
+}
+
+#[test]
+fn it_is_short() {
+    let lines = |name: &str| std::fs::read_to_string(Path::new(ROOT).join(name)).unwrap().lines().count();
+    assert!(lines("README.md") <= 150);
+    assert!(lines("docs/ARCHITECTURE.md") <= 150);
+}
