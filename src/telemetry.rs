@@ -2,6 +2,7 @@
 //!
 //! `RUST_LOG` is honoured. Events are named by their `event` field; bodies and tokens are logged at no level.
 
+use std::panic::{self, Location, PanicHookInfo};
 use std::str::FromStr;
 
 use tracing_subscriber::EnvFilter;
@@ -49,7 +50,7 @@ pub enum Error {
     Twice(#[from] TryInitError),
 }
 
-/// Sets up logging for the whole process; once, before anything logs.
+/// Sets up logging for the whole process; once, before anything logs. Panics become log lines, too.
 pub fn init(format: LogFormat) -> Result<(), Error> {
     let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
         Ok(directives) if !directives.trim().is_empty() => EnvFilter::builder().parse(directives)?,
@@ -62,5 +63,60 @@ pub fn init(format: LogFormat) -> Result<(), Error> {
         LogFormat::Json => lines.json().flatten_event(true).finish().try_init()?,
         LogFormat::Text => lines.finish().try_init()?,
     }
+    panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Tells where a panic happened, and not what it says: that may quote what was being worked on.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let location = panic.location().map(Location::to_string);
+    tracing::error!(target: "regate::panic", event = "panic", location, "a thread panicked");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_is_logged_by_its_place_and_without_its_words() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .with_writer(move || writer.clone())
+            .finish();
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(log_panic));
+        let caught =
+            tracing::subscriber::with_default(subscriber, || panic::catch_unwind(|| panic!("a token")));
+        panic::set_hook(before);
+        assert!(caught.is_err());
+        let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(log.contains(r#""location":"src/telemetry.rs:"#), "{log}");
+        assert!(!log.contains("token"), "{log}");
+    }
+
+    #[test]
+    fn a_format_is_read_from_its_name() {
+        assert_eq!("json".parse(), Ok(LogFormat::Json));
+        assert_eq!("text".parse(), Ok(LogFormat::Text));
+        let error = "xml".parse::<LogFormat>().unwrap_err();
+        assert_eq!(error.to_string(), "`xml` is no log format: one of text, json");
+    }
 }

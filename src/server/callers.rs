@@ -159,3 +159,46 @@ fn names(leaf: &CertificateDer<'_>) -> Vec<String> {
     }
     names
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DnType, KeyPair, SanType};
+
+    use super::*;
+
+    fn names_of(common_names: &[&str], alternatives: Vec<SanType>) -> Vec<String> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        // Every type is held once: further ones of the same number are made by hand.
+        for (kind, name) in [DnType::CommonName, DnType::CustomDnType(vec![2, 5, 4, 3])]
+            .into_iter()
+            .zip(common_names)
+        {
+            params.distinguished_name.push(kind, *name);
+        }
+        params.subject_alt_names = alternatives;
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        names(certificate.der())
+    }
+
+    #[test]
+    fn a_common_name_counts_only_if_there_is_one() {
+        assert_eq!(names_of(&["apiserver"], Vec::new()), ["apiserver"]);
+        assert_eq!(names_of(&["apiserver", "other"], Vec::new()), [""; 0]);
+        assert_eq!(names_of(&[], Vec::new()), [""; 0]);
+    }
+
+    #[test]
+    fn addresses_are_no_names_and_all_others_are() {
+        let alternatives = vec![
+            SanType::DnsName("one.example".try_into().unwrap()),
+            SanType::IpAddress([127, 0, 0, 1].into()),
+            SanType::URI("spiffe://two".try_into().unwrap()),
+            SanType::Rfc822Name("three@example.org".try_into().unwrap()),
+        ];
+        assert_eq!(
+            names_of(&["zero"], alternatives),
+            ["zero", "one.example", "spiffe://two", "three@example.org"]
+        );
+    }
+}

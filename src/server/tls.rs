@@ -128,6 +128,7 @@ pub(super) fn server_config(
     }));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
+    // None could be used: without storage they would be made for nothing.
     config.send_tls13_tickets = 0;
     Ok(config)
 }

@@ -169,19 +169,24 @@ fn a_refused_connection_ends_whatever_is_still_sent() {
         ("content-length: 999999999999\r\n", true),
         ("transfer-encoding: chunked\r\n", true),
     ];
-    for (path, headers, status) in refusals {
-        for (body, endless) in bodies {
-            let mut client = server.client();
-            client.send(head(path, &format!("{headers}{body}")));
-            assert_eq!(client.response().status, status);
-            let lasted = if endless {
-                send_until_closed(&mut client, body)
-            } else {
-                client.closed_after()
-            };
-            assert!(lasted < CLOSED, "{status} {body:?} endless {endless}: {lasted:?}");
+    let try_one = &|path, headers, status, body: &str, endless| {
+        let mut client = server.client();
+        client.send(head(path, &format!("{headers}{body}")));
+        assert_eq!(client.response().status, status);
+        let lasted = if endless {
+            send_until_closed(&mut client, body)
+        } else {
+            client.closed_after()
+        };
+        assert!(lasted < CLOSED, "{status} {body:?} endless {endless}: {lasted:?}");
+    };
+    std::thread::scope(|scope| {
+        for (path, headers, status) in refusals {
+            for (body, endless) in bodies {
+                scope.spawn(move || try_one(path, headers, status, body, endless));
+            }
         }
-    }
+    });
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A server in this process with a decision of our own behind it, and a client that sees every byte.
 //!
 //! Used by the `server_*` tests. What the fake decides is said by the body: `panic`, `wait` (until [`Server::release`]
-//! is called) or anything else, which is allowed and told back.
+//! is called), `deny`, `fault`, `large`, or anything else, which is allowed and told back.
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
@@ -41,6 +41,15 @@ impl Decide for Fake {
             b"wait" => {
                 self.started.send(()).unwrap();
                 let _ = self.release.recv_timeout(PATIENCE);
+            }
+            b"large" => {
+                return (
+                    large(),
+                    Record {
+                        decision: "allow",
+                        ..Record::new(gate, "rev-1")
+                    },
+                );
             }
             _ => {}
         }
@@ -103,6 +112,18 @@ impl Decide for Fake {
         self.ready.load(Ordering::Relaxed)
     }
 }
+
+/// An answer that no socket buffer holds.
+fn large() -> Answer {
+    Answer {
+        status: 200,
+        content_type: "application/json",
+        body: Bytes::from(vec![b' '; LARGE]),
+    }
+}
+
+/// The length of the answer to `large`.
+pub(crate) const LARGE: usize = 32 << 20;
 
 /// A running server and what belongs to it.
 pub(crate) struct Server {
