@@ -1,0 +1,74 @@
+use super::*;
+
+fn parse(text: &str) -> Result<Source, Finding> {
+    Source::parse(&RegoFile {
+        path: "p.rego".into(),
+        text: text.into(),
+        is_test: false,
+    })
+}
+
+#[test]
+fn finds_rules_reads_and_calls() {
+    let source = parse(
+        "package kubernetes.admission.x\nimport data.regate.lib.pods\nimport data.sites as s\n\
+         deny contains msg if {\n  some c in pods.containers\n  startswith(c.image, data.registry[input.a].host)\n\
+         \tpods.bad(c)\n  msg := sprintf(\"%v\", [helper(c)])\n}\n\
+         helper(c) := c.name\naudit_annotations[\"a\"] := 1\nuser.username := \"x\"\ndefault allow := false\n",
+    )
+    .unwrap();
+    assert_eq!(source.package, ["kubernetes", "admission", "x"]);
+    let rules: Vec<_> = source
+        .rules
+        .iter()
+        .map(|rule| (rule.name.as_str(), rule.arguments))
+        .collect();
+    assert_eq!(
+        rules,
+        [
+            ("deny", None),
+            ("helper", Some(1)),
+            ("audit_annotations", None),
+            ("user", None),
+            ("allow", None)
+        ]
+    );
+    let reads: Vec<_> = source.reads.iter().map(|path| path.join(".")).collect();
+    assert_eq!(
+        reads,
+        ["regate.lib.pods", "regate.lib.pods.bad", "registry", "sites"]
+    );
+    let calls: Vec<_> = source.rules[0]
+        .calls
+        .iter()
+        .map(|call| call.function.join("."))
+        .collect();
+    assert_eq!(
+        calls,
+        ["startswith", "data.regate.lib.pods.bad", "sprintf", "helper"]
+    );
+    assert_eq!(source.rules[1].at, Position { line: 10, column: 1 });
+}
+
+#[test]
+fn a_syntax_error_names_file_line_and_column() {
+    let finding = parse("package a\nallow if {\n  x ==\n}\n").unwrap_err();
+    assert_eq!(
+        (finding.file.as_deref(), finding.line, finding.column),
+        (Some("p.rego"), Some(4), Some(1))
+    );
+    assert!(!finding.message.is_empty());
+}
+
+#[test]
+fn literals_nested_too_deep_are_refused_before_the_parser_sees_them() {
+    let nested = |depth: usize| format!("package a\nx := {}{}\n", "[".repeat(depth), "]".repeat(depth));
+    assert!(parse(&nested(8)).is_ok());
+    let finding = parse(&nested(60)).unwrap_err();
+    assert_eq!((finding.line, finding.column), (Some(2), Some(20)));
+    assert_eq!(
+        finding.message,
+        "brackets nested more than 14 deep: name a part of it in a rule"
+    );
+    assert!(parse("package a\n# [[[[[[[[[[[[[[[[[[[[\nx := \"[[[[[[[[[[[[[[[[[[[[\"\n").is_ok());
+}

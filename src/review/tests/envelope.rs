@@ -1,0 +1,176 @@
+use super::*;
+
+#[test]
+fn an_unreadable_envelope_is_400() {
+    let line = |gate, body: &str| {
+        let policies: &[&str] = if gate == Gate::Validate {
+            &[ALLOWS]
+        } else {
+            &[ALLOW]
+        };
+        http(gate, policies, body.as_bytes())
+    };
+    let bad = |text: &str| (400, format!("{text}\n"));
+    for (body, text) in [
+        ("", "not valid JSON (at byte 0)"),
+        ("[]", "`kind` must be AdmissionReview"),
+        ("{}", "`kind` must be AdmissionReview"),
+        (
+            r#"{"kind":"AdmissionReview"}"#,
+            "`apiVersion` must be admission.k8s.io/v1 or admission.k8s.io/v1beta1",
+        ),
+        (
+            r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v2","request":{"uid":"u"}}"#,
+            "`apiVersion` must be admission.k8s.io/v1 or admission.k8s.io/v1beta1",
+        ),
+        (
+            r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1"}"#,
+            "`request.uid` must be a string that is not empty",
+        ),
+        (
+            r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":""}}"#,
+            "`request.uid` must be a string that is not empty",
+        ),
+        (
+            r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":7}}"#,
+            "`request.uid` must be a string that is not empty",
+        ),
+        (
+            r#"{"kind":"AdmissionReview","kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u"}}"#,
+            "an object has the same key twice (at byte 33)",
+        ),
+        (
+            r#"{"kind":"AdmissionReview"} x"#,
+            "text after the JSON document (at byte 27)",
+        ),
+    ] {
+        assert_eq!(line(Gate::Validate, body), bad(text), "{body}");
+    }
+    assert_eq!(
+        line(Gate::Authz, &admission_review(pod()).to_string()),
+        bad("`kind` must be SubjectAccessReview")
+    );
+}
+
+#[test]
+fn unreadable_content_is_a_review_that_refuses() {
+    let refused = |object: &str| {
+        let body = admission_review(json!("OBJECT"))
+            .to_string()
+            .replace("\"OBJECT\"", object);
+        let (answer, record) = ask_with(&Settings::default(), Gate::Validate, &[ALLOWS], body.as_bytes());
+        assert_eq!(
+            (answer.status, record.failure),
+            (200, Some("content")),
+            "{object:.40}"
+        );
+        let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(answer["response"]["uid"], "u-1");
+        assert_eq!(answer["response"]["allowed"], false);
+        assert_eq!(answer["response"]["status"]["code"], 400);
+        assert_eq!(answer["response"]["status"]["reason"], "BadRequest");
+        answer["response"]["status"]["message"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let deep = format!("{}{}", "[".repeat(9_000), "]".repeat(9_000));
+    for (object, problem) in [
+        (deep.as_str(), "nested more than 128 levels deep"),
+        (r#"{"a":1,"a":2}"#, "the same key twice"),
+        ("{\"a\":18446744073709551616}", "a number out of range"),
+        ("{\"a\":1e400}", "a number out of range"),
+        (r#"{"a":"\ud800"}"#, "not Unicode"),
+        ("[]", "`object` must be an object, it is of type array"),
+        ("7", "`object` must be an object, it is of type number"),
+    ] {
+        let message = refused(object);
+        assert!(
+            message.starts_with("the review cannot be read: ") && message.contains(problem),
+            "{message}"
+        );
+    }
+    let mut review = admission_review(pod());
+    review["request"]["operation"] = json!("PATCH");
+    let response = &ask(Gate::Validate, &[ALLOWS], &review)["response"];
+    assert_eq!(
+        response["status"]["message"],
+        "the review cannot be read: `operation` must be CREATE, UPDATE, DELETE or CONNECT"
+    );
+    // A hundred levels get a real decision.
+    let legal = format!("{{\"a\":{}{}}}", "[".repeat(100), "]".repeat(100));
+    let body = admission_review(json!("OBJECT"))
+        .to_string()
+        .replace("\"OBJECT\"", &legal);
+    let (answer, _) = ask_with(&Settings::default(), Gate::Validate, &[ALLOWS], body.as_bytes());
+    assert!(String::from_utf8_lossy(&answer.body).contains(r#""allowed":true"#));
+}
+
+#[test]
+fn failures_are_answered_from_the_envelope_alone() {
+    let hint = EnvelopeHint::scan(admission_review(pod()).to_string().as_bytes());
+    let (answer, record) = refuse(
+        Gate::Validate,
+        &hint,
+        &Failure::Overload,
+        &Settings::default(),
+        None,
+    );
+    let response: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(
+        (answer.status, record.code, &response["response"]["uid"]),
+        (200, 429, &json!("u-1"))
+    );
+    let seconds = response["response"]["status"]["details"]["retryAfterSeconds"]
+        .as_u64()
+        .unwrap();
+    assert!((1..=8).contains(&seconds));
+    let (answer, _) = refuse(
+        Gate::Validate,
+        &hint,
+        &Failure::NoPolicySet,
+        &Settings::default(),
+        None,
+    );
+    let response: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(response["response"]["status"]["code"], 503);
+    assert_eq!(response["response"]["status"].get("details"), None);
+    // Without an envelope there is no review to answer with; a caller who is not let in learns nothing of it.
+    let (answer, _) = refuse(
+        Gate::Validate,
+        &EnvelopeHint::default(),
+        &Failure::Overload,
+        &Settings::default(),
+        None,
+    );
+    assert_eq!(
+        (answer.status, &answer.body[..]),
+        (400, &b"`kind` must be AdmissionReview\n"[..])
+    );
+    let (answer, _) = refuse(
+        Gate::Validate,
+        &EnvelopeHint::default(),
+        &Failure::Caller,
+        &Settings::default(),
+        None,
+    );
+    assert_eq!(answer.status, 401);
+}
+
+#[test]
+fn a_late_access_review_is_denied_only_where_a_policy_could_deny() {
+    let hint = EnvelopeHint::scan(access_review("a").to_string().as_bytes());
+    let late = |policies: &[&str]| {
+        let (answer, _) = refuse(
+            Gate::Authz,
+            &hint,
+            &Failure::Deadline,
+            &Settings::default(),
+            Some(&set(policies)),
+        );
+        serde_json::from_slice::<Value>(&answer.body).unwrap()["status"].clone()
+    };
+    assert_eq!(late(&[ALLOW]), json!({ "allowed": false }));
+    let denied = json!({ "allowed": false, "denied": true, "reason": "the policies did not answer in time" });
+    assert_eq!(late(&[ALLOW, DENY]), denied);
+}
