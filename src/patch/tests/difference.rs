@@ -25,7 +25,8 @@ fn untouchable_fields_of_a_wanted_object_are_the_requests() {
 
 #[test]
 fn the_difference_names_only_what_changed() {
-    let cases: [(&dyn Fn(&mut Value), Value); 6] = [
+    type Change<'a> = &'a dyn Fn(&mut Value);
+    let cases: [(Change<'_>, Value); 6] = [
         (&|it| it["spec"]["containers"][0]["cpu"] = json!(1), json!([])),
         (
             &|it| it["spec"]["containers"][1]["image"] = json!("y"),
