@@ -7,6 +7,7 @@ mod mutate;
 mod outage;
 mod plain;
 mod playground;
+mod readme;
 mod starters;
 mod validate;
 mod verbs;
@@ -23,6 +24,7 @@ use crate::process::wait_until;
 pub(crate) const ALL: &[&[Case]] = &[
     plain::CASES,
     playground::CASES,
+    readme::CASES,
     authn::CASES,
     authz::CASES,
     image::CASES,

@@ -69,6 +69,11 @@ impl Kubectl {
             .succeeded(&script.display().to_string())
     }
 
+    /// Runs a command that calls kubectl by itself and must succeed.
+    pub(crate) fn shell(&self, command: &mut Command, line: &str) -> Result<String> {
+        self.finish(command, None)?.succeeded(line)
+    }
+
     fn execute(&self, line: &str, input: Option<&str>) -> Result<Printed> {
         self.finish(Command::new(&self.program).args(line.split_whitespace()), input)
     }

@@ -80,7 +80,7 @@ impl Stage {
     }
 
     /// The store, which every control plane shares.
-    fn etcd(&self) -> Result<Arc<Etcd>> {
+    pub(crate) fn etcd(&self) -> Result<Arc<Etcd>> {
         self.etcd.get(Etcd::start)
     }
 }
