@@ -19,11 +19,17 @@ fn blocks(language: &str) -> Vec<String> {
     let readme = std::fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
     let start = format!("```{language}\n");
     let after = readme.split(&start).skip(1);
-    after.map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+    after
+        .map(|rest| rest.split("```").next().unwrap().to_owned())
+        .collect()
 }
 
 fn commands() -> Vec<String> {
-    blocks("sh").iter().flat_map(|block| block.lines()).map(str::to_owned).collect()
+    blocks("sh")
+        .iter()
+        .flat_map(|block| block.lines())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A directory as a reader has it: the repository's `policies/`, a manifest, and `regate` on the path.
@@ -61,15 +67,25 @@ impl Server {
     fn start(desk: &Path, line: &str) -> Self {
         // `exec`, so that the server is the child that is ended, and no shell in between.
         let mut command = shell(desk, &format!("exec {line}"));
-        let mut child = command.env("REGATE_LISTEN", "127.0.0.1:0").stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command
+            .env("REGATE_LISTEN", "127.0.0.1:0")
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = mpsc::channel();
-        std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        std::thread::spawn(move || {
+            out.lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| sender.send(line))
+        });
         Server { child, lines }
     }
 
     fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("the server said no more"))
+        self.lines
+            .recv_timeout(PATIENCE)
+            .unwrap_or_else(|_| panic!("the server said no more"))
     }
 }
 
@@ -101,7 +117,10 @@ fn every_command_is_run_by_a_test() {
         assert!(line.starts_with("regate "), "no way to run `{line}`");
         if line.contains(" serve") {
             let server = Server::start(desk.path(), &line);
-            assert!(server.line().starts_with("regate serves https://127.0.0.1:"), "{line}");
+            assert!(
+                server.line().starts_with("regate serves https://127.0.0.1:"),
+                "{line}"
+            );
         } else {
             let output = shell(desk.path(), &line).output().unwrap();
             assert!(output.status.success(), "{line}: {output:?}");
@@ -130,7 +149,10 @@ fn the_commands_that_serve_prints_work_as_printed() {
         .collect();
     let status = |number: usize| &answers[number]["status"];
     assert_eq!(status(0)["user"]["username"], "demo-user");
-    assert_eq!((&status(1)["denied"], &status(1)["allowed"]), (&json!(true), &json!(false)));
+    assert_eq!(
+        (&status(1)["denied"], &status(1)["allowed"]),
+        (&json!(true), &json!(false))
+    );
     assert_eq!(answers[2]["response"]["patchType"], "JSONPatch");
     assert_eq!(status(3)["allowed"], false);
     assert_eq!(answers[4]["response"]["status"]["code"], 403);
@@ -138,14 +160,18 @@ fn the_commands_that_serve_prints_work_as_printed() {
 
 /// Decides a review by one of the README's policies and the data given.
 fn decide(root: &str, data: &str, review: &Value) -> Value {
-    let policy = blocks("rego").into_iter().find(|text| text.starts_with(&format!("package kubernetes.{root}.")));
+    let policy = blocks("rego")
+        .into_iter()
+        .find(|text| text.starts_with(&format!("package kubernetes.{root}.")));
     let desk = tempfile::tempdir().unwrap();
     std::fs::create_dir(desk.path().join("policies")).unwrap();
     std::fs::write(desk.path().join("policies/p.rego"), policy.unwrap()).unwrap();
     std::fs::write(desk.path().join("policies/data.json"), data).unwrap();
     std::fs::write(desk.path().join("review.json"), review.to_string()).unwrap();
     let gate = if root == "mutation" { " --gate mutate" } else { "" };
-    let output = shell(desk.path(), &format!("regate review -o json{gate} review.json")).output().unwrap();
+    let output = shell(desk.path(), &format!("regate review -o json{gate} review.json"))
+        .output()
+        .unwrap();
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
 }
 
@@ -155,8 +181,14 @@ fn every_policy_decides_what_it_is_there_for() {
     let digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
     let data = json!({ "ci": { "digest": digest } }).to_string();
     let token = json!({ "kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "spec": { "token": "secret" } });
-    assert_eq!(decide("authentication", &data, &token)["status"]["user"]["username"], "ci");
-    assert_eq!(decide("authentication", r#"{"ci":{"digest":""}}"#, &token)["status"], json!({ "authenticated": false }));
+    assert_eq!(
+        decide("authentication", &data, &token)["status"]["user"]["username"],
+        "ci"
+    );
+    assert_eq!(
+        decide("authentication", r#"{"ci":{"digest":""}}"#, &token)["status"],
+        json!({ "authenticated": false })
+    );
 
     let access = |attributes: Value, groups: Value| {
         json!({ "kind": "SubjectAccessReview", "apiVersion": "authorization.k8s.io/v1",
@@ -164,17 +196,32 @@ fn every_policy_decides_what_it_is_there_for() {
     };
     let vault = json!({ "verb": "get", "resource": "secrets", "namespace": "vault" });
     let everywhere = json!({ "verb": "list", "resource": "secrets" });
-    assert_eq!(decide("authorization", "{}", &access(vault.clone(), json!([])))["status"]["denied"], true);
-    assert_eq!(decide("authorization", "{}", &access(everywhere, json!([])))["status"]["denied"], true);
+    assert_eq!(
+        decide("authorization", "{}", &access(vault.clone(), json!([])))["status"]["denied"],
+        true
+    );
+    assert_eq!(
+        decide("authorization", "{}", &access(everywhere, json!([])))["status"]["denied"],
+        true
+    );
     let operator = access(vault, json!(["vault-operators"]));
-    assert_eq!(decide("authorization", "{}", &operator)["status"], json!({ "allowed": false }));
+    assert_eq!(
+        decide("authorization", "{}", &operator)["status"],
+        json!({ "allowed": false })
+    );
 
     let image = |image: &str| {
         json!({ "kind": "ImageReview", "apiVersion": "imagepolicy.k8s.io/v1alpha1",
             "spec": { "containers": [{ "image": image }] } })
     };
-    assert_eq!(decide("image", "{}", &image("nginx"))["status"]["reason"], "[registry] nginx is not ours");
-    assert_eq!(decide("image", "{}", &image("registry.example.com/a"))["status"]["allowed"], true);
+    assert_eq!(
+        decide("image", "{}", &image("nginx"))["status"]["reason"],
+        "[registry] nginx is not ours"
+    );
+    assert_eq!(
+        decide("image", "{}", &image("registry.example.com/a"))["status"]["allowed"],
+        true
+    );
 
     let write = |object: Value| {
         json!({ "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
@@ -182,15 +229,26 @@ fn every_policy_decides_what_it_is_there_for() {
     };
     let bare = write(json!({ "metadata": {} }));
     let owned = write(json!({ "metadata": { "labels": { "owner": "jane", "team": "shop" } } }));
-    assert_eq!(decide("mutation", "{}", &bare)["response"]["patchType"], "JSONPatch");
+    assert_eq!(
+        decide("mutation", "{}", &bare)["response"]["patchType"],
+        "JSONPatch"
+    );
     assert_eq!(decide("mutation", "{}", &owned)["response"].get("patch"), None);
-    assert_eq!(decide("admission", "{}", &bare)["response"]["status"]["message"], "[owner] say who owns it");
+    assert_eq!(
+        decide("admission", "{}", &bare)["response"]["status"]["message"],
+        "[owner] say who owns it"
+    );
     assert_eq!(decide("admission", "{}", &owned)["response"]["allowed"], true);
 }
 
 #[test]
 fn it_is_short() {
-    let lines = |name: &str| std::fs::read_to_string(Path::new(ROOT).join(name)).unwrap().lines().count();
+    let lines = |name: &str| {
+        std::fs::read_to_string(Path::new(ROOT).join(name))
+            .unwrap()
+            .lines()
+            .count()
+    };
     assert!(lines("README.md") <= 150);
     assert!(lines("docs/ARCHITECTURE.md") <= 150);
 }

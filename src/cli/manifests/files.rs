@@ -89,7 +89,8 @@ pub fn warnings(request: &Request) -> Vec<String> {
                     .to_owned(),
             ),
             AuthzFailure::NoOpinion if request.registered.authz_has_deny => warnings.push(
-                "authz=NoOpinion: while Regate is down, nothing that authz policies deny is denied".to_owned(),
+                "authz=NoOpinion: while Regate is down, nothing that authz policies deny is denied"
+                    .to_owned(),
             ),
             AuthzFailure::NoOpinion => {}
         }

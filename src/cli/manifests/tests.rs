@@ -280,7 +280,8 @@ fn undo_deletes_what_was_created_and_lists_every_flag() {
 fn what_the_operator_should_know_is_said() {
     let default_rules = "policies without `match`: admission asks for CREATE and UPDATE in the API groups core, apps and \
                          batch; add others with --rule";
-    let probes = "authz=Deny: while Regate is down, kube-apiserver refuses everyone but the exempt identities";
+    let probes =
+        "authz=Deny: while Regate is down, kube-apiserver refuses everyone but the exempt identities";
     assert_eq!(warnings(&request()), [default_rules, probes]);
     let registered = Registered {
         authz_has_deny: false,
