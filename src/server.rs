@@ -104,16 +104,11 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
         limits,
     } = settings;
 
-    let development = if certificate.is_none() {
-        Some(Development::create(&[listen.ip()])?)
-    } else {
-        None
-    };
-    let files = certificate
-        .or_else(|| development.as_ref().map(CertificateFiles::from))
-        .ok_or(Error::Died)?;
-    let (tls, trust) = load(&files, client_ca.as_deref(), &metrics)?;
-
+    let Identity {
+        development,
+        tls,
+        trust,
+    } = Identity::load(certificate, listen, client_ca.as_deref(), &metrics)?;
     let stopping = Arc::new(AtomicBool::new(false));
     let health = Health {
         decide: Arc::clone(&decide),
@@ -154,23 +149,42 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
     })
 }
 
-/// The TLS configuration, and who signs callers' certificates.
-fn load(
-    files: &CertificateFiles,
-    client_ca: Option<&Path>,
-    metrics: &Metrics,
-) -> Result<(rustls::ServerConfig, Option<Trust>), Error> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let certificate = Certificate::load(files, &provider)?;
-    metrics.certificate_expires(CertificateRole::Serving, certificate.not_after);
-    let trust = client_ca.map(|file| Trust::load(file, &provider)).transpose()?;
-    if let Some(trust) = &trust {
-        metrics.certificate_expires(CertificateRole::ClientCa, trust.not_after);
+/// Who the server is, and who says who its callers are.
+struct Identity {
+    development: Option<Development>,
+    tls: rustls::ServerConfig,
+    trust: Option<Trust>,
+}
+
+impl Identity {
+    /// Reads certificates and keys; makes them for `listen` if none are given.
+    fn load(
+        certificate: Option<CertificateFiles>,
+        listen: SocketAddr,
+        client_ca: Option<&Path>,
+        metrics: &Metrics,
+    ) -> Result<Self, Error> {
+        let (files, development) = match certificate {
+            Some(files) => (files, None),
+            None => {
+                let made = Development::create(&[listen.ip()])?;
+                (CertificateFiles::from(&made), Some(made))
+            }
+        };
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let certificate = Certificate::load(&files, &provider)?;
+        metrics.certificate_expires(CertificateRole::Serving, certificate.not_after);
+        let trust = client_ca.map(|file| Trust::load(file, &provider)).transpose()?;
+        if let Some(trust) = &trust {
+            metrics.certificate_expires(CertificateRole::ClientCa, trust.not_after);
+        }
+        let tls = tls::server_config(certificate, trust.is_some(), &provider)?;
+        Ok(Self {
+            development,
+            tls,
+            trust,
+        })
     }
-    Ok((
-        tls::server_config(certificate, trust.is_some(), &provider)?,
-        trust,
-    ))
 }
 
 /// What is bound, and how.
