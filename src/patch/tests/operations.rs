@@ -95,6 +95,12 @@ fn operations_that_change_nothing_are_not_sent() {
         json!({"op": "move", "from": "/spec/containers/0", "path": ["spec", "containers", 0]}),
         json!({"op": "copy", "from": "/kind", "path": "/kind"}),
     ] {
+        let change = op("add /spec/x");
+        assert_eq!(
+            of_array(json!([change, operation])),
+            Ok(json!([change])),
+            "{operation}"
+        );
         let mut mutation = Mutation::new(pod(), "");
         assert_eq!(
             mutation.patch(&json!([operation]), Order::Array),

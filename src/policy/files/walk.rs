@@ -72,7 +72,8 @@ pub(super) fn kind(name: &str, at: &[String]) -> Option<Kind> {
 /// Where a change may change what the sources give, as absolute paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::policy) struct Places {
-    /// Directories where any change counts: those that were searched, and those of files given by name or by a link.
+    /// Where any change counts: the sources, the directories that were searched, and those of files given by name or
+    /// by a link.
     pub(in crate::policy) searched: BTreeSet<PathBuf>,
     /// Directories of sources, where a change counts only if it is the source that changed.
     pub(in crate::policy) parents: BTreeSet<PathBuf>,
@@ -113,6 +114,8 @@ impl Walk {
 
     fn source(&mut self, path: &Path, role: Role) {
         self.places.parents.insert(parent(path));
+        // Even when it is not there: it may come.
+        self.places.searched.insert(absolute(path));
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => self.directory(path, role, &mut Vec::new(), &mut Vec::new()),
             Ok(metadata) => match (named(path), role) {

@@ -24,8 +24,10 @@ impl Watched {
             data: Vec::new(),
         };
         let (sender, changes) = unbounded();
-        let last = Files::read(&sources);
+        let last = Err(Vec::new());
         let watcher = watch(sources, &last, pace, move |read| sender.send(read).unwrap()).unwrap();
+        // With the first reading told, the watcher is where it will be at every later change.
+        changes.recv_timeout(SOON).unwrap().unwrap();
         Self {
             changes,
             _watcher: watcher,
@@ -123,13 +125,13 @@ fn a_source_that_is_replaced_whole_is_told() {
     }
     let watched = Watched::by_signs(&path("source"));
     fs::rename(path("source"), path("old")).unwrap();
+    let findings = watched.next().unwrap_err();
+    assert_eq!(
+        findings[0].message,
+        "cannot be read: No such file or directory (os error 2)"
+    );
     fs::rename(path("other"), path("source")).unwrap();
-    let mut read = watched.next();
-    if read.is_err() {
-        // Seen between the two.
-        read = watched.next();
-    }
-    assert_eq!(read.unwrap().modules[0].text, "two");
+    assert_eq!(watched.texts(), ["two"]);
     fs::write(path("source/a.rego"), "three").unwrap();
     assert_eq!(watched.texts(), ["three"]);
 }
@@ -171,28 +173,31 @@ fn each_swap_of_a_mounted_config_map_is_told() {
 
 #[test]
 fn a_writer_that_truncates_first_is_waited_for() {
-    let directory = directory("one");
-    let pace = Pace {
-        rest: Duration::from_secs(2),
-        longest: SOON,
-        poll: NO_POLL,
-        notify: true,
-    };
-    let watched = Watched::new(directory.path(), pace);
-    let mut file = fs::File::create(directory.path().join("a.rego")).unwrap();
-    for part in ["package", " ", "two"] {
-        assert!(watched.changes.recv_timeout(Duration::from_millis(100)).is_err());
-        std::io::Write::write_all(&mut file, part.as_bytes()).unwrap();
+    for notify in [true, false] {
+        let directory = directory("one");
+        let poll = if notify { NO_POLL } else { Duration::from_millis(5) };
+        let pace = Pace {
+            rest: Duration::from_secs(1),
+            longest: SOON,
+            poll,
+            notify,
+        };
+        let watched = Watched::new(directory.path(), pace);
+        let mut file = fs::File::create(directory.path().join("a.rego")).unwrap();
+        for part in ["package", " ", "two"] {
+            assert!(watched.changes.recv_timeout(Duration::from_millis(50)).is_err());
+            std::io::Write::write_all(&mut file, part.as_bytes()).unwrap();
+        }
+        drop(file);
+        assert_eq!(watched.texts(), ["package two"]);
     }
-    drop(file);
-    assert_eq!(watched.texts(), ["package two"]);
 }
 
 #[test]
 fn files_that_never_rest_are_read_all_the_same() {
     let directory = directory("one");
     let pace = Pace {
-        rest: SOON,
+        rest: NO_POLL,
         longest: Duration::from_millis(300),
         poll: NO_POLL,
         notify: true,
