@@ -15,7 +15,7 @@ use regate::server::{self, CertificateFiles, Policies, SettingsError};
 use crate::serving::{PATIENCE, Server, head};
 
 /// A plain GET: status, head and body.
-fn get(address: SocketAddr, target: &str) -> (u16, String, String) {
+pub(crate) fn get(address: SocketAddr, target: &str) -> (u16, String, String) {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket
