@@ -18,6 +18,8 @@ use crate::server::{self, AllowClient, CertificateFiles, Policies, Running, Sett
 use crate::telemetry;
 
 mod greeting;
+#[cfg(test)]
+mod tests;
 
 /// Serves the gates
 ///

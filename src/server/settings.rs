@@ -12,7 +12,7 @@ use crate::certs::Development;
 use crate::gate::Gate;
 
 /// All settings of the server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Where reviews are answered; port 0 takes a free one.
     pub listen: SocketAddr,

@@ -23,3 +23,4 @@ mod server_lifecycle;
 mod server_process;
 mod server_workers;
 mod serving;
+mod settings;
