@@ -24,3 +24,4 @@ mod server_process;
 mod server_workers;
 mod serving;
 mod settings;
+mod starters;
