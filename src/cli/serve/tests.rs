@@ -1,13 +1,12 @@
 //! What the configuration hands over: every flag, down to the values that the server and the reviews read.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Parser;
 
 use super::*;
 use crate::cli::{Action, Cli};
-use crate::config::{self, Setting};
+use crate::config::{self, Caller, Setting};
 use crate::review::{self, AllowIdentity, OnFault};
 
 /// All that is handed over.
@@ -57,11 +56,9 @@ fn defaults() -> Handed {
         server: Settings {
             listen: "127.0.0.1:8443".parse().unwrap(),
             probe_listen: "127.0.0.1:8080".parse().unwrap(),
-            gates: BTreeSet::from(Gate::ALL),
+            gates: Gate::ALL.map(|gate| (gate, Caller::Anyone)).into(),
             certificate: None,
             client_ca: None,
-            allow_clients: Vec::new(),
-            insecure_allow_anonymous: BTreeSet::from(Gate::ALL),
             deadline: Duration::from_secs(3),
             shutdown_timeout: Duration::from_secs(15),
             workers: server::Workers::default(),
@@ -77,11 +74,8 @@ fn defaults() -> Handed {
     }
 }
 
-fn client(gate: Gate, name: &str) -> AllowClient {
-    AllowClient {
-        gate: Some(gate),
-        name: name.to_owned(),
-    }
+fn named(names: &[&str]) -> Caller {
+    Caller::Named(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
 /// Flags, and what they change of the defaults.
@@ -96,8 +90,7 @@ const CASES: &[Case] = &[
         it.server.probe_listen = "127.0.0.1:2".parse().unwrap();
     }),
     (&["--gate", "image", "--gate", "mutate"], |it| {
-        it.server.gates = BTreeSet::from([Gate::Image, Gate::Mutate]);
-        it.server.insecure_allow_anonymous = BTreeSet::from([Gate::Image, Gate::Mutate]);
+        it.server.gates = [(Gate::Image, Caller::Anyone), (Gate::Mutate, Caller::Anyone)].into();
     }),
     (
         &[
@@ -111,8 +104,7 @@ const CASES: &[Case] = &[
             "image",
         ],
         |it| {
-            it.server.gates = BTreeSet::from([Gate::Image]);
-            it.server.insecure_allow_anonymous = BTreeSet::from([Gate::Image]);
+            it.server.gates = [(Gate::Image, Caller::Anyone)].into();
             it.server.certificate = Some(CertificateFiles {
                 certificate: "c".into(),
                 key: "k".into(),
@@ -137,14 +129,13 @@ const CASES: &[Case] = &[
             "mutate",
         ],
         |it| {
-            it.server.gates = BTreeSet::from([Gate::Authn, Gate::Authz, Gate::Mutate]);
+            it.server.gates = [
+                (Gate::Authn, named(&["a", "b"])),
+                (Gate::Authz, named(&["b"])),
+                (Gate::Mutate, Caller::Anyone),
+            ]
+            .into();
             it.server.client_ca = Some("ca".into());
-            it.server.allow_clients = vec![
-                client(Gate::Authn, "a"),
-                client(Gate::Authn, "b"),
-                client(Gate::Authz, "b"),
-            ];
-            it.server.insecure_allow_anonymous = BTreeSet::from([Gate::Mutate]);
         },
     ),
     (
