@@ -262,6 +262,25 @@ fn review_ends_with_2_when_it_cannot_be_done() {
 }
 
 #[test]
+fn warnings_and_operations_without_a_value_are_told() {
+    let advice = "package kubernetes.admission.advice\nwarn contains \"soon gone\" if input.request.object\n";
+    let bare = "package kubernetes.mutation.bare\n\
+        patch contains {\"op\": \"remove\", \"path\": [\"metadata\", \"labels\"]} if {\n\
+        input.request.object.metadata.labels\n}\n";
+    let desk = Desk::new(&[advice, bare]);
+    let pod = POD.replace("{name: web}", "{name: web, labels: {a: b}}");
+    let (code, out, _) = desk.run(&["review", "-"], &pod);
+    assert_eq!(
+        (code, out.as_str()),
+        (
+            0,
+            "-: Pod default/web: mutate: allow by bare\n  remove /metadata/labels\n\
+             -: Pod default/web: validate: allow\n  warning: [advice] soon gone\n"
+        )
+    );
+}
+
+#[test]
 fn a_fault_is_told_with_its_place() {
     let faulty =
         "package kubernetes.admission.faulty\ndeny contains \"x\" if to_number(input.request.name) == 1\n";

@@ -154,6 +154,21 @@ fn gates_that_are_not_named_are_not_found() {
 }
 
 #[test]
+fn what_only_listed_clients_may_ask_is_not_said_to_be_open() {
+    let authority = Authority::new("clients", Validity::days(1).unwrap()).unwrap();
+    let files = [("policies/policy.rego", QUIET), ("clients.crt", &authority.pem())];
+    let listed = ["--client-ca", "clients.crt", "--allow-client", "apiserver"];
+    let mut process = Process::start(&files, &[&["--policy", "policies"], listed.as_slice()].concat());
+    process.signal("TERM");
+    let (_, said) = process.ended();
+    let ca = process.ca.display();
+    assert!(
+        said.ends_with(&format!("development: the certificate's CA is {ca}\n")),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_client_is_let_in_at_the_gates_where_it_is_listed() {
     let authority = Authority::new("clients", Validity::days(1).unwrap()).unwrap();
     let files = [("policies/policy.rego", QUIET), ("clients.crt", &authority.pem())];

@@ -45,6 +45,9 @@ fn write(out: &mut String, config: &Config, running: &Running, set: Option<&Poli
         return Ok(());
     };
     let ca = development.paths().ca;
+    if config.callers.client_ca.is_some() {
+        return writeln!(out, "development: the certificate's CA is {}", ca.display());
+    }
     writeln!(
         out,
         "development: any caller on this machine is answered; the certificate's CA is {}",
