@@ -58,12 +58,27 @@ pub struct Record {
     pub revision: String,
     /// Time spent in Rego.
     pub evaluation: Duration,
-    /// Faults of policies: (policy, metric reason, detail for the log only).
-    pub faults: Vec<(String, &'static str, String)>,
+    /// Faults of policies.
+    pub faults: Vec<FaultRecord>,
+    /// The `details` of the messages that denied or warned, as JSON.
+    pub details: Vec<String>,
     /// The failure, where the policies did not decide.
     pub failure: Option<&'static str>,
     /// What the failure's answer says, for the log; of an envelope or content, what is wrong with it.
     pub problem: Option<String>,
+}
+
+/// A fault of a policy, for the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultRecord {
+    /// The policy.
+    pub policy: String,
+    /// The `reason` label of the metric.
+    pub reason: &'static str,
+    /// For the log: where, and what kind of fault; never a value that the policy met.
+    pub place: String,
+    /// The engine's words, for whoever runs a command; they may quote values and belong in no log.
+    pub text: String,
 }
 
 /// What the operator set that decisions depend on.
@@ -207,14 +222,14 @@ fn run<R: Review>(body: &[u8], set: &PolicySet, settings: &Settings, deadline: I
     evaluate(&mut review, set, deadline);
     record.evaluation = started.elapsed();
     let decided = review.decide(settings);
-    let fault = |fault: &tally::PolicyFault| {
-        (
-            fault.policy.clone(),
-            fault.fault.reason(),
-            fault.fault.detail(R::GATE),
-        )
+    let fault = |fault: &tally::PolicyFault| FaultRecord {
+        policy: fault.policy.clone(),
+        reason: fault.fault.reason(),
+        place: fault.fault.place(),
+        text: fault.fault.to_string(),
     };
     record.faults = review.tally().faults.iter().map(fault).collect();
+    record.details = review.tally().details();
     match decided {
         Ok(decision) => encode::<R>(&envelope, decision, record),
         Err(failure) => fail::<R>(&envelope, &failure, settings, record),
@@ -394,6 +409,7 @@ impl Record {
             revision: revision.to_owned(),
             evaluation: Duration::ZERO,
             faults: Vec::new(),
+            details: Vec::new(),
             failure: None,
             problem: None,
         }

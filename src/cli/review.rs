@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::Global;
 use crate::gate::Gate;
 use crate::policy::PolicySet;
-use crate::review::{self, Answer, Record, Settings};
+use crate::review::{self, Answer, FaultRecord, Record, Settings};
 use wrap::{Item, Subject};
 
 /// Decides reviews from files, without a server
@@ -280,8 +280,11 @@ fn explain(
     if let Some(problem) = &record.problem {
         writeln!(out, "  {problem}")?;
     }
-    for (policy, reason, detail) in &record.faults {
-        writeln!(out, "  fault of {policy} ({reason}): {detail}")?;
+    for FaultRecord {
+        policy, reason, text, ..
+    } in &record.faults
+    {
+        writeln!(out, "  fault of {policy} ({reason}): {text}")?;
     }
     let Ok(review) = serde_json::from_slice::<Value>(&answer.body) else {
         return Ok(());

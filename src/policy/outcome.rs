@@ -20,6 +20,8 @@ pub struct Message {
     pub code: Option<u16>,
     /// JSON Pointer to what is wrong.
     pub field: Option<String>,
+    /// Whatever the author wants in the log beside the text.
+    pub details: Option<serde_json::Value>,
 }
 
 /// Who a token belongs to.
@@ -189,10 +191,11 @@ fn message(rule: &'static str, value: &Document) -> Result<Message, Fault> {
             }
             "code" => message.code = Some(code(rule, &member)?),
             "field" => message.field = Some(text(rule, &member)?),
-            // For log and record only: on the wire a wrong type there fails open.
-            "details" => {}
-            other => {
-                let problem = format!("a message has no member `{other}`: msg, code, field, details");
+            // For the log only: on the wire a wrong type there fails open.
+            "details" => message.details = Some(json(rule, &member)?),
+            // Not quoted, here and below: the policy may have taken the key from what it was asked about.
+            _ => {
+                let problem = "a message has other members than msg, code, field, details".to_owned();
                 return Err(Fault::Type { rule, problem });
             }
         }
@@ -234,8 +237,8 @@ fn user(value: &Document) -> Result<User, Fault> {
                     user.extra.insert(key.to_string(), texts("user", &values)?);
                 }
             }
-            other => {
-                let problem = format!("a user has no member `{other}`: username, uid, groups, extra");
+            _ => {
+                let problem = "a user has other members than username, uid, groups, extra".to_owned();
                 return Err(Fault::Type {
                     rule: "user",
                     problem,

@@ -50,7 +50,8 @@ pub(crate) fn strings(parent: &Document, key: &str) -> Result<Vec<String>, Strin
 pub(crate) fn check_extra(parent: &Document, key: &str) -> Result<(), String> {
     let extra = object(parent, key)?;
     for (name, _) in extra.members().unwrap_or_default() {
-        strings(&extra, &name)?;
+        // The name is the requester's: it is not quoted.
+        strings(&extra, &name).map_err(|_| format!("`{key}` must be an object of lists of strings"))?;
     }
     Ok(())
 }

@@ -32,7 +32,8 @@ impl Review for ImageReview {
         string(&spec, "namespace")?;
         let annotations = object(&spec, "annotations")?;
         for (key, _) in annotations.members().unwrap_or_default() {
-            string(&annotations, &key)?;
+            string(&annotations, &key)
+                .map_err(|_| "`annotations` must be an object of strings".to_owned())?;
         }
         if let Some(containers) = member(&spec, "containers") {
             let list = containers

@@ -1,7 +1,7 @@
 //! Builtins that the engine lacks, or has in a form that a server cannot use: one table, one function each.
 //!
 //! A function gets its operands as values and the review's [`Context`]. `Err` is a builtin error and so a fault of the
-//! policy; [`undefined_at_authn`] is the exception that design page and README name.
+//! policy; what decodes is the exception, at authn only (see [`Context::lenient_decoding`]).
 
 use std::cell::Cell;
 

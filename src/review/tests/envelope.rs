@@ -174,3 +174,87 @@ fn a_late_access_review_is_denied_only_where_a_policy_could_deny() {
     let denied = json!({ "allowed": false, "denied": true, "reason": "the policies did not answer in time" });
     assert_eq!(late(&[ALLOW, DENY]), denied);
 }
+
+#[test]
+fn no_value_of_a_review_is_kept_for_the_log() {
+    const CANARY: &str = "canary-7f3a";
+    let secret = json!({ "kind": "Secret", "metadata": { "name": "s" }, "data": { "password": CANARY } });
+    let admission = admission_review(secret);
+    let token = token_review(CANARY, &[]);
+    let validate = |rule: &str| {
+        (
+            Gate::Validate,
+            format!("package kubernetes.admission.p\n{rule}\n"),
+            &admission,
+        )
+    };
+    let authn = |rule: &str| {
+        (
+            Gate::Authn,
+            format!("package kubernetes.authentication.p\n{rule}\n"),
+            &token,
+        )
+    };
+    for ((gate, policy, review), reason) in [
+        (
+            validate("deny contains \"x\" if 1 + input.request.object == 2"),
+            "builtin",
+        ),
+        (
+            validate("deny contains \"x\" if object.get(input.request.object.data.password, \"a\", 1) == 1"),
+            "builtin",
+        ),
+        (
+            validate("x := input.request.object\nx := 1\ndeny contains \"x\" if x"),
+            "conflict",
+        ),
+        (
+            validate("f(_) := input.request.object.data.password\nf(_) := 1\ndeny contains \"x\" if f(1)"),
+            "conflict",
+        ),
+        (validate("deny := input.request.object"), "type"),
+        (
+            validate("deny contains {\"msg\": \"x\", input.request.object.data.password: 1}"),
+            "type",
+        ),
+        (
+            authn("user := {\"username\": \"x\"} if to_number(input.spec.token) == 1"),
+            "builtin",
+        ),
+        (
+            authn("user := {\"username\": \"x\", input.spec.token: 1}"),
+            "type",
+        ),
+        (
+            authn(
+                "user := {\"username\": \"x\"} if json.unmarshal(concat(\"\", [input.spec.token, \"{\"])) == 1\ndeny := input.spec.token",
+            ),
+            "type",
+        ),
+    ] {
+        let (answer, mut record) = ask_with(
+            &Settings::default(),
+            gate,
+            &[&policy],
+            review.to_string().as_bytes(),
+        );
+        assert_eq!(record.faults.len(), 1, "{policy}");
+        assert_eq!(record.faults[0].reason, reason, "{policy}: {record:?}");
+        // Only what a command shows to whoever runs it may have it.
+        record.faults[0].text.clear();
+        assert!(!format!("{record:?}").contains(CANARY), "{policy}: {record:?}");
+        assert!(
+            !String::from_utf8_lossy(&answer.body).contains(CANARY),
+            "{policy}"
+        );
+    }
+}
+
+#[test]
+fn details_of_messages_go_to_the_record_and_not_to_the_wire() {
+    let policy = "package kubernetes.admission.p\ndeny contains {\"msg\": \"no\", \"details\": {\"owner\": \"team-a\"}}\n";
+    let body = admission_review(pod()).to_string();
+    let (answer, record) = ask_with(&Settings::default(), Gate::Validate, &[policy], body.as_bytes());
+    assert_eq!(record.details, [r#"{"owner":"team-a"}"#]);
+    assert!(!String::from_utf8_lossy(&answer.body).contains("team-a"));
+}
