@@ -72,11 +72,12 @@ impl Decide for Fake {
                     policy: "first".to_owned(),
                     reason: "builtin",
                     place: "line 7".to_owned(),
-                    text: "canary: the engine's words".to_owned(),
+                    text: "the engine's words".to_owned(),
                 }]
             } else {
                 Vec::new()
             },
+            details: vec![r#"{"owner":"team-a"}"#.to_owned()],
             failure: None,
             problem: None,
         };
