@@ -62,6 +62,7 @@ fn load_here(files: &Files) -> Result<PolicySet, Vec<Finding>> {
     }
     let data = data(&files.data, &sources, &mut findings);
     let policies = packages(&sources, &mut findings);
+    overlaps(&sources, &mut findings);
     calls::check(&sources, &mut findings);
     if !findings.is_empty() {
         return Err(findings);
@@ -84,6 +85,34 @@ impl Source {
             line: Some(at.line),
             column: Some(at.column),
             message,
+        }
+    }
+}
+
+/// Findings for rules whose path is at, under or above another package: either would read the other's values.
+fn overlaps(sources: &[Source], findings: &mut Vec<Finding>) {
+    let packages: BTreeSet<&[String]> = sources.iter().map(|source| source.package.as_slice()).collect();
+    for source in sources {
+        for rule in &source.rules {
+            let path: Vec<_> = source
+                .package
+                .iter()
+                .chain([&rule.name])
+                .chain(&rule.below)
+                .cloned()
+                .collect();
+            let reached = packages.iter().find(|package| {
+                package.len() > source.package.len()
+                    && (package.starts_with(&path) || path.starts_with(package))
+            });
+            if let Some(package) = reached {
+                let message = format!(
+                    "the rule `{}` reaches into the package `{}`",
+                    rule.name,
+                    package.join(".")
+                );
+                findings.push(source.finding(rule.at, message));
+            }
         }
     }
 }

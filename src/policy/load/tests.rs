@@ -182,6 +182,22 @@ fn every_finding_is_told_at_once_with_its_place() {
 }
 
 #[test]
+fn rules_that_reach_into_another_package_are_refused() {
+    assert_eq!(
+        findings(&[
+            "package kubernetes.admission.a\ndeny contains \"x\"\nb.deny := 1\nfine.deny := 1\n",
+            "package kubernetes.admission.a.b\ndeny contains \"x\"\n",
+            "package lib\nc := {\"d\": 1}\n",
+            "package lib.c.d\nx := 1\n",
+        ]),
+        [
+            "0.rego:3:1: the rule `b` reaches into the package `kubernetes.admission.a.b`",
+            "2.rego:2:1: the rule `c` reaches into the package `lib.c.d`",
+        ]
+    );
+}
+
+#[test]
 fn two_policies_of_one_name_are_refused() {
     assert_eq!(
         findings(&[
