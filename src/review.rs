@@ -144,6 +144,8 @@ pub(crate) struct Envelope {
     pub(crate) api_version: String,
     /// Empty where the kind has none.
     pub(crate) uid: String,
+    /// `spec.audiences` of a TokenReview whose content could be read that far.
+    pub(crate) audiences: Vec<String>,
 }
 
 /// A review whose envelope and grammar were found right.
@@ -248,7 +250,10 @@ fn decode<R: Review>(body: &[u8]) -> Result<(Envelope, Document), (Envelope, Fai
                 api_version: text(&document, "apiVersion"),
                 uid,
             };
-            let envelope = check::<R>(&hint).map_err(|failure| (Envelope::default(), failure))?;
+            let mut envelope = check::<R>(&hint).map_err(|failure| (Envelope::default(), failure))?;
+            if R::GATE == Gate::Authn {
+                envelope.audiences = token::asked_audiences(&document);
+            }
             Ok((envelope, document))
         }
         Err(content) => {
@@ -286,6 +291,7 @@ fn check<R: Review>(hint: &EnvelopeHint) -> Result<Envelope, Failure> {
     Ok(Envelope {
         api_version: api_version.to_owned(),
         uid: uid.unwrap_or_default(),
+        audiences: Vec::new(),
     })
 }
 

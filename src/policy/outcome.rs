@@ -76,9 +76,14 @@ impl Outcome {
     /// Reads the `[rule, value]` pairs of an entry rule.
     pub(crate) fn read(values: &Document) -> Result<Self, Fault> {
         let mut outcome = Outcome::default();
-        for pair in values.items().unwrap_or_default() {
-            if let Some([rule, value]) = pair.items().as_deref() {
-                outcome.take(rule.as_str().unwrap_or_default(), value)?;
+        let broken = || Fault::Type {
+            rule: "(generated)",
+            problem: "no pairs of rule and value".to_owned(),
+        };
+        for pair in values.items().ok_or_else(broken)? {
+            match pair.items().as_deref() {
+                Some([rule, value]) => outcome.take(rule.as_str().unwrap_or_default(), value)?,
+                _ => return Err(broken()),
             }
         }
         Ok(outcome)
@@ -115,7 +120,12 @@ impl Outcome {
                 self.mutate(Mutation::Mutated(json("mutated", value)?))?;
             }
             "audit_annotations" => self.audit_annotations = annotations(value)?,
-            _ => {}
+            _ => {
+                return Err(Fault::Type {
+                    rule: "(generated)",
+                    problem: "a rule of no gate".to_owned(),
+                });
+            }
         }
         Ok(())
     }

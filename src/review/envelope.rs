@@ -91,15 +91,19 @@ impl EnvelopeHint {
             return tokens.skip_value();
         }
         tokens.next()?;
+        let mut seen = false;
         while let Some(Token::Key(key)) = tokens.next()? {
             match &*key {
-                "uid" if self.uid.is_some() => {
+                "uid" if seen => {
                     return Err(Error {
                         problem: Problem::DuplicateKey,
                         offset: tokens.offset(),
                     });
                 }
-                "uid" => self.uid = string(tokens)?,
+                "uid" => {
+                    seen = true;
+                    self.uid = string(tokens)?;
+                }
                 _ => tokens.skip_value()?,
             }
             if self.is_enough(extent) {
@@ -184,6 +188,10 @@ mod tests {
         assert_eq!(problem(r#"{"request":{},"request":{}}"#), Problem::DuplicateKey);
         assert_eq!(
             problem(r#"{"request":{"uid":"a","uid":"b"}}"#),
+            Problem::DuplicateKey
+        );
+        assert_eq!(
+            problem(r#"{"request":{"uid":1,"uid":"b"}}"#),
             Problem::DuplicateKey
         );
         assert_eq!(problem("[]"), Problem::Syntax);

@@ -225,7 +225,10 @@ fn every_policy_decides_what_it_is_there_for() {
 
     let write = |object: Value| {
         json!({ "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
-            "request": { "uid": "u", "operation": "CREATE", "object": object } })
+            "request": {
+            "uid": "u", "operation": "CREATE", "userInfo": { "username": "jane" }, "object": object,
+            "kind": { "group": "", "version": "v1", "kind": "Pod" },
+            "resource": { "group": "", "version": "v1", "resource": "pods" } } })
     };
     let bare = write(json!({ "metadata": {} }));
     let owned = write(json!({ "metadata": { "labels": { "owner": "jane", "team": "shop" } } }));

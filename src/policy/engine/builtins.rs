@@ -71,6 +71,11 @@ pub(crate) fn operands_of(name: &str) -> Option<usize> {
     Some(usize::from(operands))
 }
 
+/// Whether a builtin is of our table.
+pub(crate) fn is_ours(name: &str) -> bool {
+    FUNCTIONS.into_iter().any(|(ours, _, _)| ours == name)
+}
+
 /// The builtin whose name is most like this one, if any is much like it.
 pub(crate) fn nearest(name: &str) -> Option<String> {
     let all = FUNCTIONS
