@@ -34,7 +34,7 @@ use tokio_rustls::TlsAcceptor;
 
 pub use decide::{Decide, Policies};
 pub use routes::ROUTES;
-pub use settings::{AllowClient, CertificateFiles, Limits, Settings, SettingsError, Workers};
+pub use settings::{CertificateFiles, Limits, Settings, Workers};
 pub use tls::CertificateError;
 
 use self::callers::{Callers, Trust};
@@ -62,9 +62,6 @@ pub enum Error {
     /// No certificate could be made for development.
     #[error("cannot make a certificate for development: {0}")]
     Development(#[from] certs::Error),
-    /// The settings contradict each other.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
     /// The machine gives no threads, sockets or signals.
     #[error("cannot serve: {0}")]
     System(#[from] io::Error),
@@ -89,15 +86,12 @@ pub struct Running {
 
 /// Starts serving; whatever can fail at start has been done when it returns.
 pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>) -> Result<Running, Error> {
-    settings.check()?;
     let Settings {
         listen,
         probe_listen,
         gates,
         certificate,
         client_ca,
-        allow_clients,
-        insecure_allow_anonymous,
         deadline,
         shutdown_timeout,
         workers,
@@ -116,9 +110,8 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
         stopping,
     };
     let context = Context {
-        callers: Callers::new(trust, insecure_allow_anonymous, &allow_clients),
-        pools: Pools::start(gates.iter().copied(), workers, &decide, &metrics)?,
-        gates,
+        pools: Pools::start(gates.keys().copied(), workers, &decide, &metrics)?,
+        callers: Callers::new(trust, gates),
         deadline,
         limits,
         decide,

@@ -7,17 +7,19 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use super::{Global, ServerFlags};
-use crate::config::{Caller, Config, PolicySource, Tls};
+use crate::config::{Config, PolicySource, Tls};
 use crate::gate::Gate;
 use crate::metrics::Metrics;
 use crate::policy::files::{Files, Sources};
 use crate::policy::load::load;
 use crate::policy::watch::{Pace, Read, Watcher, watch};
 use crate::policy::{Finding, PolicySet, Served};
-use crate::server::{self, AllowClient, CertificateFiles, Policies, Running, Settings};
+use crate::server::{self, CertificateFiles, Policies, Running, Settings};
 use crate::telemetry;
 
 mod greeting;
+#[cfg(test)]
+mod tests;
 
 /// Serves the gates
 ///
@@ -128,31 +130,16 @@ fn settings(config: &Config) -> Settings {
         tls,
         callers,
         policies: _,
-        gates,
+        // Those that are served have a rule for their callers.
+        gates: _,
         limits,
         shutdown,
         log: _,
     } = config;
-    let mut allow_clients = Vec::new();
-    let mut insecure_allow_anonymous = std::collections::BTreeSet::new();
-    for (gate, caller) in &callers.rules {
-        match caller {
-            Caller::Anyone => {
-                insecure_allow_anonymous.insert(*gate);
-            }
-            Caller::Named(names) => {
-                let allow = |name: &String| AllowClient {
-                    gate: Some(*gate),
-                    name: name.clone(),
-                };
-                allow_clients.extend(names.iter().map(allow));
-            }
-        }
-    }
     Settings {
         listen: listen.reviews,
         probe_listen: listen.probes,
-        gates: gates.served.clone(),
+        gates: callers.rules.clone(),
         certificate: match tls {
             Tls::Ephemeral => None,
             Tls::Files { cert, key } => Some(CertificateFiles {
@@ -161,8 +148,6 @@ fn settings(config: &Config) -> Settings {
             }),
         },
         client_ca: callers.client_ca.clone(),
-        allow_clients,
-        insecure_allow_anonymous,
         deadline: limits.deadline,
         shutdown_timeout: shutdown.timeout,
         workers: server::Workers::default(),

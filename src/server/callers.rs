@@ -4,7 +4,7 @@
 //! per request. So every refusal looks the same to the caller, and a connection outlives neither its certificate nor,
 //! once reloading exists, a removed authority.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,47 +19,39 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
 use super::connection::Connection;
-use super::settings::AllowClient;
 use super::tls::{self, CertificateError};
+use crate::config;
 use crate::gate::Gate;
 
-/// The rule of who may call which gate.
+/// The rules of who may call which gate.
 pub(super) struct Callers {
     /// Authorities that sign callers' certificates; without them nobody is asked for one.
     trust: Option<ArcSwap<Trust>>,
-    /// Gates that need no certificate.
-    anonymous: BTreeSet<Gate>,
-    listed: BTreeMap<Gate, BTreeSet<String>>,
+    rules: BTreeMap<Gate, config::Caller>,
 }
 
 impl Callers {
-    /// Without `trust` every gate is open: [`super::Settings::check`] saw to it that this is meant.
-    pub(super) fn new(trust: Option<Trust>, anonymous: BTreeSet<Gate>, allow: &[AllowClient]) -> Self {
-        let mut listed: BTreeMap<Gate, BTreeSet<String>> = BTreeMap::new();
-        for AllowClient { gate, name } in allow {
-            for gate in Gate::ALL
-                .into_iter()
-                .filter(|candidate| gate.is_none_or(|gate| gate == *candidate))
-            {
-                listed.entry(gate).or_default().insert(name.clone());
-            }
-        }
+    pub(super) fn new(trust: Option<Trust>, rules: BTreeMap<Gate, config::Caller>) -> Self {
         Self {
             trust: trust.map(ArcSwap::from_pointee),
-            anonymous,
-            listed,
+            rules,
         }
+    }
+
+    /// Whether anybody may call `gate`.
+    pub(super) fn serves(&self, gate: Gate) -> bool {
+        self.rules.contains_key(&gate)
     }
 
     /// Whether the client at the other end of `connection` may call `gate` now.
     pub(super) fn admit(&self, gate: Gate, connection: &Connection) -> bool {
-        let Some(trust) = &self.trust else { return true };
-        if self.anonymous.contains(&gate) {
-            return true;
-        }
-        let Some(listed) = self.listed.get(&gate) else {
-            return false;
+        let listed = match self.rules.get(&gate) {
+            None => return false,
+            Some(config::Caller::Anyone) => return true,
+            Some(config::Caller::Named(names)) => names,
         };
+        // A name means nothing without an authority that vouches for it.
+        let Some(trust) = &self.trust else { return false };
         let now = UnixTime::now();
         let trust = trust.load();
         let mut known = connection.caller.borrow_mut();

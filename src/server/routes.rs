@@ -3,7 +3,6 @@
 //! The order of the guards is a contract: path, method, media type, caller, size. A caller who is not let in has had
 //! no byte of a body read.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,7 +36,6 @@ pub const ROUTES: [(&str, Gate); 5] = [
 
 /// What answering needs.
 pub(super) struct Context {
-    pub(super) gates: BTreeSet<Gate>,
     pub(super) callers: Callers,
     pub(super) deadline: Duration,
     pub(super) limits: Limits,
@@ -63,7 +61,7 @@ pub(super) fn app(
     }));
     for (path, gate) in ROUTES
         .into_iter()
-        .filter(|(_, gate)| context.gates.contains(gate))
+        .filter(|(_, gate)| context.callers.serves(*gate))
     {
         let context = Arc::clone(&context);
         app = app.service(

@@ -1,33 +1,30 @@
-//! What the operator sets about serving, and which combinations are refused.
+//! What the operator sets about serving.
 //!
-//! The configuration hands plain values over; [`Settings::check`] is pure and decides who may call which gate before
-//! anything is bound or read. Every field is read by the server: the place where it is built takes the struct apart.
+//! The configuration hands plain values over and has refused what contradicts itself: a gate is served with a rule of
+//! who may call it, or not at all. Every field is read by the server: the place where it is built takes the struct apart.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::certs::Development;
+use crate::config::Caller;
 use crate::gate::Gate;
 
 /// All settings of the server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Where reviews are answered; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Where probes and metrics are answered, without TLS; port 0 takes a free one.
     pub probe_listen: SocketAddr,
-    /// The gates that are served; the others are 404.
-    pub gates: BTreeSet<Gate>,
+    /// The gates that are served, and who may call each; the others are 404.
+    pub gates: BTreeMap<Gate, Caller>,
     /// Certificate and key; without them the server makes its own for as long as it runs.
     pub certificate: Option<CertificateFiles>,
-    /// File of certificates (PEM) that sign callers' certificates.
+    /// File of certificates (PEM) that sign callers' certificates; without it no caller can prove a name.
     pub client_ca: Option<PathBuf>,
-    /// Callers that are let in, by a name in their certificate.
-    pub allow_clients: Vec<AllowClient>,
-    /// Gates that answer callers who show no certificate.
-    pub insecure_allow_anonymous: BTreeSet<Gate>,
     /// The longest time that a review may take.
     pub deadline: Duration,
     /// How long requests in flight may take after the server was told to stop.
@@ -54,15 +51,6 @@ impl From<&Development> for CertificateFiles {
             key: made.paths().key,
         }
     }
-}
-
-/// One name that is let in: at one gate, or at all.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AllowClient {
-    /// The gate; all gates if there is none.
-    pub gate: Option<Gate>,
-    /// Compared exactly with the subject's only CN and the DNS, URI and e-mail names of the certificate.
-    pub name: String,
 }
 
 /// Evaluation threads of each gate.
@@ -134,160 +122,5 @@ impl Limits {
             Gate::Mutate | Gate::Validate => self.admission_body,
             Gate::Authn | Gate::Authz | Gate::Image => self.review_body,
         }
-    }
-}
-
-/// A combination of settings that would let anybody in, or nobody, without having been asked for.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SettingsError {
-    /// The operator named no gate.
-    #[error("no gate to serve: name at least one with --gate")]
-    NoGate,
-    /// "Signed by this CA" alone would let every kubelet in.
-    #[error(
-        "--client-ca without --allow-client: name the callers to let in, since every node of a cluster may hold a certificate of its CA"
-    )]
-    ClientCaWithoutAllowClient,
-    /// Names that nothing would compare.
-    #[error("--allow-client without --client-ca: no caller could prove a name")]
-    AllowClientWithoutClientCa,
-    /// Anybody who reaches the port could ask these gates.
-    #[error(
-        "anybody could call {}: set --client-ca and --allow-client, or --insecure-allow-anonymous for each of them, \
-         or serve others only (--gate)", list(.0)
-    )]
-    Anonymous(Vec<Gate>),
-}
-
-fn list(gates: &[Gate]) -> String {
-    gates
-        .iter()
-        .map(|gate| gate.as_str())
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-impl Settings {
-    /// Whether the server runs for development: on this machine only, with a certificate of its own making.
-    pub fn development(&self) -> bool {
-        self.certificate.is_none() && self.listen.ip().is_loopback()
-    }
-
-    /// Refuses what must not be served.
-    pub fn check(&self) -> Result<(), SettingsError> {
-        if self.gates.is_empty() {
-            return Err(SettingsError::NoGate);
-        }
-        match (&self.client_ca, self.allow_clients.is_empty()) {
-            (Some(_), true) => return Err(SettingsError::ClientCaWithoutAllowClient),
-            (None, false) => return Err(SettingsError::AllowClientWithoutClientCa),
-            (Some(_), false) => return Ok(()),
-            (None, true) => {}
-        }
-        let open: Vec<Gate> = self
-            .gates
-            .difference(&self.insecure_allow_anonymous)
-            .copied()
-            .collect();
-        if open.is_empty() || self.development() {
-            Ok(())
-        } else {
-            Err(SettingsError::Anonymous(open))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn settings(listen: &str, certificate: bool) -> Settings {
-        Settings {
-            listen: listen.parse().unwrap(),
-            probe_listen: "127.0.0.1:0".parse().unwrap(),
-            gates: BTreeSet::from([Gate::Authn, Gate::Validate]),
-            certificate: certificate.then(|| CertificateFiles {
-                certificate: "tls.crt".into(),
-                key: "tls.key".into(),
-            }),
-            client_ca: None,
-            allow_clients: Vec::new(),
-            insecure_allow_anonymous: BTreeSet::new(),
-            deadline: Duration::from_secs(3),
-            shutdown_timeout: Duration::from_secs(15),
-            workers: Workers::default(),
-            limits: Limits::default(),
-        }
-    }
-
-    fn listed() -> Vec<AllowClient> {
-        vec![AllowClient {
-            gate: None,
-            name: "kube-apiserver".to_owned(),
-        }]
-    }
-
-    #[test]
-    fn anybody_may_call_in_development_only() {
-        assert_eq!(settings("127.0.0.1:0", false).check(), Ok(()));
-        assert_eq!(settings("[::1]:0", false).check(), Ok(()));
-        for (listen, certificate) in [
-            ("0.0.0.0:8443", false),
-            ("127.0.0.1:8443", true),
-            ("10.0.0.1:8443", true),
-        ] {
-            let error = settings(listen, certificate).check().unwrap_err();
-            assert_eq!(
-                error,
-                SettingsError::Anonymous(vec![Gate::Authn, Gate::Validate]),
-                "{listen}"
-            );
-            assert_eq!(
-                error.to_string(),
-                "anybody could call authn, validate: set --client-ca and --allow-client, or \
-                 --insecure-allow-anonymous for each of them, or serve others only (--gate)"
-            );
-        }
-    }
-
-    #[test]
-    fn anonymous_callers_are_allowed_gate_by_gate() {
-        let mut settings = settings("0.0.0.0:8443", true);
-        settings.insecure_allow_anonymous = BTreeSet::from([Gate::Validate]);
-        assert_eq!(settings.check(), Err(SettingsError::Anonymous(vec![Gate::Authn])));
-        settings.gates = BTreeSet::from([Gate::Validate]);
-        assert_eq!(settings.check(), Ok(()));
-    }
-
-    #[test]
-    fn a_client_ca_needs_names_and_names_need_a_client_ca() {
-        let mut settings = settings("127.0.0.1:0", false);
-        settings.client_ca = Some("ca.crt".into());
-        let error = settings.check().unwrap_err();
-        assert_eq!(error, SettingsError::ClientCaWithoutAllowClient);
-        assert!(
-            error
-                .to_string()
-                .starts_with("--client-ca without --allow-client: "),
-            "{error}"
-        );
-
-        settings.allow_clients = listed();
-        assert_eq!(settings.check(), Ok(()));
-
-        settings.client_ca = None;
-        let error = settings.check().unwrap_err();
-        assert_eq!(error, SettingsError::AllowClientWithoutClientCa);
-        assert_eq!(
-            error.to_string(),
-            "--allow-client without --client-ca: no caller could prove a name"
-        );
-    }
-
-    #[test]
-    fn a_server_without_a_gate_is_refused() {
-        let mut settings = settings("127.0.0.1:0", false);
-        settings.gates.clear();
-        assert_eq!(settings.check(), Err(SettingsError::NoGate));
     }
 }

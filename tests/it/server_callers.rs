@@ -8,9 +8,8 @@ use rcgen::{
 };
 use regate::certs::{Authority, Leaf, Validity};
 use regate::gate::Gate;
-use regate::server::AllowClient;
 
-use crate::serving::{Options, PATIENCE, Server, UNAUTHENTICATED};
+use crate::serving::{Options, PATIENCE, Server, UNAUTHENTICATED, named, open};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -20,12 +19,13 @@ fn server(ca: &str, clients: &[(Option<Gate>, &str)]) -> Server {
         let file = directory.join("clients.crt");
         std::fs::write(&file, ca).unwrap();
         settings.client_ca = Some(file);
-        let allow = |(gate, name): &(Option<Gate>, &str)| AllowClient {
-            gate: *gate,
-            name: (*name).to_owned(),
+        let names = |of: Gate| {
+            let here = clients
+                .iter()
+                .filter(|(gate, _)| gate.is_none_or(|gate| gate == of));
+            here.map(|(_, name)| *name).collect::<Vec<_>>()
         };
-        settings.allow_clients = clients.iter().map(allow).collect();
-        settings.insecure_allow_anonymous.clear();
+        settings.gates = Gate::ALL.map(|gate| (gate, named(&names(gate)))).into();
     })
 }
 
@@ -272,12 +272,19 @@ fn a_gate_may_be_open_while_others_are_not() {
         let file = directory.join("clients.crt");
         std::fs::write(&file, ca.pem()).unwrap();
         settings.client_ca = Some(file);
-        settings.allow_clients = vec![AllowClient {
-            gate: None,
-            name: "apiserver".to_owned(),
-        }];
-        settings.insecure_allow_anonymous = [Gate::Validate].into();
+        settings.gates = open(&[Gate::Validate]);
+        settings.gates.insert(Gate::Authn, named(&["apiserver"]));
     });
     assert_eq!(answer(&server, None, Gate::Validate).0, 200);
     assert_eq!(answer(&server, None, Gate::Authn).0, 401);
+}
+
+#[test]
+fn nobody_has_a_name_where_no_authority_is_trusted() {
+    let server = Server::start(|settings, _| {
+        settings.gates = [(Gate::Validate, named(&["apiserver"]))].into();
+    });
+    let caller = identity(&authority(), &leaf("apiserver"));
+    assert_eq!(answer(&server, caller, Gate::Validate).0, 401);
+    assert_eq!(answer(&server, None, Gate::Validate).0, 401);
 }

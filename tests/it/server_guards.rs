@@ -1,13 +1,11 @@
 //! What is refused before a review is looked at: in which order, with which bytes, and how the connection then ends.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use regate::gate::Gate;
-use regate::server::AllowClient;
 
-use crate::serving::{Client, Response, Server, UNAUTHENTICATED, head};
+use crate::serving::{Client, Response, Server, UNAUTHENTICATED, head, named, open};
 
 const JSON: &str = "content-type: application/json\r\n";
 const SHORT: Duration = Duration::from_millis(300);
@@ -29,11 +27,8 @@ const BROKEN: (u16, &str) = (400, "the request body is incomplete\n");
 fn guarded() -> Server {
     Server::start(|settings, directory| {
         settings.client_ca = Some(directory.join("ca.crt"));
-        settings.allow_clients = vec![AllowClient {
-            gate: None,
-            name: "somebody".to_owned(),
-        }];
-        settings.insecure_allow_anonymous = BTreeSet::from([Gate::Image]);
+        settings.gates = Gate::ALL.map(|gate| (gate, named(&["somebody"]))).into();
+        settings.gates.extend(open(&[Gate::Image]));
     })
 }
 
@@ -66,7 +61,7 @@ fn assert_refused(response: &Response, (status, text): (u16, &str), more: &[&str
 
 #[test]
 fn only_the_served_gates_are_found() {
-    let server = Server::start(|settings, _| settings.gates = BTreeSet::from([Gate::Validate]));
+    let server = Server::start(|settings, _| settings.gates = open(&[Gate::Validate]));
     assert_eq!(server.client().post("/v1/validate", "{}").status, 200);
     let long = format!("/v1/{}", "a".repeat(60_000));
     for path in [

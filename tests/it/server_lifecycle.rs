@@ -10,12 +10,12 @@ use regate::certs;
 use regate::metrics::Metrics;
 use regate::policy::Served;
 use regate::review;
-use regate::server::{self, CertificateFiles, Policies, SettingsError};
+use regate::server::{self, CertificateFiles, Policies};
 
-use crate::serving::{PATIENCE, Server, head};
+use crate::serving::{PATIENCE, Server, head, open};
 
 /// A plain GET: status, head and body.
-fn get(address: SocketAddr, target: &str) -> (u16, String, String) {
+pub(crate) fn get(address: SocketAddr, target: &str) -> (u16, String, String) {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket
@@ -83,11 +83,9 @@ fn without_policies_reviews_are_answered_and_not_ready() {
     let settings = server::Settings {
         listen: "127.0.0.1:0".parse().unwrap(),
         probe_listen: "127.0.0.1:0".parse().unwrap(),
-        gates: regate::gate::Gate::ALL.into(),
+        gates: open(&regate::gate::Gate::ALL),
         certificate: None,
         client_ca: None,
-        allow_clients: Vec::new(),
-        insecure_allow_anonymous: std::collections::BTreeSet::new(),
         deadline: PATIENCE,
         shutdown_timeout: Duration::from_secs(1),
         workers: server::Workers { threads: 1, queue: 1 },
@@ -112,25 +110,16 @@ fn without_policies_reviews_are_answered_and_not_ready() {
 }
 
 #[test]
-fn a_contradiction_in_the_settings_is_refused_before_anything_is_bound() {
+fn certificates_are_read_before_anything_is_bound() {
     let busy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut settings = None;
     drop(Server::start(|given, _| settings = Some(given.clone())));
     let mut settings = settings.unwrap();
     settings.listen = busy.local_addr().unwrap();
-    settings.insecure_allow_anonymous.clear();
     let start = |settings: &server::Settings| {
         let decide = Policies::new(Served::default(), review::Settings::default());
         server::start(settings.clone(), Arc::new(decide), Arc::new(Metrics::default())).unwrap_err()
     };
-    let error = start(&settings);
-    assert!(
-        matches!(error, server::Error::Settings(SettingsError::Anonymous(_))),
-        "{error}"
-    );
-
-    // The rest in the order in which it is looked at.
-    settings.insecure_allow_anonymous = regate::gate::Gate::ALL.into();
     let error = start(&settings).to_string();
     let file = settings.certificate.clone().unwrap().certificate;
     assert!(error.starts_with(&format!("{}: ", file.display())), "{error}");

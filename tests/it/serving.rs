@@ -3,7 +3,7 @@
 //! Used by the `server_*` tests. What the fake decides is said by the body: `panic`, `wait` (until [`Server::release`]
 //! is called), `deny`, `fault`, `large`, or anything else, which is allowed and told back.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender};
 use regate::certs::{self, Paths};
+use regate::config::Caller;
 use regate::gate::Gate;
 use regate::metrics::Metrics;
 use regate::review::{Answer, EnvelopeHint, Failure, FaultRecord, Record};
@@ -152,14 +153,12 @@ impl Server {
         let mut settings = Settings {
             listen: "127.0.0.1:0".parse().unwrap(),
             probe_listen: "127.0.0.1:0".parse().unwrap(),
-            gates: BTreeSet::from(Gate::ALL),
+            gates: open(&Gate::ALL),
             certificate: Some(CertificateFiles {
                 certificate: paths.certificate.clone(),
                 key: paths.key.clone(),
             }),
             client_ca: None,
-            allow_clients: Vec::new(),
-            insecure_allow_anonymous: BTreeSet::from(Gate::ALL),
             deadline: PATIENCE,
             shutdown_timeout: Duration::from_secs(10),
             workers: Workers { threads: 1, queue: 8 },
@@ -223,6 +222,16 @@ impl Server {
             .find(|line| line.starts_with(start))
             .map(str::to_owned)
     }
+}
+
+/// Gates that anybody may call.
+pub(crate) fn open(gates: &[Gate]) -> BTreeMap<Gate, Caller> {
+    gates.iter().map(|gate| (*gate, Caller::Anyone)).collect()
+}
+
+/// The rule for clients with one of these names.
+pub(crate) fn named(names: &[&str]) -> Caller {
+    Caller::Named(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
 /// How a client connects.

@@ -1,0 +1,183 @@
+//! A running `regate serve`: started on free ports with its own directory, asked over TLS, ended with the test.
+//!
+//! Used by the tests that need the real binary to serve. Paths in arguments are below the directory.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::server_lifecycle::get;
+use crate::serving::{Client, Options, PATIENCE};
+
+pub(crate) struct Process {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    address: SocketAddr,
+    probe_address: SocketAddr,
+    /// The authority of the certificate that the server made.
+    pub(crate) ca: PathBuf,
+    log: PathBuf,
+    directory: tempfile::TempDir,
+}
+
+impl Process {
+    /// Starts it in a directory with these files, with these arguments.
+    pub(crate) fn start(files: &[(&str, &str)], arguments: &[&str]) -> Self {
+        Self::start_logging("info", files, arguments)
+    }
+
+    /// Starts it with a log of `level`, which is JSON.
+    pub(crate) fn start_logging(level: &str, files: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let directory = directory(files);
+        let log = directory.path().join("log");
+        let mut child = command(directory.path(), arguments)
+            .env("RUST_LOG", level)
+            .stderr(std::fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut first = String::new();
+        out.read_line(&mut first).unwrap();
+        let address = |scheme: &str| {
+            let rest = first.split(scheme).nth(1)?;
+            rest.split([',', ' ', '\n']).next()?.parse().ok()
+        };
+        let (Some(address), Some(probe_address)) = (address("https://"), address("http://")) else {
+            panic!("{first:?}: {}", read(&log))
+        };
+        let made = std::fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        let ca = made
+            .map(|path| path.join("ca.crt"))
+            .find(|path| path.exists())
+            .unwrap();
+        Self {
+            child,
+            out,
+            address,
+            probe_address,
+            ca,
+            log,
+            directory,
+        }
+    }
+
+    /// A path below its directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        self.connect(&Options::default())
+    }
+
+    pub(crate) fn connect(&self, options: &Options) -> Client {
+        Client::connect(self.address, options.config(&self.ca), None).unwrap()
+    }
+
+    /// What a probe is answered: status and body.
+    pub(crate) fn probe(&self, target: &str) -> (u16, String) {
+        let (status, _, body) = get(self.probe_address, target);
+        (status, body)
+    }
+
+    /// The lines of the metrics that begin so.
+    pub(crate) fn metrics(&self, start: &str) -> Vec<String> {
+        let lines = self.probe("/metrics").1;
+        lines
+            .lines()
+            .filter(|line| line.starts_with(start))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
+    /// How it ended, and what it printed after its first line.
+    pub(crate) fn ended(&mut self) -> (ExitStatus, String) {
+        let status = soon("it ends", || self.child.try_wait().unwrap());
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).unwrap();
+        (status, rest)
+    }
+
+    pub(crate) fn log(&self) -> String {
+        read(&self.log)
+    }
+
+    /// The log lines of an event.
+    pub(crate) fn events(&self, event: &str) -> Vec<Value> {
+        self.log()
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|line| line["event"] == event)
+            .collect()
+    }
+
+    /// The log lines of decisions, once there are so many.
+    pub(crate) fn decisions(&self, count: usize) -> Vec<Value> {
+        soon("the decisions are logged", || {
+            Some(self.events("review")).filter(|lines| lines.len() >= count)
+        })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended, or it is killed: both are fine for a test that is over.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A directory with files.
+pub(crate) fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = directory.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    directory
+}
+
+/// `regate serve` on free ports, not started yet.
+pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_regate"));
+    command
+        .args(["serve", "--log-format", "json"])
+        .args(["--listen", "127.0.0.1:0", "--probe-listen", "127.0.0.1:0"])
+        .args(arguments)
+        .current_dir(directory)
+        .env("TMPDIR", directory)
+        .stdout(Stdio::piped());
+    command
+}
+
+/// Waits until there is a value.
+pub(crate) fn soon<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begin.elapsed() < PATIENCE, "not in time: {what}");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+fn read(file: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(file).unwrap()).into_owned()
+}
