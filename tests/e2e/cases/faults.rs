@@ -159,6 +159,7 @@ fn a_deferred_fault_is_an_error_or_is_let_through_as_the_webhook_says(stage: &St
         assert_eq!(gates.create(object)?.stdout, "pod/p created");
         assert_eq!(gates.regate().answers(gate, 503)? - before, 1);
         assert!(gates.is_stored(&format!("pod p -n {namespace}"))?);
+        assert_audited(&gates, namespace, &format!("{gate}.regate.dev"))?;
     }
     // What another policy refuses is refused for all that.
     let refused = gates.create(&with(
@@ -296,6 +297,21 @@ fn assert_unavailable(printed: &Printed, path: &str) {
         )
     );
     assert_eq!((printed.code, printed.stdout.as_str()), (1, ""));
+}
+
+/// The operator finds which webhook had no say about what was created in the namespace.
+fn assert_audited(gates: &Gates, namespace: &str, webhook: &str) -> Result<()> {
+    super::soon("the audit log says who had no say", || {
+        Ok(gates.plane().audit_events()?.iter().any(|event| {
+            let named = |(key, value): (&String, &Value)| key.starts_with("failed-open.") && value == webhook;
+            event["objectRef"]["namespace"] == namespace
+                && event["objectRef"]["resource"] == "pods"
+                && event["responseStatus"]["code"] == 201
+                && event["annotations"]
+                    .as_object()
+                    .is_some_and(|annotations| annotations.iter().any(named))
+        }))
+    })
 }
 
 /// Regate itself refused, without a policy's word.
