@@ -35,6 +35,7 @@ fn admission(operation: &str, old: Option<&Value>, object: &Value) -> Value {
         "request": {
             "uid": "u", "operation": operation, "userInfo": {"username": "jane"}, "namespace": "shop", "name": "web",
             "kind": {"group": group, "version": version, "kind": object["kind"]},
+            "resource": {"group": group, "version": version, "resource": format!("{}s", object["kind"].as_str().unwrap().to_lowercase())},
             "object": object, "oldObject": old
         }
     })
