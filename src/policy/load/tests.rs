@@ -328,7 +328,7 @@ fn whatever_depends_on_itself_is_refused() {
     let calls = |name: &str| format!("`{name}` calls itself: Rego has no recursion");
     let told = |module: &str| {
         let all = findings(&[&format!("package kubernetes.admission.x\n{module}\n")]);
-        all[0].splitn(2, ": ").nth(1).unwrap().to_owned()
+        all[0].split_once(": ").unwrap().1.to_owned()
     };
     let own = "data.kubernetes.admission.x";
     assert_eq!(
