@@ -26,10 +26,11 @@ fn ask(gate: Gate, review: &Value) -> Value {
 }
 
 fn admission(operation: &str, old: Option<&Value>, object: &Value) -> Value {
-    let (group, version) = match object["apiVersion"].as_str().unwrap().split_once('/') {
-        Some(both) => both,
-        None => ("", "v1"),
-    };
+    let (group, version) = object["apiVersion"]
+        .as_str()
+        .unwrap()
+        .split_once('/')
+        .unwrap_or(("", "v1"));
     json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {
@@ -73,18 +74,23 @@ fn deployment(spec: &Value) -> Value {
 }
 
 /// What puts a Pod spec into an object, and where it then is.
-const OWNERS: [(fn(&Value) -> Value, &str); 2] = [(pod, "spec."), (deployment, "spec.template.spec.")];
+type Owner = (fn(&Value) -> Value, &'static str);
+
+const OWNERS: [Owner; 2] = [(pod, "spec."), (deployment, "spec.template.spec.")];
 
 /// One refusal: its text, and the field it names in the Pod spec.
 type Refusal = (&'static str, &'static str);
 
+/// A member of a Pod spec and what makes its value.
+type Member = (&'static str, fn() -> Value);
+
 /// What a policy refuses about a Pod spec.
 struct Case {
     policy: &'static str,
-    bad: &'static [(&'static str, fn() -> Value)],
+    bad: &'static [Member],
     refusal: Refusal,
     /// What makes the bad one worse, and what is said of that alone.
-    worse: &'static [(&'static str, fn() -> Value)],
+    worse: &'static [Member],
     more: Refusal,
 }
 
