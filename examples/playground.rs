@@ -37,6 +37,7 @@ use tempfile::TempDir;
 
 use crate::control_plane::Etcd;
 use crate::gates::{Gates, pod, with};
+use crate::regate::Regate;
 use crate::starters::{JANE, RAY, REVOKED};
 
 fn main() -> ExitCode {
@@ -59,9 +60,8 @@ fn play() -> Result<()> {
     say("starting etcd, kube-apiserver and Regate")?;
     let directory = TempDir::with_prefix("regate-playground-")?;
     let program = env::current_exe().context("cannot find this program")?;
-    let gates = Gates::start(Arc::new(Etcd::start()?), &program, starters::write, &[], |_| {
-        Ok(())
-    })?;
+    let regate = Regate::start(&program, &[], starters::write)?;
+    let gates = Gates::start(Arc::new(Etcd::start()?), regate, &[], |_| Ok(()))?;
     furnish(&gates, directory.path())?;
     say(&greeting(&gates, directory.path()))?;
     ended.recv().context("nobody listens to signals")??;
@@ -111,7 +111,7 @@ Try                                                              and see
                                                                # mutate: labels and a security context were added
   kubectl --context jane create deployment web --image=nginx   # validate: the limits are missing
 
-Then edit a policy and try again; a change counts as soon as it is saved:
+Then edit a policy and try again; a change counts a moment after it is saved:
   {policies}
 
 Regate's log, a line for each decision: {log}

@@ -3,6 +3,8 @@
 //! Labels are closed sets: gates, decisions, status codes, reasons. Namespaces, names, users, uids and messages are
 //! never labels, so what is scraped stays small whatever callers send.
 
+mod process;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -19,6 +21,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use self::process::Process;
 use crate::gate::Gate;
 
 /// From the cheapest review to the longest deadline in use, in seconds.
@@ -30,6 +33,8 @@ const BUCKETS: [f64; 12] = [
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// Apart, since its names have no prefix.
+    process: Registry,
     requests: Family<RequestLabels, Counter>,
     request_duration: Family<GateLabel, Histogram>,
     evaluation_duration: Family<GateLabel, Histogram>,
@@ -94,6 +99,7 @@ impl Default for Metrics {
         let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
         let mut metrics = Self {
             registry: Registry::with_prefix("regate"),
+            process: Registry::default(),
             requests: Family::default(),
             request_duration: Family::new_with_constructor(histogram),
             evaluation_duration: Family::new_with_constructor(histogram),
@@ -108,6 +114,7 @@ impl Default for Metrics {
             certificate_expiry: Family::default(),
         };
         metrics.register();
+        metrics.process.register_collector(Box::new(Process));
         metrics
     }
 }
@@ -169,7 +176,9 @@ impl Metrics {
     /// All metrics in the OpenMetrics text format.
     pub fn encode(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
-        text::encode(&mut text, &self.registry)?;
+        text::encode_registry(&mut text, &self.registry)?;
+        text::encode_registry(&mut text, &self.process)?;
+        text::encode_eof(&mut text)?;
         Ok(text)
     }
 
@@ -368,5 +377,43 @@ mod tests {
         );
         assert!(text.contains(&build), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+
+    #[test]
+    fn the_process_is_measured_and_the_text_ends_once() {
+        let text = Metrics::default().encode().unwrap();
+        for name in [
+            "process_cpu_seconds_total ",
+            "process_resident_memory_bytes ",
+            "process_open_fds ",
+        ] {
+            assert_eq!(line(&text, name).len(), 1, "{name}: {text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+        assert_eq!(text.matches("# EOF").count(), 1);
+    }
+
+    #[test]
+    fn what_is_scraped_stays_small_whatever_is_decided() {
+        let metrics = Metrics::default();
+        for gate in Gate::ALL {
+            for decision in ["allow", "deny", "no_opinion", "error"] {
+                for code in [200, 400, 403, 422, 500, 503] {
+                    metrics.answered(gate, decision, code, Duration::from_micros(70));
+                    metrics.evaluated(gate, Duration::from_micros(30));
+                }
+            }
+        }
+        for reason in ["builtin", "conflict", "panic", "patch", "timeout", "type"] {
+            metrics.fault(reason);
+        }
+        metrics.policies_accepted("aaaa", 3);
+        let series = metrics
+            .encode()
+            .unwrap()
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .count();
+        assert!(series < 400, "{series}");
     }
 }

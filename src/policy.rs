@@ -90,12 +90,12 @@ impl Fault {
         }
     }
 
-    /// The fault for the log of a gate. What a builtin says may quote its operands, and at authn those are tokens:
-    /// there only the place is told.
-    pub fn detail(&self, gate: Gate) -> String {
-        match (self, gate) {
-            (Fault::Builtin { at, .. }, Gate::Authn) => format!("{at}: a builtin failed"),
-            _ => self.to_string(),
+    /// The fault for a log. What the engine says of a builtin may quote its operands, and they may be a token, a Secret
+    /// or a whole object: there only the place is told. `regate review` shows whoever runs it the whole text.
+    pub fn place(&self) -> String {
+        match self {
+            Fault::Builtin { at, .. } => format!("{at}: a builtin failed"),
+            fault => fault.to_string(),
         }
     }
 }

@@ -58,12 +58,27 @@ pub struct Record {
     pub revision: String,
     /// Time spent in Rego.
     pub evaluation: Duration,
-    /// Faults of policies: (policy, metric reason, detail for the log only).
-    pub faults: Vec<(String, &'static str, String)>,
+    /// Faults of policies.
+    pub faults: Vec<FaultRecord>,
+    /// The `details` of the messages that denied or warned, as JSON.
+    pub details: Vec<String>,
     /// The failure, where the policies did not decide.
     pub failure: Option<&'static str>,
     /// What the failure's answer says, for the log; of an envelope or content, what is wrong with it.
     pub problem: Option<String>,
+}
+
+/// A fault of a policy, for the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultRecord {
+    /// The policy.
+    pub policy: String,
+    /// The `reason` label of the metric.
+    pub reason: &'static str,
+    /// For the log: where, and what kind of fault; never a value that the policy met.
+    pub place: String,
+    /// The engine's words, for whoever runs a command; they may quote values and belong in no log.
+    pub text: String,
 }
 
 /// What the operator set that decisions depend on.
@@ -129,6 +144,8 @@ pub(crate) struct Envelope {
     pub(crate) api_version: String,
     /// Empty where the kind has none.
     pub(crate) uid: String,
+    /// `spec.audiences` of a TokenReview whose content could be read that far.
+    pub(crate) audiences: Vec<String>,
 }
 
 /// A review whose envelope and grammar were found right.
@@ -207,14 +224,14 @@ fn run<R: Review>(body: &[u8], set: &PolicySet, settings: &Settings, deadline: I
     evaluate(&mut review, set, deadline);
     record.evaluation = started.elapsed();
     let decided = review.decide(settings);
-    let fault = |fault: &tally::PolicyFault| {
-        (
-            fault.policy.clone(),
-            fault.fault.reason(),
-            fault.fault.detail(R::GATE),
-        )
+    let fault = |fault: &tally::PolicyFault| FaultRecord {
+        policy: fault.policy.clone(),
+        reason: fault.fault.reason(),
+        place: fault.fault.place(),
+        text: fault.fault.to_string(),
     };
     record.faults = review.tally().faults.iter().map(fault).collect();
+    record.details = review.tally().details();
     match decided {
         Ok(decision) => encode::<R>(&envelope, decision, record),
         Err(failure) => fail::<R>(&envelope, &failure, settings, record),
@@ -233,7 +250,10 @@ fn decode<R: Review>(body: &[u8]) -> Result<(Envelope, Document), (Envelope, Fai
                 api_version: text(&document, "apiVersion"),
                 uid,
             };
-            let envelope = check::<R>(&hint).map_err(|failure| (Envelope::default(), failure))?;
+            let mut envelope = check::<R>(&hint).map_err(|failure| (Envelope::default(), failure))?;
+            if R::GATE == Gate::Authn {
+                envelope.audiences = token::asked_audiences(&document);
+            }
             Ok((envelope, document))
         }
         Err(content) => {
@@ -271,6 +291,7 @@ fn check<R: Review>(hint: &EnvelopeHint) -> Result<Envelope, Failure> {
     Ok(Envelope {
         api_version: api_version.to_owned(),
         uid: uid.unwrap_or_default(),
+        audiences: Vec::new(),
     })
 }
 
@@ -394,6 +415,7 @@ impl Record {
             revision: revision.to_owned(),
             evaluation: Duration::ZERO,
             faults: Vec::new(),
+            details: Vec::new(),
             failure: None,
             problem: None,
         }

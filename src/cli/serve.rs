@@ -117,7 +117,8 @@ fn follow(
 
 fn wait(running: Running, watcher: Option<Watcher>) -> anyhow::Result<ExitCode> {
     let ended = running.wait();
-    drop(watcher);
+    // The process ends here: a load that is under way must not hold it up.
+    std::mem::forget(watcher);
     ended?;
     Ok(ExitCode::SUCCESS)
 }

@@ -13,6 +13,7 @@ use super::files::{DataFile, Files, Format};
 use super::finding::Finding;
 use super::{Policy, PolicySet, roots};
 use crate::gate::Gate;
+use crate::json::Problem;
 
 mod calls;
 
@@ -62,6 +63,7 @@ fn load_here(files: &Files) -> Result<PolicySet, Vec<Finding>> {
     }
     let data = data(&files.data, &sources, &mut findings);
     let policies = packages(&sources, &mut findings);
+    overlaps(&sources, &mut findings);
     calls::check(&sources, &mut findings);
     if !findings.is_empty() {
         return Err(findings);
@@ -78,12 +80,40 @@ struct Package<'a> {
 }
 
 impl Source {
-    fn finding(&self, at: Position, message: String) -> Finding {
+    pub(super) fn finding(&self, at: Position, message: String) -> Finding {
         Finding {
             file: Some(self.path.clone()),
             line: Some(at.line),
             column: Some(at.column),
             message,
+        }
+    }
+}
+
+/// Findings for rules whose path is at, under or above another package: either would read the other's values.
+fn overlaps(sources: &[Source], findings: &mut Vec<Finding>) {
+    let packages: BTreeSet<&[String]> = sources.iter().map(|source| source.package.as_slice()).collect();
+    for source in sources {
+        for rule in &source.rules {
+            let path: Vec<_> = source
+                .package
+                .iter()
+                .chain([&rule.name])
+                .chain(&rule.below)
+                .cloned()
+                .collect();
+            let reached = packages.iter().find(|package| {
+                package.len() > source.package.len()
+                    && (package.starts_with(&path) || path.starts_with(package))
+            });
+            if let Some(package) = reached {
+                let message = format!(
+                    "the rule `{}` reaches into the package `{}`",
+                    rule.name,
+                    package.join(".")
+                );
+                findings.push(source.finding(rule.at, message));
+            }
         }
     }
 }
@@ -271,15 +301,38 @@ fn data(files: &[DataFile], sources: &[Source], findings: &mut Vec<Finding>) -> 
 fn yaml(bytes: &[u8]) -> Result<Document, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())?;
     let json: serde_json::Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    if beyond_64_bits(&json) {
+        return Err(Problem::NumberRange.to_string());
+    }
     Ok(Document::from_json(&json))
 }
 
-/// Paths of rules below `data`, one per package and rule name.
+/// Whether a number has become a float that could not say its integer: 2^63 is the first that no signed integer is.
+fn beyond_64_bits(json: &serde_json::Value) -> bool {
+    match json {
+        serde_json::Value::Number(number) => {
+            number.is_f64()
+                && number
+                    .as_f64()
+                    .is_none_or(|float| float.fract() == 0.0 && float.abs() >= 2f64.powi(63))
+        }
+        serde_json::Value::Array(items) => items.iter().any(beyond_64_bits),
+        serde_json::Value::Object(members) => members.values().any(beyond_64_bits),
+        _ => false,
+    }
+}
+
+/// Paths of rules below `data`, one per package and rule name, the generated ones among them.
 fn rule_paths(sources: &[Source]) -> BTreeSet<Vec<String>> {
-    let path = |source: &Source, name: &String| source.package.iter().chain([name]).cloned().collect();
-    sources
+    let path =
+        |source: &Source, name: &str| source.package.iter().cloned().chain([name.to_owned()]).collect();
+    let written = sources
         .iter()
-        .flat_map(|source| source.rules.iter().map(move |rule| path(source, &rule.name)))
+        .flat_map(|source| source.rules.iter().map(move |rule| path(source, &rule.name)));
+    let generated = sources.iter().map(|source| path(source, RESERVED));
+    written
+        .chain(generated)
+        .chain([vec![RESERVED.to_owned()]])
         .collect()
 }
 
@@ -322,11 +375,19 @@ fn merge(tree: &Document, more: &Document, path: &mut Vec<String>) -> Result<Doc
 /// Sources that a package reads, directly or through others, in the order of the files.
 fn closure<'a>(package: &[String], sources: &'a [Source]) -> Vec<&'a Source> {
     let mut inside = vec![false; sources.len()];
-    let mut wanted: Vec<&[String]> = vec![package];
+    let mut wanted: Vec<&[String]> = Vec::new();
+    for (source, inside) in sources
+        .iter()
+        .zip(&mut inside)
+        .filter(|(source, _)| source.package == package)
+    {
+        *inside = true;
+        wanted.extend(source.reads.iter().map(Vec::as_slice));
+    }
     while let Some(path) = wanted.pop() {
         for (source, inside) in sources.iter().zip(&mut inside) {
             let related = source.package.starts_with(path) || path.starts_with(&source.package);
-            if related && !*inside && (path != package || source.package == package) {
+            if related && !*inside {
                 *inside = true;
                 wanted.extend(source.reads.iter().map(Vec::as_slice));
             }

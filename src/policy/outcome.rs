@@ -20,6 +20,8 @@ pub struct Message {
     pub code: Option<u16>,
     /// JSON Pointer to what is wrong.
     pub field: Option<String>,
+    /// Whatever the author wants in the log beside the text.
+    pub details: Option<serde_json::Value>,
 }
 
 /// Who a token belongs to.
@@ -74,9 +76,14 @@ impl Outcome {
     /// Reads the `[rule, value]` pairs of an entry rule.
     pub(crate) fn read(values: &Document) -> Result<Self, Fault> {
         let mut outcome = Outcome::default();
-        for pair in values.items().unwrap_or_default() {
-            if let Some([rule, value]) = pair.items().as_deref() {
-                outcome.take(rule.as_str().unwrap_or_default(), value)?;
+        let broken = || Fault::Type {
+            rule: "(generated)",
+            problem: "no pairs of rule and value".to_owned(),
+        };
+        for pair in values.items().ok_or_else(broken)? {
+            match pair.items().as_deref() {
+                Some([rule, value]) => outcome.take(rule.as_str().unwrap_or_default(), value)?,
+                _ => return Err(broken()),
             }
         }
         Ok(outcome)
@@ -113,7 +120,12 @@ impl Outcome {
                 self.mutate(Mutation::Mutated(json("mutated", value)?))?;
             }
             "audit_annotations" => self.audit_annotations = annotations(value)?,
-            _ => {}
+            _ => {
+                return Err(Fault::Type {
+                    rule: "(generated)",
+                    problem: "a rule of no gate".to_owned(),
+                });
+            }
         }
         Ok(())
     }
@@ -189,10 +201,11 @@ fn message(rule: &'static str, value: &Document) -> Result<Message, Fault> {
             }
             "code" => message.code = Some(code(rule, &member)?),
             "field" => message.field = Some(text(rule, &member)?),
-            // For log and record only: on the wire a wrong type there fails open.
-            "details" => {}
-            other => {
-                let problem = format!("a message has no member `{other}`: msg, code, field, details");
+            // For the log only: on the wire a wrong type there fails open.
+            "details" => message.details = Some(json(rule, &member)?),
+            // Not quoted, here and below: the policy may have taken the key from what it was asked about.
+            _ => {
+                let problem = "a message has other members than msg, code, field, details".to_owned();
                 return Err(Fault::Type { rule, problem });
             }
         }
@@ -234,8 +247,8 @@ fn user(value: &Document) -> Result<User, Fault> {
                     user.extra.insert(key.to_string(), texts("user", &values)?);
                 }
             }
-            other => {
-                let problem = format!("a user has no member `{other}`: username, uid, groups, extra");
+            _ => {
+                let problem = "a user has other members than username, uid, groups, extra".to_owned();
                 return Err(Fault::Type {
                     rule: "user",
                     problem,

@@ -5,9 +5,9 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use kube::core::response::{Status, StatusCause, StatusDetails, StatusSummary};
 use serde_json::{Value, json};
 
-use super::content::{check_extra, member, object, string, strings, wrong};
+use super::content::{check_extra, check_text, member, object, present, string, strings, wrong};
 use super::tally::Tally;
-use super::text::{DENIAL, Said, field_path, joined, warnings};
+use super::text::{DENIAL, REASON, Said, cut, field_path, joined, warnings};
 use super::{Decision, Envelope, Refusal, put};
 use crate::policy::Document;
 
@@ -35,46 +35,29 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn read(review: Document) -> Result<Self, String> {
-        let request = object(&review, "request")?;
-        let operation = string(&request, "operation")?;
-        if !["CREATE", "UPDATE", "DELETE", "CONNECT"].contains(&operation.as_str()) {
-            return Err("`operation` must be CREATE, UPDATE, DELETE or CONNECT".to_owned());
+        let request = present(&review, "request")?;
+        let kind = present(&request, "kind")?;
+        check_typed(&kind, "kind")?;
+        check_typed(&present(&request, "resource")?, "resource")?;
+        check_typed(&object(&request, "requestKind")?, "")?;
+        check_typed(&object(&request, "requestResource")?, "")?;
+        for key in ["namespace", "requestSubResource"] {
+            string(&request, key)?;
         }
-        for (key, members) in [
-            ("kind", ["group", "version", "kind"]),
-            ("resource", ["group", "version", "resource"]),
-        ] {
-            let typed = object(&request, key)?;
-            for name in members {
-                string(&typed, name)?;
-            }
-        }
-        let user = object(&request, "userInfo")?;
-        string(&user, "username")?;
-        strings(&user, "groups")?;
-        check_extra(&user, "extra")?;
-        for key in ["oldObject", "options"] {
-            object(&request, key)?;
-        }
-        let kind = object(&request, "kind")?;
-        let about = details(
-            string(&request, "name")?,
-            string(&kind, "group")?,
-            string(&kind, "kind")?,
-        );
-        string(&request, "namespace")?;
+        check_user(&present(&request, "userInfo")?)?;
+        check_objects(&request)?;
         if let Some(other) = member(&request, "dryRun").filter(|value| value.as_bool().is_none()) {
             return Err(wrong("dryRun", "a boolean", &other));
-        }
-        let written = member(&request, "object");
-        if let Some(other) = written.as_ref().filter(|written| written.kind() != "object") {
-            return Err(wrong("object", "an object", other));
         }
         Ok(Request {
             uid: string(&request, "uid")?,
             subresource: string(&request, "subResource")?,
-            object: written,
-            about,
+            object: member(&request, "object"),
+            about: details(
+                string(&request, "name")?,
+                string(&kind, "group")?,
+                string(&kind, "kind")?,
+            ),
             request,
             input: review,
         })
@@ -91,12 +74,7 @@ impl Request {
         let reason = reason(code);
         // kubectl prints nothing but the causes where the reason is Invalid, so all messages become causes there.
         let is_cause = |said: &&Said| reason == "Invalid" || said.message.field.is_some();
-        let causes: Vec<_> = tally
-            .denials
-            .iter()
-            .filter(is_cause)
-            .map(|said| cause(said, reason))
-            .collect();
+        let causes = causes(tally.denials.iter().filter(is_cause), reason);
         let details = (!causes.is_empty()).then(|| StatusDetails {
             causes,
             ..self.about.clone()
@@ -146,6 +124,40 @@ impl Request {
             );
         }
     }
+}
+
+/// Group, version and the last member of a typed name; the version and the member named are there.
+fn check_typed(typed: &Document, wanted: &str) -> Result<(), String> {
+    for key in ["group", "version", "kind", "resource"] {
+        string(typed, key)?;
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    check_text(typed, "version")?;
+    check_text(typed, wanted)
+}
+
+fn check_user(user: &Document) -> Result<(), String> {
+    for key in ["username", "uid"] {
+        string(user, key)?;
+    }
+    strings(user, "groups")?;
+    check_extra(user, "extra")
+}
+
+/// The objects that the operation comes with are there, and objects.
+fn check_objects(request: &Document) -> Result<(), String> {
+    let wanted: &[&str] = match string(request, "operation")?.as_str() {
+        "CREATE" | "CONNECT" => &["object"],
+        "UPDATE" => &["object", "oldObject"],
+        "DELETE" => &["oldObject"],
+        _ => return Err("`operation` must be CREATE, UPDATE, DELETE or CONNECT".to_owned()),
+    };
+    for key in ["object", "oldObject", "options"] {
+        object(request, key)?;
+    }
+    wanted.iter().try_for_each(|key| present(request, key).map(drop))
 }
 
 /// A refusal of the envelope alone.
@@ -209,15 +221,36 @@ fn reason(code: u16) -> &'static str {
     }
 }
 
-fn cause(said: &Said, reason: &str) -> StatusCause {
+/// The causes, as many as fit into a denial, and one that counts the rest: kubectl prints nothing else where the reason is
+/// Invalid.
+fn causes<'a>(said: impl Iterator<Item = &'a Said>, reason: &str) -> Vec<StatusCause> {
     let kind = if reason == "Invalid" {
         "FieldValueInvalid"
     } else {
         "FieldValueForbidden"
     };
-    StatusCause {
+    let cause = |message: String, field: String| StatusCause {
         reason: kind.to_owned(),
-        message: said.text(),
-        field: said.message.field.as_deref().map(field_path).unwrap_or_default(),
+        message,
+        field,
+    };
+    let (mut causes, mut room, mut more) = (Vec::new(), DENIAL, 0_usize);
+    for said in said {
+        let (message, field) = (
+            said.text(),
+            said.message.field.as_deref().map(field_path).unwrap_or_default(),
+        );
+        let (message, field) = (cut(&message, REASON), cut(&field, REASON));
+        match room.checked_sub(message.len() + field.len()) {
+            Some(left) if more == 0 => {
+                room = left;
+                causes.push(cause(message, field));
+            }
+            _ => more += 1,
+        }
     }
+    if more > 0 {
+        causes.push(cause(format!("… {more} more"), String::new()));
+    }
+    causes
 }

@@ -17,6 +17,22 @@ pub(crate) fn object(parent: &Document, key: &str) -> Result<Document, String> {
     }
 }
 
+/// A member that is an object, and is there.
+pub(crate) fn present(parent: &Document, key: &str) -> Result<Document, String> {
+    match member(parent, key) {
+        Some(_) => object(parent, key),
+        None => Err(format!("`{key}` is missing")),
+    }
+}
+
+/// Refuses a member that is no string, or an empty one.
+pub(crate) fn check_text(parent: &Document, key: &str) -> Result<(), String> {
+    match string(parent, key)?.is_empty() {
+        true => Err(format!("`{key}` is missing")),
+        false => Ok(()),
+    }
+}
+
 /// A member that is a string; an empty one where it is absent.
 pub(crate) fn string(parent: &Document, key: &str) -> Result<String, String> {
     match member(parent, key) {
@@ -50,7 +66,8 @@ pub(crate) fn strings(parent: &Document, key: &str) -> Result<Vec<String>, Strin
 pub(crate) fn check_extra(parent: &Document, key: &str) -> Result<(), String> {
     let extra = object(parent, key)?;
     for (name, _) in extra.members().unwrap_or_default() {
-        strings(&extra, &name)?;
+        // The name is the requester's: it is not quoted.
+        strings(&extra, &name).map_err(|_| format!("`{key}` must be an object of lists of strings"))?;
     }
     Ok(())
 }

@@ -17,12 +17,21 @@ pub struct EnvelopeHint {
     pub uid: Option<String>,
 }
 
+/// How far a text is walked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// Until everything was found: on every request, so it must not read objects for nothing.
+    Needed,
+    /// To its end: what comes later could contradict.
+    Whole,
+}
+
 impl EnvelopeHint {
     /// Scans the first bytes of a body and keeps what was found before the first problem, be it the prefix's end.
     pub fn scan(prefix: &[u8]) -> Self {
         let mut hint = Self::default();
         // What was found until then is the answer; the whole body is judged by `read`.
-        match hint.walk(prefix) {
+        match hint.walk(prefix, Extent::Needed) {
             Ok(()) | Err(_) => hint,
         }
     }
@@ -34,10 +43,10 @@ impl EnvelopeHint {
     /// the grammar anywhere.
     pub(crate) fn read(body: &[u8]) -> Result<Self, Error> {
         let mut envelope = Self::default();
-        envelope.walk(body).map(|()| envelope)
+        envelope.walk(body, Extent::Whole).map(|()| envelope)
     }
 
-    fn walk(&mut self, text: &[u8]) -> Result<(), Error> {
+    fn walk(&mut self, text: &[u8], extent: Extent) -> Result<(), Error> {
         let mut tokens = Tokens::new(text);
         if tokens.next()? != Some(Token::ObjectStart) {
             return Err(Error {
@@ -56,8 +65,11 @@ impl EnvelopeHint {
             match &*key {
                 "kind" => self.kind = string(&mut tokens)?,
                 "apiVersion" => self.api_version = string(&mut tokens)?,
-                "request" => self.request(&mut tokens)?,
+                "request" => self.request(&mut tokens, extent)?,
                 _ => tokens.skip_value()?,
+            }
+            if self.is_enough(extent) {
+                return Ok(());
             }
         }
         match tokens.next()? {
@@ -69,21 +81,33 @@ impl EnvelopeHint {
         }
     }
 
-    fn request(&mut self, tokens: &mut Tokens<'_>) -> Result<(), Error> {
+    /// Whether nothing that is wanted can still come.
+    fn is_enough(&self, extent: Extent) -> bool {
+        extent == Extent::Needed && self.kind.is_some() && self.api_version.is_some() && self.uid.is_some()
+    }
+
+    fn request(&mut self, tokens: &mut Tokens<'_>, extent: Extent) -> Result<(), Error> {
         if !tokens.next_is(b'{') {
             return tokens.skip_value();
         }
         tokens.next()?;
+        let mut seen = false;
         while let Some(Token::Key(key)) = tokens.next()? {
             match &*key {
-                "uid" if self.uid.is_some() => {
+                "uid" if seen => {
                     return Err(Error {
                         problem: Problem::DuplicateKey,
                         offset: tokens.offset(),
                     });
                 }
-                "uid" => self.uid = string(tokens)?,
+                "uid" => {
+                    seen = true;
+                    self.uid = string(tokens)?;
+                }
                 _ => tokens.skip_value()?,
+            }
+            if self.is_enough(extent) {
+                return Ok(());
             }
         }
         Ok(())
@@ -164,6 +188,10 @@ mod tests {
         assert_eq!(problem(r#"{"request":{},"request":{}}"#), Problem::DuplicateKey);
         assert_eq!(
             problem(r#"{"request":{"uid":"a","uid":"b"}}"#),
+            Problem::DuplicateKey
+        );
+        assert_eq!(
+            problem(r#"{"request":{"uid":1,"uid":"b"}}"#),
             Problem::DuplicateKey
         );
         assert_eq!(problem("[]"), Problem::Syntax);

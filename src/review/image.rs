@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::content::{member, object, string, wrong};
+use super::content::{member, object, present, string, wrong};
 use super::tally::Tally;
 use super::text::{REASON, joined};
 use super::{Decision, Envelope, Failure, Received, Refusal, Review, Settings, put};
@@ -28,11 +28,12 @@ impl Review for ImageReview {
 
     fn read(received: Received<'_>) -> Result<Self, String> {
         let review = received.document;
-        let spec = object(&review, "spec")?;
+        let spec = present(&review, "spec")?;
         string(&spec, "namespace")?;
         let annotations = object(&spec, "annotations")?;
         for (key, _) in annotations.members().unwrap_or_default() {
-            string(&annotations, &key)?;
+            string(&annotations, &key)
+                .map_err(|_| "`annotations` must be an object of strings".to_owned())?;
         }
         if let Some(containers) = member(&spec, "containers") {
             let list = containers

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::content::{check_extra, member, object, string, strings, wrong};
+use super::content::{check_extra, check_text, member, object, present, string, strings, wrong};
 use super::tally::Tally;
 use super::text::{REASON, Said, joined};
 use super::{Decision, Envelope, Failure, Received, Refusal, Review, Settings, put};
@@ -28,19 +28,20 @@ impl Review for SubjectAccessReview {
 
     fn read(received: Received<'_>) -> Result<Self, String> {
         let review = received.document;
-        let spec = object(&review, "spec")?;
+        let spec = present(&review, "spec")?;
         check_attributes(&spec)?;
         string(&spec, "user")?;
         string(&spec, "uid")?;
         check_extra(&spec, "extra")?;
         strings(&spec, "groups")?;
-        // v1beta1 calls the list `group`; policies read `groups` in both.
-        let input = if received.api_version.ends_with("/v1beta1") && member(&spec, "groups").is_none() {
-            strings(&spec, "group")?;
-            match member(&spec, "group") {
-                Some(groups) => review.with("spec", spec.with("groups", groups)),
-                None => review,
+        // v1beta1 calls the list `group` and knows no `groups`; policies read `groups` in both.
+        let input = if received.api_version.ends_with("/v1beta1") {
+            if !strings(&spec, "groups")?.is_empty() {
+                return Err("`groups` is not a member of v1beta1: `group`".to_owned());
             }
+            strings(&spec, "group")?;
+            let groups = member(&spec, "group").unwrap_or_else(Document::empty_list);
+            review.with("spec", spec.with("groups", groups))
         } else {
             review
         };
@@ -138,12 +139,18 @@ fn decision(label: &'static str, policies: Vec<String>, mut status: Value, said:
     }
 }
 
+fn is_list_of_objects(list: &Document) -> bool {
+    list.items()
+        .is_some_and(|items| items.iter().all(|item| item.kind() == "object"))
+}
+
 /// Exactly one of the two kinds of attributes, and no selector in two forms: two readers could understand two things.
 fn check_attributes(spec: &Document) -> Result<(), String> {
     let resource = member(spec, "resourceAttributes");
     let path = member(spec, "nonResourceAttributes");
     match (&resource, &path) {
         (Some(attributes), None) => {
+            check_text(attributes, "verb")?;
             for key in [
                 "namespace",
                 "verb",
@@ -159,8 +166,8 @@ fn check_attributes(spec: &Document) -> Result<(), String> {
                 let selector = object(attributes, key)?;
                 let raw = !string(&selector, "rawSelector")?.is_empty();
                 let requirements = member(&selector, "requirements");
-                if let Some(other) = requirements.as_ref().filter(|list| list.kind() != "array") {
-                    return Err(wrong("requirements", "a list", other));
+                if let Some(other) = requirements.as_ref().filter(|list| !is_list_of_objects(list)) {
+                    return Err(wrong("requirements", "a list of objects", other));
                 }
                 if raw && requirements.is_some() {
                     return Err(format!("`{key}` has both `rawSelector` and `requirements`"));
@@ -170,8 +177,8 @@ fn check_attributes(spec: &Document) -> Result<(), String> {
         }
         (None, Some(_)) => {
             let attributes = object(spec, "nonResourceAttributes")?;
-            string(&attributes, "path")?;
-            string(&attributes, "verb").map(drop)
+            check_text(&attributes, "path")?;
+            check_text(&attributes, "verb")
         }
         (Some(_), Some(_)) => Err("both `resourceAttributes` and `nonResourceAttributes`".to_owned()),
         (None, None) => Err("neither `resourceAttributes` nor `nonResourceAttributes`".to_owned()),

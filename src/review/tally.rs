@@ -56,6 +56,13 @@ impl Tally {
         Some(if late { Failure::Deadline } else { Failure::Fault })
     }
 
+    /// The details of all messages, as JSON.
+    pub(crate) fn details(&self) -> Vec<String> {
+        let said = self.denials.iter().chain(&self.warnings);
+        said.filter_map(|said| said.message.details.as_ref().map(ToString::to_string))
+            .collect()
+    }
+
     /// Names of the policies that denied, each once.
     pub(crate) fn deniers(&self) -> Vec<String> {
         let mut names: Vec<String> = self.denials.iter().map(|said| said.policy.clone()).collect();

@@ -115,3 +115,8 @@ fn pod() -> Value {
 }
 
 const ALLOWS: &str = "package kubernetes.admission.p\ndeny contains \"x\" if false\n";
+
+const NO_LATEST: &str = r#"package kubernetes.image.no_latest
+deny contains sprintf("%v has no fixed tag", [c.image]) if { some c in input.spec.containers; endswith(c.image, ":latest") }
+audit_annotations := {"count": count(input.spec.containers)}
+"#;

@@ -103,19 +103,14 @@ impl Review for TokenReview {
         }
     }
 
-    fn refuse(_: &Envelope, refusal: &Refusal) -> (&'static str, Value) {
-        ("status", json!({ "authenticated": false, "error": refusal.text }))
+    fn refuse(envelope: &Envelope, refusal: &Refusal) -> (&'static str, Value) {
+        ("status", refused(&refusal.text, &envelope.audiences))
     }
 }
 
 impl TokenReview {
-    /// A refusal that the API server hears: without the audiences that it asked for, it loses the error.
     fn refusal(&self, error: &str, policies: Vec<String>) -> Decision {
-        let mut status = json!({ "authenticated": false, "error": cut(&one_line(error), REASON) });
-        if !self.asked.is_empty() {
-            put(&mut status, "audiences", json!(self.asked));
-        }
-        decision("deny", policies, status)
+        decision("deny", policies, refused(error, &self.asked))
     }
 
     /// The audiences to answer with: none where the policy knows of none, else those asked for that the token has.
@@ -131,6 +126,22 @@ impl TokenReview {
             Ok(Some(both))
         }
     }
+}
+
+/// A refusal that the API server hears: without the audiences that it asked for, it loses the error.
+fn refused(error: &str, asked: &[String]) -> Value {
+    let mut status = json!({ "authenticated": false, "error": cut(&one_line(error), REASON) });
+    if !asked.is_empty() {
+        put(&mut status, "audiences", json!(asked));
+    }
+    status
+}
+
+/// The audiences that a review asks for, as far as they can be read.
+pub(super) fn asked_audiences(review: &Document) -> Vec<String> {
+    object(review, "spec")
+        .and_then(|spec| strings(&spec, "audiences"))
+        .unwrap_or_default()
 }
 
 fn decision(label: &'static str, policies: Vec<String>, status: Value) -> Decision {

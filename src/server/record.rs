@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::Level;
 
 use crate::metrics::Metrics;
-use crate::review::Record;
+use crate::review::{FaultRecord, Record};
 
 /// A uid is 36 characters; a longer one is somebody's attempt to fill the log.
 const UID: usize = 64;
@@ -17,8 +17,8 @@ pub(super) fn write(record: &Record, duration: Duration, metrics: &Metrics) {
     if !record.revision.is_empty() {
         metrics.evaluated(record.gate, record.evaluation);
     }
-    for (_, reason, _) in &record.faults {
-        metrics.fault(reason);
+    for fault in &record.faults {
+        metrics.fault(fault.reason);
     }
     match level(record) {
         Level::WARN => log!(Level::WARN, record, duration),
@@ -39,9 +39,16 @@ fn level(record: &Record) -> Level {
 }
 
 fn faults(record: &Record) -> Option<String> {
-    let line = |(policy, reason, detail): &(String, &str, String)| format!("{policy}: {reason}: {detail}");
+    let line = |fault: &FaultRecord| format!("{}: {}: {}", fault.policy, fault.reason, fault.place);
     let lines: Vec<_> = record.faults.iter().map(line).collect();
     (!lines.is_empty()).then(|| lines.join("; "))
+}
+
+/// What the policies' authors want in the log, cut: a log line is no place for documents.
+fn details(record: &Record) -> Option<String> {
+    const LIMIT: usize = 1024;
+    let all = record.details.join(" ");
+    (!all.is_empty()).then(|| all.chars().take(LIMIT).collect())
 }
 
 /// The line; a macro because the level of an event is part of its call site.
@@ -61,6 +68,7 @@ macro_rules! log {
             failure = $record.failure,
             problem = $record.problem.as_deref(),
             faults = faults($record),
+            details = details($record),
         )
     };
 }

@@ -2,6 +2,7 @@
 
 mod authn;
 mod authz;
+mod faults;
 mod image;
 mod mutate;
 mod outage;
@@ -33,6 +34,7 @@ pub(crate) const ALL: &[&[Case]] = &[
     verbs::CASES,
     versions::CASES,
     outage::CASES,
+    faults::CASES,
     starters::CASES,
 ];
 

@@ -1,6 +1,5 @@
 //! A control plane with Regate at all five gates, and the objects that cases send to it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,28 +24,35 @@ pub(crate) struct Gates {
 }
 
 impl Gates {
-    /// Starts Regate, the `program`, with the policies that `write` puts into a directory, and registers it with
-    /// `manifests`, further flags of that command, after `change` had its way with the files. Returns when both
-    /// webhooks are asked.
+    /// Starts an API server and registers `regate` with `manifests`, further flags of that command, after `change` had
+    /// its way with the files. Returns when both webhooks are asked.
     pub(crate) fn start(
         etcd: Arc<Etcd>,
-        program: &Path,
-        write: impl FnOnce(&Path) -> Result<()>,
+        regate: Regate,
         manifests: &[&str],
         change: impl FnOnce(&Registration) -> Result<()>,
     ) -> Result<Self> {
-        let regate = Regate::start(program, write)?;
+        let gates = Self::register(etcd, regate, manifests, change)?;
+        gates.wait_for_webhooks()?;
+        Ok(gates)
+    }
+
+    /// The same, without waiting: nobody gets as far as validation where mutation is refused.
+    pub(crate) fn register(
+        etcd: Arc<Etcd>,
+        regate: Regate,
+        manifests: &[&str],
+        change: impl FnOnce(&Registration) -> Result<()>,
+    ) -> Result<Self> {
         let registration = regate.register(manifests)?;
         change(&registration)?;
         let plane = ControlPlane::start(etcd, &registration.flags()?)?;
         registration.apply_webhooks(plane.admin())?;
-        let gates = Self {
+        Ok(Self {
             plane,
             regate,
             registration,
-        };
-        gates.wait_for_webhooks()?;
-        Ok(gates)
+        })
     }
 
     /// The API server.

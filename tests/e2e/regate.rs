@@ -1,6 +1,7 @@
 //! The server under test: certificates by `regate cert`, a policy directory to edit, `regate serve`, and what
 //! `regate manifests` writes to register it. Only the commands that a user has are used; nothing is known of the inside.
 
+use std::env;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -32,8 +33,31 @@ pub(crate) struct Regate {
 }
 
 impl Regate {
-    /// Serves the policies that `write` puts into a directory, with certificates of its own.
-    pub(crate) fn start(program: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {
+    /// Serves the policies that `write` puts into a directory, with certificates of its own and further `flags`.
+    pub(crate) fn start(
+        program: &Path,
+        flags: &[&str],
+        write: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<Self> {
+        let mut regate = Self::launch(program, flags, write)?;
+        let probe_port = regate.probe_port;
+        regate
+            .process
+            .wait_ready(START, || get(probe_port, "/readyz").is_ok())?;
+        Ok(regate)
+    }
+
+    /// Runs without any policy: alive, and not ready.
+    pub(crate) fn start_without_policies(program: &Path) -> Result<Self> {
+        let mut regate = Self::launch(program, &[], |directory| Ok(fs::create_dir(directory)?))?;
+        let probe_port = regate.probe_port;
+        regate
+            .process
+            .wait_ready(START, || get(probe_port, "/livez").is_ok())?;
+        Ok(regate)
+    }
+
+    fn launch(program: &Path, flags: &[&str], write: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {
         let directory = TempDir::with_prefix("regate-serve-")?;
         write(&directory.path().join("policies"))?;
         let certificates = directory.path().join("certificates");
@@ -51,9 +75,13 @@ impl Regate {
                 path(&certificates.join("ca.crt"))?,
                 "--allow-client",
                 CALLER,
-            ]);
-        let mut process = Process::start("regate", &mut serve, &directory.path().join("regate.log"))?;
-        process.wait_ready(START, || get(probe_port, "/readyz").is_ok())?;
+            ])
+            .args(flags);
+        if env::var_os("RUST_LOG").is_none() {
+            // By default an allow is not worth a line.
+            serve.env("RUST_LOG", "info,regate::decision=debug");
+        }
+        let process = Process::start("regate", &mut serve, &directory.path().join("regate.log"))?;
         Ok(Self {
             process,
             program: program.to_owned(),
@@ -100,18 +128,38 @@ impl Regate {
         Ok(Registration { directory })
     }
 
+    /// Whether the server says that it is ready.
+    pub(crate) fn is_ready(&self) -> bool {
+        get(self.probe_port, "/readyz").is_ok()
+    }
+
     /// How many reviews a gate has answered, by the metrics.
     pub(crate) fn reviews(&self, gate: &str) -> Result<u64> {
+        self.count("regate_requests_total{", &[&format!("gate=\"{gate}\"")])
+    }
+
+    /// How many of them with this code: that of the review where it has one, else of HTTP.
+    pub(crate) fn answers(&self, gate: &str, code: u16) -> Result<u64> {
+        let labels = [format!("gate=\"{gate}\""), format!("code=\"{code}\"")];
+        self.count("regate_requests_total{", &labels.each_ref().map(String::as_str))
+    }
+
+    /// How many changed policy sets were refused.
+    pub(crate) fn refused_sets(&self) -> Result<u64> {
+        self.count("regate_policy_reloads_total{", &["result=\"failure\""])
+    }
+
+    /// The sum of the metric's series that have all of the labels.
+    fn count(&self, metric: &str, labels: &[&str]) -> Result<u64> {
         let metrics = get(self.probe_port, "/metrics")?;
-        let of_gate = |line: &&str| {
-            line.starts_with("regate_requests_total{") && line.contains(&format!("gate=\"{gate}\""))
-        };
+        let wanted =
+            |line: &&str| line.starts_with(metric) && labels.iter().all(|label| line.contains(label));
         let count = |line: &str| {
             line.rsplit(' ')
                 .next()
                 .and_then(|count| count.parse::<u64>().ok())
         };
-        Ok(metrics.lines().filter(of_gate).filter_map(count).sum())
+        Ok(metrics.lines().filter(wanted).filter_map(count).sum())
     }
 
     /// Where its log is.

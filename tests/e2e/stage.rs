@@ -10,14 +10,20 @@ use anyhow::{Result, anyhow};
 
 use crate::control_plane::{ControlPlane, Etcd};
 use crate::gates::Gates;
-use crate::regate::{Registration, copy};
+use crate::regate::{Regate, Registration, copy};
 use crate::starters;
 
 /// The binary under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_regate");
 
 /// The policies of the tests; the starter policies of the repository have cases of their own.
-const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/gates");
+pub(crate) const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/gates");
+
+/// What lets a cluster go on while its webhooks cannot be asked.
+pub(crate) const IGNORE: &[&str] = &[
+    "--failure-policy=mutate=Ignore",
+    "--failure-policy=validate=Ignore",
+];
 
 /// What the policies judge and `regate manifests` does not register by itself.
 pub(crate) const RULES: &[&str] = &[
@@ -36,6 +42,7 @@ pub(crate) struct Stage {
     plain: Once<ControlPlane>,
     gates: Once<Gates>,
     beta: Once<Gates>,
+    deferring: Once<Gates>,
     starters: Once<Gates>,
 }
 
@@ -56,10 +63,25 @@ impl Stage {
         self.beta.get(|| self.gates_of_its_own(&[], ask_in_v1beta1))
     }
 
+    /// The same, where every fault that may be left to the API server is left to it.
+    pub(crate) fn deferring(&self) -> Result<Arc<Gates>> {
+        let flags = ["authz", "mutate", "validate"].map(|gate| format!("--on-fault={gate}=defer"));
+        self.deferring.get(|| {
+            let regate = Regate::start(
+                Path::new(PROGRAM),
+                &flags.each_ref().map(String::as_str),
+                policies,
+            )?;
+            Gates::start(self.etcd()?, regate, RULES, |_| Ok(()))
+        })
+    }
+
     /// A control plane with the starter policies of the repository, and no other rules than those of each registration.
     pub(crate) fn starters(&self) -> Result<Arc<Gates>> {
-        self.starters
-            .get(|| Gates::start(self.etcd()?, Path::new(PROGRAM), starters::write, &[], |_| Ok(())))
+        self.starters.get(|| {
+            let regate = Regate::start(Path::new(PROGRAM), &[], starters::write)?;
+            Gates::start(self.etcd()?, regate, &[], |_| Ok(()))
+        })
     }
 
     /// A control plane for one case alone, which may end its server: `more` flags for `regate manifests`, and what
@@ -69,20 +91,19 @@ impl Stage {
         more: &[&str],
         change: impl FnOnce(&Registration) -> Result<()>,
     ) -> Result<Gates> {
-        let write = |directory: &Path| copy(Path::new(POLICIES), directory);
-        Gates::start(
-            self.etcd()?,
-            Path::new(PROGRAM),
-            write,
-            &[RULES, more].concat(),
-            change,
-        )
+        let regate = Regate::start(Path::new(PROGRAM), &[], policies)?;
+        Gates::start(self.etcd()?, regate, &[RULES, more].concat(), change)
     }
 
     /// The store, which every control plane shares.
     pub(crate) fn etcd(&self) -> Result<Arc<Etcd>> {
         self.etcd.get(Etcd::start)
     }
+}
+
+/// Writes the policies of the tests into a directory.
+pub(crate) fn policies(directory: &Path) -> Result<()> {
+    copy(Path::new(POLICIES), directory)
 }
 
 fn ask_in_v1beta1(registration: &Registration) -> Result<()> {

@@ -171,7 +171,9 @@ fn review_knows_who_asks_and_what_was_there() {
 fn review_prints_the_response_that_the_server_would_send() {
     let desk = Desk::new(&[OWNER, LABEL]);
     let review = json!({ "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1beta1", "request": {
-        "uid": "u", "operation": "CREATE", "name": "web", "namespace": "t", "object": {} } });
+        "uid": "u", "operation": "CREATE", "name": "web", "namespace": "t", "object": {}, "userInfo": { "username": "joe" },
+        "kind": { "group": "", "version": "v1", "kind": "Pod" },
+        "resource": { "group": "", "version": "v1", "resource": "pods" } } });
     let (code, out, _) = desk.run(&["review", "-o", "json", "-"], &review.to_string());
     assert_eq!(code, 1);
     let response: Value = serde_json::from_str(&out).unwrap();

@@ -32,13 +32,11 @@ fn commands() -> Vec<String> {
         .collect()
 }
 
-/// A directory as a reader has it: the repository's `policies/`, a manifest, and `regate` on the path.
+/// A directory as a reader has it: the repository's `policies/` and `examples/`, and `regate` on the path.
 fn desk() -> tempfile::TempDir {
     let desk = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(Path::new(ROOT).join("policies"), desk.path().join("policies")).unwrap();
-    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - name: web\n    \
-               image: registry.k8s.io/pause:3.10\n    resources: {limits: {cpu: 1, memory: 64Mi}}\n";
-    std::fs::write(desk.path().join("pod.yaml"), pod).unwrap();
+    std::os::unix::fs::symlink(Path::new(ROOT).join("examples"), desk.path().join("examples")).unwrap();
     desk
 }
 
@@ -101,6 +99,8 @@ fn every_command_is_run_by_a_test() {
     let elsewhere = [
         // This is it.
         "cargo test",
+        // Here the binary under test is on the path, and not the release build.
+        r#"export PATH="$PWD/target/release:$PATH""#,
         // End to end: `what_the_playground_prints_can_be_tried_and_ctrl_c_ends_it_all`.
         "cargo run --example playground",
         // End to end: `the_readme_registers_admission_and_takes_it_back`.
@@ -225,7 +225,10 @@ fn every_policy_decides_what_it_is_there_for() {
 
     let write = |object: Value| {
         json!({ "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
-            "request": { "uid": "u", "operation": "CREATE", "object": object } })
+            "request": {
+            "uid": "u", "operation": "CREATE", "userInfo": { "username": "jane" }, "object": object,
+            "kind": { "group": "", "version": "v1", "kind": "Pod" },
+            "resource": { "group": "", "version": "v1", "resource": "pods" } } })
     };
     let bare = write(json!({ "metadata": {} }));
     let owned = write(json!({ "metadata": { "labels": { "owner": "jane", "team": "shop" } } }));

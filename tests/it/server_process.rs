@@ -13,6 +13,12 @@ deny contains "privileged containers are not allowed" if {
 }
 "#;
 
+/// Its error quotes the whole object.
+const FAULTY: &str = r#"
+package kubernetes.admission.faulty
+warn contains "x" if { input.request.uid == "u-fault"; 1 + input.request.object == 2 }
+"#;
+
 const STAFF: &str = r#"
 package kubernetes.authentication.staff
 user := {"username": "jane"} if input.spec.token == "known"
@@ -23,6 +29,7 @@ const ARGUMENTS: &[&str] = &["--policy", "policies"];
 const FILES: &[(&str, &str)] = &[
     ("policies/privileged.rego", PRIVILEGED),
     ("policies/staff.rego", STAFF),
+    ("policies/faulty.rego", FAULTY),
 ];
 
 /// A review of a Pod; what `field` says is merged into its container.
@@ -101,7 +108,8 @@ fn tokens_and_bodies_are_logged_at_no_level() {
     );
     assert_eq!(client.post("/v1/authn", &token).status, 200);
     assert_eq!(client.post("/v1/validate", admission("u-1", "")).status, 200);
-    // What cannot be read, too.
+    // A policy that fails on it, and what cannot be read, too.
+    assert_eq!(client.post("/v1/validate", admission("u-fault", "")).status, 200);
     assert_eq!(
         client
             .post("/v1/authn", format!("{{\"spec\":{{\"token\":\"{TOKEN}\""))
@@ -112,11 +120,12 @@ fn tokens_and_bodies_are_logged_at_no_level() {
         "POST /v1/authn HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n"
     ));
     assert_eq!(client.response().status, 415);
-    process.decisions(4);
+    process.decisions(5);
     process.signal("TERM");
     assert!(process.ended().0.success());
     let log = process.log();
     assert!(log.contains(r#""level":"TRACE""#), "nothing was traced");
+    assert!(log.contains("faulty.rego:3:"), "no fault was logged");
     assert!(
         !log.contains("canary"),
         "{}",

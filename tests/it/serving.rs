@@ -17,7 +17,7 @@ use regate::certs::{self, Paths};
 use regate::config::Caller;
 use regate::gate::Gate;
 use regate::metrics::Metrics;
-use regate::review::{Answer, EnvelopeHint, Failure, Record};
+use regate::review::{Answer, EnvelopeHint, Failure, FaultRecord, Record};
 use regate::server::{self, CertificateFiles, Decide, Limits, Running, Settings, Workers};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -69,10 +69,16 @@ impl Decide for Fake {
             revision: "rev-1".to_owned(),
             evaluation: Duration::from_micros(60),
             faults: if fault {
-                vec![("first".to_owned(), "builtin", "line 7".to_owned())]
+                vec![FaultRecord {
+                    policy: "first".to_owned(),
+                    reason: "builtin",
+                    place: "line 7".to_owned(),
+                    text: "the engine's words".to_owned(),
+                }]
             } else {
                 Vec::new()
             },
+            details: vec![r#"{"owner":"team-a"}"#.to_owned()],
             failure: None,
             problem: None,
         };

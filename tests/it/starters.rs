@@ -26,13 +26,17 @@ fn ask(gate: Gate, review: &Value) -> Value {
 }
 
 fn admission(operation: &str, old: Option<&Value>, object: &Value) -> Value {
-    let version = object["apiVersion"].as_str().unwrap();
-    let (group, version) = version.split_once('/').unwrap_or(("", version));
+    let (group, version) = object["apiVersion"]
+        .as_str()
+        .unwrap()
+        .split_once('/')
+        .unwrap_or(("", "v1"));
     json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {
             "uid": "u", "operation": operation, "userInfo": {"username": "jane"}, "namespace": "shop", "name": "web",
             "kind": {"group": group, "version": version, "kind": object["kind"]},
+            "resource": {"group": group, "version": version, "resource": format!("{}s", object["kind"].as_str().unwrap().to_lowercase())},
             "object": object, "oldObject": old
         }
     })
@@ -77,16 +81,16 @@ const OWNERS: [Owner; 2] = [(pod, "spec."), (deployment, "spec.template.spec.")]
 /// One refusal: its text, and the field it names in the Pod spec.
 type Refusal = (&'static str, &'static str);
 
-/// A JSON Pointer into a Pod spec, and what is set there.
-type Change = (&'static str, fn() -> Value);
+/// A member of a Pod spec and what makes its value.
+type Member = (&'static str, fn() -> Value);
 
 /// What a policy refuses about a Pod spec.
 struct Case {
     policy: &'static str,
-    bad: &'static [Change],
+    bad: &'static [Member],
     refusal: Refusal,
     /// What makes the bad one worse, and what is said of that alone.
-    worse: &'static [Change],
+    worse: &'static [Member],
     more: Refusal,
 }
 
@@ -145,7 +149,7 @@ const CASES: &[Case] = &[
     },
 ];
 
-fn changed(spec: Value, changes: &[Change]) -> Value {
+fn changed(spec: Value, changes: &[Member]) -> Value {
     let changes: Vec<_> = changes
         .iter()
         .map(|(pointer, value)| (*pointer, value()))

@@ -3,12 +3,12 @@
 //! Loading asks these facts to group packages, to generate entry rules and to refuse what the engine would accept and
 //! should not. The engine's tree is walked once per file and not kept.
 
+mod walk;
+
 use std::collections::BTreeSet;
 
-use regorus::unstable::{
-    AssignOp, Expr, Literal, LiteralStmt, Module, Query, Rule, RuleAssign, RuleHead, Span,
-};
-use regorus::{Engine, Value};
+use regorus::Engine;
+use regorus::unstable::Span;
 
 use crate::policy::files::RegoFile;
 use crate::policy::finding::Finding;
@@ -44,12 +44,16 @@ pub(crate) struct RuleFacts {
     pub(crate) name: String,
     /// The constant part of the head below the name.
     pub(crate) below: Vec<String>,
-    /// Whether it takes arguments.
+    /// How many arguments it takes, if any.
     pub(crate) arguments: Option<usize>,
+    /// Whether it is a `default`.
+    pub(crate) is_default: bool,
     /// Where it stands.
     pub(crate) at: Position,
     /// What it calls.
     pub(crate) calls: Vec<Call>,
+    /// What it reads below `data`, imports resolved, as far as it is constant.
+    pub(crate) reads: BTreeSet<Vec<String>>,
 }
 
 /// One call of a function.
@@ -58,8 +62,10 @@ pub(crate) struct Call {
     /// The function as resolved through the file's imports: `["data", …]` for a rule of a policy file, the name's
     /// parts for a builtin.
     pub(crate) function: Vec<String>,
-    /// How many operands it was given.
-    pub(crate) operands: usize,
+    /// How many operands it was given; `None` where it is only named, to stand in for another (`with f as g`).
+    pub(crate) operands: Option<usize>,
+    /// Whether it stands alone as a statement: only there may one more operand take the result.
+    pub(crate) statement: bool,
     /// Where it stands.
     pub(crate) at: Position,
 }
@@ -95,7 +101,7 @@ impl Source {
                 ..Finding::default()
             });
         };
-        Ok(Walk::of(module).source(file, module))
+        walk::Walk::of(module).source(file, module)
     }
 }
 
@@ -135,37 +141,52 @@ pub(super) fn message_in(text: &str) -> String {
 /// comments.
 fn too_deep(text: &str) -> Option<Position> {
     let mut depth = 0usize;
-    for (number, line) in (1u32..).zip(text.lines()) {
-        let mut chars = (1u32..).zip(line.chars());
-        // A raw string may span lines; what looks like brackets in one counts, which only errs towards refusal.
-        while let Some((column, c)) = chars.next() {
-            match c {
-                '#' => break,
-                '"' => skip_string(&mut chars),
-                '[' | '{' => {
-                    depth += 1;
-                    if depth > MAX_LITERAL_DEPTH {
-                        return Some(Position { line: number, column });
-                    }
-                }
-                ']' | '}' => depth = depth.saturating_sub(1),
-                _ => {}
-            }
+    let mut at = Position { line: 1, column: 0 };
+    let mut chars = text.chars();
+    let mut inside = Inside::Code;
+    while let Some(c) = chars.next() {
+        if c == '\n' {
+            at = Position {
+                line: at.line + 1,
+                column: 0,
+            };
+        } else {
+            at.column += 1;
         }
+        inside = match (inside, c) {
+            (Inside::Code, '#') => Inside::Comment,
+            (Inside::Code, '"') => Inside::String,
+            (Inside::Code, '`') => Inside::RawString,
+            (Inside::Code, '[' | '{') => {
+                depth += 1;
+                if depth > MAX_LITERAL_DEPTH {
+                    return Some(at);
+                }
+                Inside::Code
+            }
+            (Inside::Code, ']' | '}') => {
+                depth = depth.saturating_sub(1);
+                Inside::Code
+            }
+            (Inside::String, '\\') => {
+                // The escaped character, which may be a quote; a string does not go on behind its line.
+                at.column += u32::from(chars.next().is_some());
+                Inside::String
+            }
+            (Inside::String, '"' | '\n') | (Inside::RawString, '`') | (Inside::Comment, '\n') => Inside::Code,
+            (inside, _) => inside,
+        };
     }
     None
 }
 
-fn skip_string(chars: &mut impl Iterator<Item = (u32, char)>) {
-    while let Some((_, c)) = chars.next() {
-        match c {
-            '\\' => {
-                chars.next();
-            }
-            '"' => return,
-            _ => {}
-        }
-    }
+/// What a character of a policy's text belongs to.
+#[derive(Clone, Copy)]
+enum Inside {
+    Code,
+    Comment,
+    RawString,
+    String,
 }
 
 impl From<&Span> for Position {
@@ -174,279 +195,6 @@ impl From<&Span> for Position {
             line: span.line,
             column: span.col,
         }
-    }
-}
-
-/// `a.b["c"][x].d` as far as it is constant: the root's name, the constant parts, and what stands in brackets.
-struct Reference<'a> {
-    root: Option<String>,
-    constant: Vec<String>,
-    whole: bool,
-    indices: Vec<&'a Expr>,
-    base: &'a Expr,
-}
-
-fn reference(expr: &Expr) -> Reference<'_> {
-    let mut parts: Vec<Option<String>> = Vec::new();
-    let mut indices = Vec::new();
-    let mut at = expr;
-    loop {
-        match at {
-            Expr::RefDot { refr, field, .. } => {
-                parts.push(text_of(&field.1));
-                at = refr;
-            }
-            Expr::RefBrack { refr, index, .. } => {
-                let constant = match index.as_ref() {
-                    Expr::String { value, .. } | Expr::RawString { value, .. } => text_of(value),
-                    _ => None,
-                };
-                if constant.is_none() {
-                    indices.push(index.as_ref());
-                }
-                parts.push(constant);
-                at = refr;
-            }
-            _ => break,
-        }
-    }
-    parts.reverse();
-    let root = match at {
-        Expr::Var { value, .. } => text_of(value),
-        _ => None,
-    };
-    let whole = parts.iter().all(Option::is_some);
-    let constant = parts.into_iter().map_while(|part| part).collect();
-    Reference {
-        root,
-        constant,
-        whole,
-        indices,
-        base: at,
-    }
-}
-
-fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.to_string()),
-        _ => None,
-    }
-}
-
-/// The walk over one file: its imports, and what was met so far.
-struct Walk {
-    package: Vec<String>,
-    imports: Vec<(String, Vec<String>)>,
-    reads: BTreeSet<Vec<String>>,
-    calls: Vec<Call>,
-}
-
-impl Walk {
-    fn of(module: &Module) -> Self {
-        let package = reference(&module.package.refr);
-        let package = package.root.into_iter().chain(package.constant).collect();
-        let mut walk = Walk {
-            package,
-            imports: Vec::new(),
-            reads: BTreeSet::new(),
-            calls: Vec::new(),
-        };
-        for import in &module.imports {
-            let target = reference(&import.refr);
-            if target.root.as_deref() == Some("data") {
-                let alias = import.r#as.as_ref().map(|span| span.text().to_owned());
-                let alias = alias.or_else(|| target.constant.last().cloned());
-                walk.reads.insert(target.constant.clone());
-                walk.imports.extend(alias.map(|alias| (alias, target.constant)));
-            }
-        }
-        walk
-    }
-
-    fn source(mut self, file: &RegoFile, module: &Module) -> Source {
-        let rules = module.policy.iter().filter_map(|rule| self.rule(rule)).collect();
-        Source {
-            path: file.path.clone(),
-            text: file.text.clone(),
-            package: self.package,
-            package_at: Position::from(&module.package.span),
-            rules,
-            reads: self.reads,
-        }
-    }
-
-    fn rule(&mut self, rule: &Rule) -> Option<RuleFacts> {
-        let (head, arguments, at) = match rule {
-            Rule::Default {
-                refr,
-                args,
-                value,
-                span,
-                ..
-            } => {
-                self.expr(value);
-                (refr, (!args.is_empty()).then_some(args.len()), span)
-            }
-            Rule::Spec { head, bodies, span } => {
-                for body in bodies {
-                    self.assign(body.assign.as_ref());
-                    self.query(&body.query);
-                }
-                match head {
-                    RuleHead::Compr { refr, assign, .. } => {
-                        self.assign(assign.as_ref());
-                        (refr, None, span)
-                    }
-                    RuleHead::Set { refr, key, .. } => {
-                        key.iter().for_each(|key| self.expr(key));
-                        (refr, None, span)
-                    }
-                    RuleHead::Func {
-                        refr, args, assign, ..
-                    } => {
-                        args.iter().for_each(|argument| self.expr(argument));
-                        self.assign(assign.as_ref());
-                        (refr, Some(args.len()), span)
-                    }
-                }
-            }
-        };
-        let head = reference(head);
-        head.indices.into_iter().for_each(|index| self.expr(index));
-        let calls = std::mem::take(&mut self.calls);
-        Some(RuleFacts {
-            name: head.root?,
-            below: head.constant,
-            arguments,
-            at: Position::from(at),
-            calls,
-        })
-    }
-
-    fn assign(&mut self, assign: Option<&RuleAssign>) {
-        if let Some(assign) = assign {
-            debug_assert!(matches!(assign.op, AssignOp::Eq | AssignOp::ColEq));
-            self.expr(&assign.value);
-        }
-    }
-
-    fn query(&mut self, query: &Query) {
-        query.stmts.iter().for_each(|statement| self.statement(statement));
-    }
-
-    fn statement(&mut self, statement: &LiteralStmt) {
-        match &statement.literal {
-            Literal::SomeVars { .. } => {}
-            Literal::SomeIn {
-                key,
-                value,
-                collection,
-                ..
-            } => {
-                key.iter().for_each(|key| self.expr(key));
-                self.expr(value);
-                self.expr(collection);
-            }
-            Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => self.expr(expr),
-            Literal::Every { domain, query, .. } => {
-                self.expr(domain);
-                self.query(query);
-            }
-        }
-        for with in &statement.with_mods {
-            self.expr(&with.refr);
-            self.expr(&with.r#as);
-        }
-    }
-
-    fn expr(&mut self, expr: &Expr) {
-        match expr {
-            Expr::String { .. }
-            | Expr::RawString { .. }
-            | Expr::Number { .. }
-            | Expr::Bool { .. }
-            | Expr::Null { .. } => {}
-            Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => self.reference(expr),
-            Expr::Array { items, .. } | Expr::Set { items, .. } => {
-                items.iter().for_each(|item| self.expr(item))
-            }
-            Expr::Object { fields, .. } => {
-                for (_, key, value) in fields {
-                    self.expr(key);
-                    self.expr(value);
-                }
-            }
-            Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
-                self.expr(term);
-                self.query(query);
-            }
-            Expr::ObjectCompr {
-                key, value, query, ..
-            } => {
-                self.expr(key);
-                self.expr(value);
-                self.query(query);
-            }
-            Expr::Call { fcn, params, .. } => self.call(fcn, params.iter().map(|param| &**param)),
-            Expr::UnaryExpr { expr, .. } => self.expr(expr),
-            Expr::BinExpr { lhs, rhs, .. }
-            | Expr::BoolExpr { lhs, rhs, .. }
-            | Expr::ArithExpr { lhs, rhs, .. }
-            | Expr::AssignExpr { lhs, rhs, .. } => {
-                self.expr(lhs);
-                self.expr(rhs);
-            }
-            Expr::Membership {
-                key,
-                value,
-                collection,
-                ..
-            } => {
-                key.iter().for_each(|key| self.expr(key));
-                self.expr(value);
-                self.expr(collection);
-            }
-        }
-    }
-
-    fn reference(&mut self, expr: &Expr) {
-        let target = reference(expr);
-        if target.root.as_deref() == Some("data") {
-            self.reads.insert(target.constant);
-        } else if target.root.is_none() {
-            self.expr(target.base);
-        }
-        target.indices.into_iter().for_each(|index| self.expr(index));
-    }
-
-    fn call<'a>(&mut self, function: &Expr, operands: impl ExactSizeIterator<Item = &'a Expr>) {
-        let target = reference(function);
-        let count = operands.len();
-        let function_at = target.base.span();
-        if let (Some(root), true) = (target.root, target.whole) {
-            let imported = self
-                .imports
-                .iter()
-                .find(|(alias, _)| *alias == root)
-                .map(|(_, path)| path.clone());
-            let function: Vec<String> = match imported {
-                Some(path) => std::iter::once("data".to_owned())
-                    .chain(path)
-                    .chain(target.constant)
-                    .collect(),
-                None => std::iter::once(root).chain(target.constant).collect(),
-            };
-            if let Some(("data", path)) = function.split_first().map(|(root, path)| (root.as_str(), path)) {
-                self.reads.insert(path.to_vec());
-            }
-            self.calls.push(Call {
-                function,
-                operands: count,
-                at: Position::from(function_at),
-            });
-        }
-        target.indices.into_iter().for_each(|index| self.expr(index));
-        operands.for_each(|operand| self.expr(operand));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Builtins that the engine lacks, or has in a form that a server cannot use: one table, one function each.
 //!
 //! A function gets its operands as values and the review's [`Context`]. `Err` is a builtin error and so a fault of the
-//! policy; [`undefined_at_authn`] is the exception that design page and README name.
+//! policy; what decodes is the exception, at authn only (see [`Context::lenient_decoding`]).
 
 use std::cell::Cell;
 
@@ -69,6 +69,11 @@ pub(crate) fn operands_of(name: &str) -> Option<usize> {
         .map(|(_, operands, _)| operands);
     let operands = ours.or_else(|| BUILTINS.get(name).map(|(_, operands)| *operands))?;
     Some(usize::from(operands))
+}
+
+/// Whether a builtin is of our table.
+pub(crate) fn is_ours(name: &str) -> bool {
+    FUNCTIONS.into_iter().any(|(ours, _, _)| ours == name)
 }
 
 /// The builtin whose name is most like this one, if any is much like it.

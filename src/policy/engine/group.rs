@@ -121,7 +121,14 @@ fn fault(text: &str) -> Fault {
         .and_then(|head| head.trim().rsplitn(3, ':').nth(2))
         .unwrap_or("");
     let message = message_in(text);
-    if message.contains("multiple outputs") || message.contains("conflicts with rule") {
+    if [
+        "multiple outputs",
+        "conflicts with rule",
+        "generated multiple times",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
+    {
         // The engine prints the values that collide; they may be secret.
         return Fault::Conflict {
             at: format!("{file}{at}"),

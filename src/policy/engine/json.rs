@@ -82,6 +82,11 @@ impl Document {
         Document(Value::from(text))
     }
 
+    /// An empty array.
+    pub fn empty_list() -> Self {
+        Document(Value::new_array())
+    }
+
     /// An empty object.
     pub fn empty() -> Self {
         Document(Value::new_object())

@@ -12,29 +12,59 @@ type Path = Vec<String>;
 /// Adds what is wrong with the calls of all files.
 pub(super) fn check(sources: &[Source], findings: &mut Vec<Finding>) {
     let functions = functions(sources);
-    let mut graph: BTreeMap<Path, BTreeSet<Path>> = BTreeMap::new();
     for source in sources {
         for rule in &source.rules {
-            for call in &rule.calls {
-                let target = resolve(source, call, &functions);
-                if let Some(message) = problem(call, target.as_ref(), &functions) {
-                    findings.push(Finding {
-                        file: Some(source.path.clone()),
-                        line: Some(call.at.line),
-                        column: Some(call.at.column),
-                        message,
-                    });
-                }
-                if let (Some(target), Some(_)) = (target, rule.arguments) {
-                    graph
-                        .entry(path(&source.package, &rule.name, &rule.below))
-                        .or_default()
-                        .insert(target);
-                }
+            let wrong = rule
+                .calls
+                .iter()
+                .filter_map(|call| Some((call, problem(source, call, &functions)?)));
+            findings.extend(wrong.map(|(call, message)| source.finding(call.at, message)));
+            let name = std::iter::once(&rule.name)
+                .chain(&rule.below)
+                .map(String::as_str)
+                .collect::<Vec<_>>()
+                .join(".");
+            if rule.is_default && rule.arguments.is_none() && builtins::operands_of(&name).is_some() {
+                let message = format!("the default of `{name}` would stand in for the builtin of that name");
+                findings.push(source.finding(rule.at, message));
             }
         }
     }
-    recursion(sources, &graph, findings);
+    recursion(sources, &graph(sources, &functions), findings);
+}
+
+/// What each rule or function depends on, as far as the text says it: the functions that it calls, and everything at,
+/// under or above the paths that it reads.
+fn graph(sources: &[Source], functions: &BTreeMap<Path, usize>) -> BTreeMap<Path, BTreeSet<Path>> {
+    let paths: BTreeSet<Path> = sources
+        .iter()
+        .flat_map(|source| {
+            source
+                .rules
+                .iter()
+                .map(|rule| path(&source.package, &rule.name, &rule.below))
+        })
+        .collect();
+    let mut graph: BTreeMap<Path, BTreeSet<Path>> = BTreeMap::new();
+    for source in sources {
+        for rule in &source.rules {
+            let edges = graph
+                .entry(path(&source.package, &rule.name, &rule.below))
+                .or_default();
+            edges.extend(
+                rule.calls
+                    .iter()
+                    .filter_map(|call| resolve(source, call, functions)),
+            );
+            for read in &rule.reads {
+                let reached = paths
+                    .iter()
+                    .filter(|path| path.starts_with(read) || read.starts_with(path));
+                edges.extend(reached.cloned());
+            }
+        }
+    }
+    graph
 }
 
 fn path(package: &[String], name: &str, below: &[String]) -> Path {
@@ -66,19 +96,22 @@ fn resolve(source: &Source, call: &Call, functions: &BTreeMap<Path, usize>) -> O
     functions.contains_key(&target).then_some(target)
 }
 
-fn problem(call: &Call, target: Option<&Path>, functions: &BTreeMap<Path, usize>) -> Option<String> {
+fn problem(source: &Source, call: &Call, functions: &BTreeMap<Path, usize>) -> Option<String> {
+    let given = call.operands?;
     let name = call.function.join(".");
-    let operands = match target.and_then(|target| functions.get(target)) {
-        Some(operands) => *operands,
+    let ours = resolve(source, call, functions).and_then(|target| functions.get(&target).copied());
+    let wanted = match ours {
+        Some(operands) => operands,
         None if name == "print" => return None,
         None => match builtins::operands_of(&name) {
             Some(operands) => operands,
             None => return Some(unknown(&name)),
         },
     };
-    // One more operand takes the result: `f(x, y)` for `y = f(x)`.
-    let fits = call.operands == operands || call.operands == operands + 1;
-    (!fits).then(|| format!("`{name}` takes {operands} operands, not {}", call.operands))
+    // One more operand takes the result, as in `f(x, y)` for `y = f(x)`; the engine knows this of its own functions.
+    let takes_result = call.statement && !builtins::is_ours(&name);
+    let fits = given == wanted || (takes_result && given == wanted + 1);
+    (!fits).then(|| format!("`{name}` takes {wanted} operands, not {given}"))
 }
 
 fn unknown(name: &str) -> String {
@@ -88,18 +121,16 @@ fn unknown(name: &str) -> String {
     }
 }
 
-/// A finding for each function that can come back to itself.
+/// A finding for each rule or function that can come back to itself.
 fn recursion(sources: &[Source], graph: &BTreeMap<Path, BTreeSet<Path>>, findings: &mut Vec<Finding>) {
     for source in sources {
-        for rule in source.rules.iter().filter(|rule| rule.arguments.is_some()) {
-            let start = path(&source.package, &rule.name, &rule.below);
-            if reaches(graph, &start) {
-                findings.push(Finding {
-                    file: Some(source.path.clone()),
-                    line: Some(rule.at.line),
-                    column: Some(rule.at.column),
-                    message: format!("`{}` calls itself: Rego has no recursion", rule.name),
-                });
+        for rule in &source.rules {
+            if reaches(graph, &path(&source.package, &rule.name, &rule.below)) {
+                let message = match rule.arguments {
+                    Some(_) => format!("`{}` calls itself: Rego has no recursion", rule.name),
+                    None => format!("`{}` depends on itself: Rego has no recursion", rule.name),
+                };
+                findings.push(source.finding(rule.at, message));
             }
         }
     }

@@ -186,6 +186,22 @@ fn every_finding_is_told_at_once_with_its_place() {
 }
 
 #[test]
+fn rules_that_reach_into_another_package_are_refused() {
+    assert_eq!(
+        findings(&[
+            "package kubernetes.admission.a\ndeny contains \"x\"\nb.deny := 1\nfine.deny := 1\n",
+            "package kubernetes.admission.a.b\ndeny contains \"x\"\n",
+            "package lib\nc := {\"d\": 1}\n",
+            "package lib.c.d\nx := 1\n",
+        ]),
+        [
+            "0.rego:3:1: the rule `b` reaches into the package `kubernetes.admission.a.b`",
+            "2.rego:2:1: the rule `c` reaches into the package `lib.c.d`",
+        ]
+    );
+}
+
+#[test]
 fn two_policies_of_one_name_are_refused() {
     assert_eq!(
         findings(&[
@@ -294,4 +310,137 @@ fn policies_with_the_same_libraries_share_an_engine_and_others_do_not() {
             [n.to_string()]
         );
     }
+}
+
+#[test]
+fn data_cannot_stand_in_for_what_is_generated() {
+    let deny = "package kubernetes.authorization.main\ndeny contains \"x\"\n";
+    let refused = |text: &str| load(&files(&[deny], &[(&[], text)])).unwrap_err()[0].to_string();
+    assert_eq!(
+        refused(r#"{"kubernetes":{"authorization":{"main":{"regate_entry":[["allow",true]]}}}}"#),
+        "0.json: data at `data.kubernetes.authorization.main.regate_entry` would hide a rule there"
+    );
+    assert_eq!(
+        refused(r#"{"regate_entry":{}}"#),
+        "0.json: data at `data.regate_entry` would hide a rule there"
+    );
+}
+
+#[test]
+fn whatever_depends_on_itself_is_refused() {
+    let depends = |name: &str| format!("`{name}` depends on itself: Rego has no recursion");
+    let calls = |name: &str| format!("`{name}` calls itself: Rego has no recursion");
+    let told = |module: &str| {
+        let all = findings(&[&format!("package kubernetes.admission.x\n{module}\n")]);
+        all[0].split_once(": ").unwrap().1.to_owned()
+    };
+    let own = "data.kubernetes.admission.x";
+    assert_eq!(
+        told(&format!(
+            "deny contains \"no\" if blocked\nblocked if {{ some r; {own}[r] == \"evil\" }}"
+        )),
+        depends("blocked")
+    );
+    assert_eq!(
+        told(&format!("deny contains \"no\" if {own}.a\na if {own}.deny")),
+        depends("deny")
+    );
+    assert_eq!(
+        told(&format!(
+            "deny contains \"no\" if f(1)\nf(x) if count({own}) == x"
+        )),
+        depends("deny")
+    );
+    assert_eq!(
+        told("deny contains \"no\" if f(1)\nf(x) := y if { y := g(x) with g as f }\ng(x) := x"),
+        calls("f")
+    );
+    assert_eq!(
+        told("deny contains \"no\" if f([1])\nf(x) := y if { y := count(x) with count as f }"),
+        calls("f")
+    );
+}
+
+#[test]
+fn one_operand_too_many_is_for_results_only() {
+    let told = |body: &str| {
+        findings(&[&format!(
+            "package kubernetes.admission.x\ndeny contains msg if {{ {body} }}\n"
+        )])
+    };
+    assert_eq!(
+        told("msg := sprintf(\"x\", [], \"y\")"),
+        ["0.rego:2:31: `sprintf` takes 2 operands, not 3"]
+    );
+    assert_eq!(
+        told("crypto.sha256(\"x\", msg)"),
+        ["0.rego:2:24: `crypto.sha256` takes 1 operands, not 2"]
+    );
+    let set = load(&files(
+        &["package kubernetes.admission.x\ndeny contains msg if { upper(\"x\", msg) }\n"],
+        &[],
+    ))
+    .unwrap();
+    assert_eq!(texts(evaluate(&set, "x", json!({})).unwrap()), ["X"]);
+}
+
+#[test]
+fn a_default_cannot_stand_in_for_a_builtin() {
+    assert_eq!(
+        findings(&[
+            "package kubernetes.admission.x\ndefault count := 0\ndeny contains \"x\" if count([1]) == 1\n"
+        ]),
+        ["0.rego:2:1: the default of `count` would stand in for the builtin of that name"]
+    );
+}
+
+#[test]
+fn a_policy_that_reads_below_itself_has_those_packages() {
+    let set = load(&files(
+        &[
+            "package kubernetes.admission.main\nhits contains msg if some msg in data.kubernetes.admission.main.rule.found\n\
+             deny contains msg if some msg in hits\n",
+            "package kubernetes.admission.main.rule\nimport data.lib\nfound contains \"found\" if lib.yes\nwarn contains \"w\"\n",
+            "package lib\nyes := true\n",
+        ],
+        &[],
+    ))
+    .unwrap();
+    assert_eq!(texts(evaluate(&set, "main", json!({})).unwrap()), ["found"]);
+}
+
+#[test]
+fn expressions_too_long_to_walk_are_refused() {
+    let sum = |terms: usize| {
+        format!(
+            "package kubernetes.admission.x\ndeny contains \"x\" if z > 1\nz := 1{}\n",
+            " + 1\n".repeat(terms)
+        )
+    };
+    assert!(load(&files(&[&sum(300)], &[])).is_ok());
+    let found = findings(&[&sum(10_000)]);
+    assert!(
+        found[0].ends_with("an expression of more than 400 parts in each other: name a part of it in a rule"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn integers_of_yaml_are_exact_or_refused() {
+    let with = |text: &str| {
+        let mut files = files(
+            &["package kubernetes.admission.x\ndeny contains sprintf(\"%d\", [data.a])\n"],
+            &[(&[], text)],
+        );
+        files.data[0].format = Format::Yaml;
+        load(&files)
+    };
+    assert_eq!(
+        texts(evaluate(&with("a: 18446744073709551615").unwrap(), "x", json!({})).unwrap()),
+        ["18446744073709551615"]
+    );
+    assert_eq!(
+        with("a: 18446744073709551616").unwrap_err()[0].to_string(),
+        "0.json: a number out of range"
+    );
 }

@@ -1,10 +1,5 @@
 use super::*;
 
-const NO_LATEST: &str = r#"package kubernetes.image.no_latest
-deny contains sprintf("%v has no fixed tag", [c.image]) if { some c in input.spec.containers; endswith(c.image, ":latest") }
-audit_annotations := {"count": count(input.spec.containers)}
-"#;
-
 const TRUSTED: &str = r#"package kubernetes.image.trusted
 allow if { every c in input.spec.containers { startswith(c.image, "registry.test/") } }
 "#;

@@ -63,7 +63,14 @@ patch := [{"op": "add", "path": "/spec/containers/-", "value": {"name": "sidecar
             "reason": "InternalError", "message": "the policies could not be evaluated" } })
     );
     let detail = "not idempotent: applied to its own result it changes the object again".to_owned();
-    assert_eq!(record.faults, [("append".to_owned(), "patch", detail)]);
+    assert_eq!(
+        (
+            record.faults[0].policy.as_str(),
+            record.faults[0].reason,
+            &record.faults[0].place
+        ),
+        ("append", "patch", &detail)
+    );
 
     // Time and random values are those of the review in both runs.
     let random = r#"package kubernetes.mutation.random
@@ -87,9 +94,9 @@ patch := [{"op": "replace", "path": "/metadata/name", "value": "other"}]
         ),
         (&json!(false), &json!(500))
     );
-    assert_eq!((record.faults.len(), record.faults[0].1), (1, "patch"));
+    assert_eq!((record.faults.len(), record.faults[0].reason), (1, "patch"));
     assert!(
-        record.faults[0].2.contains("metadata/name") || record.faults[0].2.contains("metadata.name"),
+        record.faults[0].place.contains("metadata/name") || record.faults[0].place.contains("metadata.name"),
         "{record:?}"
     );
 
@@ -169,7 +176,7 @@ fn a_deadline_is_told_as_such() {
         "the policies did not answer in time"
     );
     assert_eq!(
-        (record.failure, record.faults[0].1),
+        (record.failure, record.faults[0].reason),
         (Some("deadline"), "timeout")
     );
 }

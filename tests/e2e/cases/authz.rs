@@ -12,6 +12,7 @@ super::cases![
     all_namespaces_are_no_way_around_a_denial_in_one,
     where_no_policy_has_an_opinion_rbac_decides,
     a_policy_sees_the_label_selector_of_a_list,
+    a_policy_sees_the_field_selector_of_a_list,
     a_policy_sees_the_path_of_a_request_for_no_resource,
     a_review_says_allowed_or_denied_or_neither_and_never_both,
 ];
@@ -115,6 +116,31 @@ fn a_policy_sees_the_label_selector_of_a_list(stage: &Stage) -> Result<()> {
             "{other}"
         );
         assert_eq!(refused.code, 1);
+    }
+    Ok(())
+}
+
+fn a_policy_sees_the_field_selector_of_a_list(stage: &Stage) -> Result<()> {
+    let gates = stage.gates()?;
+    let nora = gates.plane().bearer("nora-token")?;
+    assert_eq!(
+        nora.must("get pods -A --field-selector=spec.nodeName=n1 -o name")?,
+        ""
+    );
+    for other in [
+        "",
+        "--field-selector=spec.nodeName=n2",
+        "--field-selector=spec.nodeName!=n1",
+        "-l spec.nodeName=n1",
+    ] {
+        let refused = nora.run(&format!("get pods -A {other}"))?;
+        assert_eq!(
+            refused.stderr,
+            "Error from server (Forbidden): pods is forbidden: User \"nora\" cannot list resource \"pods\" in API \
+             group \"\" at the cluster scope",
+            "{other}"
+        );
+        assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{other}");
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::gates::{Gates, pod, with};
 use crate::kubectl::Printed;
-use crate::stage::Stage;
+use crate::stage::{IGNORE, Stage};
 
 super::cases![
     while_regate_is_down_whatever_needs_its_decision_is_refused,
@@ -75,11 +75,7 @@ fn while_regate_is_down_whatever_needs_its_decision_is_refused(stage: &Stage) ->
 }
 
 fn while_regate_is_down_a_cluster_that_chose_so_goes_on_without_it(stage: &Stage) -> Result<()> {
-    let open = [
-        "--failure-policy=authz=NoOpinion",
-        "--failure-policy=mutate=Ignore",
-        "--failure-policy=validate=Ignore",
-    ];
+    let open = [IGNORE, &["--failure-policy=authz=NoOpinion"]].concat();
     let mut gates = stage.gates_of_its_own(&open, |registration| {
         registration.edit("admission.yaml", |document| {
             for plugin in document["plugins"].as_array_mut().into_iter().flatten() {

@@ -19,6 +19,9 @@ const START: Duration = Duration::from_secs(600);
 /// How long its end may take: three processes, one after the other.
 const END: Duration = Duration::from_secs(60);
 
+/// What stands before the path of Regate's log.
+const LOG: &str = "Regate's log, a line for each decision: ";
+
 /// What each printed command shows: its exit code and a part of what it prints.
 const SHOWN: [(i32, &str); 6] = [
     (0, "jane"),
@@ -47,18 +50,36 @@ fn what_the_playground_prints_can_be_tried_and_ctrl_c_ends_it_all(_: &Stage) -> 
         .filter_map(|line| line.strip_prefix("  kubectl "))
         .collect();
     assert_eq!(commands.len(), SHOWN.len(), "{printed}");
-    for (command, (code, part)) in commands.iter().zip(SHOWN) {
+    let run = |command: &str| -> Result<(Option<i32>, String)> {
         let script = format!("{export}\nkubectl {command}");
         let output = without_proxy(&mut Command::new("sh"))
             .args(["-c", &script])
             .env("HOME", log.path())
             .output()?;
-        let shown = [output.stdout, output.stderr]
-            .map(|text| String::from_utf8_lossy(&text).into_owned())
-            .concat();
-        assert_eq!(output.status.code(), Some(code), "{command}:\n{shown}");
+        let shown = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        Ok((output.status.code(), shown.concat()))
+    };
+    for (command, (wanted, part)) in commands.iter().zip(SHOWN) {
+        let (code, shown) = run(command)?;
+        assert_eq!(code, Some(wanted), "{command}:\n{shown}");
         assert!(shown.contains(part), "{command}:\n{shown}");
     }
+    let regate_log = line(LOG).context("no log is printed")?.trim_start_matches(LOG);
+    assert_a_line_for_each_decision(&fs::read_to_string(regate_log)?);
+    let policies = printed
+        .lines()
+        .skip_while(|line| !line.starts_with("Then edit"))
+        .nth(1)
+        .context("no policies are printed")?;
+    let limits = Path::new(policies.trim()).join("validate/missing_limits.rego");
+    let edited = fs::read_to_string(&limits)?.replace("has no %s limit", "needs a %s limit");
+    fs::write(&limits, edited)?;
+    let last = commands.last().context("no command is printed")?;
+    super::soon("the edited policy counts", || {
+        Ok(run(last)?
+            .1
+            .contains("[missing_limits] container \"nginx\" needs a cpu limit"))
+    })?;
     assert!(
         processes_of(own.path())? >= 3,
         "etcd, kube-apiserver and Regate run below {:?}",
@@ -70,6 +91,26 @@ fn what_the_playground_prints_can_be_tried_and_ctrl_c_ends_it_all(_: &Stage) -> 
     assert_eq!(processes_of(own.path())?, 0, "a process is left");
     assert_eq!(fs::read_dir(own.path())?.count(), 0, "files are left");
     Ok(())
+}
+
+/// What the first run of the commands left in the log: who was let in is there as well as who was not.
+fn assert_a_line_for_each_decision(log: &str) {
+    for (gate, decision) in [
+        ("authn", "allow"),
+        ("authn", "deny"),
+        ("authz", "no_opinion"),
+        ("authz", "deny"),
+        ("image", "allow"),
+        ("image", "deny"),
+        ("mutate", "allow"),
+        ("validate", "allow"),
+        ("validate", "deny"),
+    ] {
+        let told = |line: &str| {
+            line.contains(&format!("gate=\"{gate}\"")) && line.contains(&format!("decision=\"{decision}\""))
+        };
+        assert!(log.lines().any(told), "{gate} {decision}:\n{log}");
+    }
 }
 
 /// `cargo run --example playground`, with the directories of this build, so that nothing is built twice. All that the

@@ -15,7 +15,11 @@ super::cases![
     images_need_a_trusted_registry_and_a_version,
     a_pod_that_endangers_its_node_is_refused_with_every_reason,
     the_template_of_a_controller_is_judged_like_a_pod,
+    an_old_pod_that_no_policy_judged_can_be_cleaned_up_and_not_made_worse,
 ];
+
+/// An image that the starter policies trust.
+const PAUSE: &str = "registry.k8s.io/pause:3.10";
 
 fn a_token_on_the_list_logs_in_and_a_revoked_one_does_not(stage: &Stage) -> Result<()> {
     let starters = stage.starters()?;
@@ -127,11 +131,7 @@ fn a_pod_that_endangers_its_node_is_refused_with_every_reason(stage: &Stage) -> 
         "/spec/volumes",
         json!([{"name": "etc", "hostPath": {"path": "/etc"}}]),
     );
-    let pod = with(
-        pod,
-        "/spec/containers/0/image",
-        json!("registry.k8s.io/pause:3.10"),
-    );
+    let pod = with(pod, "/spec/containers/0/image", json!(PAUSE));
     let refused = starters.create(&with(
         pod,
         "/spec/containers/0/securityContext",
@@ -165,13 +165,65 @@ fn the_template_of_a_controller_is_judged_like_a_pod(stage: &Stage) -> Result<()
     Ok(())
 }
 
+fn an_old_pod_that_no_policy_judged_can_be_cleaned_up_and_not_made_worse(stage: &Stage) -> Result<()> {
+    let starters = stage.starters()?;
+    starters.namespace("before")?;
+    let old = with(pod("before", "old"), "/spec/hostNetwork", json!(true));
+    let old = with(
+        old,
+        "/spec/volumes",
+        json!([{"name": "etc", "hostPath": {"path": "/etc"}}]),
+    );
+    let old = with(
+        old,
+        "/spec/containers",
+        json!([{"name": "main", "image": PAUSE, "securityContext": {"privileged": true}}]),
+    );
+    let old = with(old, "/metadata/labels", json!({"tier": "front"}));
+    let old = with(
+        old,
+        "/metadata/finalizers",
+        json!(["e2e.example.com/hold", "e2e.example.com/last"]),
+    );
+    // Of what nodes write no webhook is asked, as if there had been none yet.
+    let admin = starters.admin();
+    admin.must_send(
+        "create -f - --as=system:node:n1 --as-group=system:nodes --as-group=system:masters",
+        &old,
+    )?;
+    let meta = |of: &str| admin.must(&format!("get pod old -n before -o jsonpath={{.metadata.{of}}}"));
+    assert_eq!(meta("labels")?, "{\"tier\":\"front\"}");
+
+    assert_eq!(admin.must("label pod old -n before tier-")?, "pod/old unlabeled");
+    let lose_finalizer =
+        "patch pod old -n before --type=json -p=[{\"op\":\"remove\",\"path\":\"/metadata/finalizers/0\"}]";
+    assert_eq!(admin.must(lose_finalizer)?, "pod/old patched");
+    assert_eq!(
+        (meta("labels")?.as_str(), meta("finalizers")?.as_str()),
+        ("", "[\"e2e.example.com/last\"]")
+    );
+    let refused = admin.run(&format!(
+        "debug old -n before -c spy --profile=sysadmin --image={PAUSE}"
+    ))?;
+    assert_eq!(
+        refused.stderr,
+        "Error from server (Forbidden): admission webhook \"validate.regate.dev\" denied the request: [privileged] \
+         ephemeral container \"spy\" must not be privileged"
+    );
+    assert_eq!(refused.code, 1);
+    let spies = "get pod old -n before -o jsonpath={.spec.ephemeralContainers}";
+    assert_eq!(admin.must(spies)?, "");
+    admin.must("delete pod old -n before --grace-period=0 --force --wait=false")?;
+    assert_eq!(admin.must(lose_finalizer)?, "pod/old patched");
+    super::soon(
+        "the Pod is gone",
+        || Ok(!starters.is_stored("pod old -n before")?),
+    )
+}
+
 /// A Pod that no starter policy refuses.
 fn limited(namespace: &str, name: &str) -> Value {
-    let pod = with(
-        pod(namespace, name),
-        "/spec/containers/0/image",
-        json!("registry.k8s.io/pause:3.10"),
-    );
+    let pod = with(pod(namespace, name), "/spec/containers/0/image", json!(PAUSE));
     with(
         pod,
         "/spec/containers/0/resources",

@@ -14,7 +14,7 @@ super::cases![
     a_warning_is_shown_and_logged_and_stops_nobody,
     a_warning_is_shown_beside_a_denial,
     a_policy_that_fails_refuses_instead_of_allowing,
-    a_policy_changed_under_way_counts_at_once,
+    a_policy_changed_under_way_counts_soon,
     an_old_pod_that_a_tightened_policy_would_refuse_can_still_be_cleaned_up,
     a_custom_resource_is_judged_and_mutated_like_any_other,
 ];
@@ -112,7 +112,7 @@ fn a_policy_that_fails_refuses_instead_of_allowing(stage: &Stage) -> Result<()> 
     Ok(())
 }
 
-fn a_policy_changed_under_way_counts_at_once(stage: &Stage) -> Result<()> {
+fn a_policy_changed_under_way_counts_soon(stage: &Stage) -> Result<()> {
     let gates = stage.gates()?;
     gates.namespace("changing")?;
     let refusing = |word: &str| {
@@ -137,6 +137,27 @@ fn a_policy_changed_under_way_counts_at_once(stage: &Stage) -> Result<()> {
             Ok(refused.code == 1 && refused.stderr.ends_with(&text))
         })?;
     }
+    // A set that cannot be used changes nothing, not even where it could be read.
+    let refused_sets = gates.regate().refused_sets()?;
+    gates.regate().write_policy(
+        "validate/unfinished.rego",
+        "package kubernetes.admission.unfinished\n\ndeny contains",
+    )?;
+    gates
+        .regate()
+        .write_policy("validate/changing.rego", &refusing("closed until noon"))?;
+    super::soon("the broken set is refused", || {
+        Ok(gates.regate().refused_sets()? > refused_sets)
+    })?;
+    assert_eq!(
+        dry_run()?.stderr,
+        "Error from server (Forbidden): error when creating \"STDIN\": admission webhook \"validate.regate.dev\" \
+         denied the request: [changing] closed for ever"
+    );
+    fs::remove_file(gates.regate().policies().join("validate/unfinished.rego"))?;
+    super::soon("the mended set counts", || {
+        Ok(dry_run()?.stderr.ends_with("[changing] closed until noon"))
+    })?;
     fs::remove_file(gates.regate().policies().join("validate/changing.rego"))?;
     super::soon("the removed policy is gone", || Ok(dry_run()?.code == 0))
 }

@@ -36,7 +36,13 @@ fn finds_rules_reads_and_calls() {
     let reads: Vec<_> = source.reads.iter().map(|path| path.join(".")).collect();
     assert_eq!(
         reads,
-        ["regate.lib.pods", "regate.lib.pods.bad", "registry", "sites"]
+        [
+            "regate.lib.pods",
+            "regate.lib.pods.bad",
+            "regate.lib.pods.containers",
+            "registry",
+            "sites"
+        ]
     );
     let calls: Vec<_> = source.rules[0]
         .calls
@@ -71,4 +77,21 @@ fn literals_nested_too_deep_are_refused_before_the_parser_sees_them() {
         "brackets nested more than 14 deep: name a part of it in a rule"
     );
     assert!(parse("package a\n# [[[[[[[[[[[[[[[[[[[[\nx := \"[[[[[[[[[[[[[[[[[[[[\"\n").is_ok());
+}
+
+#[test]
+fn brackets_in_strings_of_any_kind_do_not_count_and_hide_none() {
+    let many = "regex.match(`^\\[a`, \"[\")\n".repeat(40);
+    assert!(parse(&format!("package a\nx if {{\n{many}}}\n")).is_ok());
+    let hidden = format!("package a\nx := [`\"`, {}1{}]\n", "[".repeat(32), "]".repeat(32));
+    assert_eq!(
+        parse(&hidden).unwrap_err().message,
+        "brackets nested more than 14 deep: name a part of it in a rule"
+    );
+    let raw = format!(
+        "package a\nx := `#\n\"`\ny := {}1{}\n",
+        "[".repeat(32),
+        "]".repeat(32)
+    );
+    assert_eq!(parse(&raw).unwrap_err().line, Some(4));
 }

@@ -1,0 +1,352 @@
+//! The walk over the syntax tree of one file. It recurses at most as deep as the parser lets expressions nest, and over
+//! the terms of a sum up to a limit of its own.
+
+use std::collections::BTreeSet;
+
+use regorus::Value;
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Query, Rule, RuleAssign, RuleHead};
+
+use super::{Call, Position, RuleFacts, Source};
+use crate::policy::files::RegoFile;
+use crate::policy::finding::Finding;
+
+/// `a.b["c"][x].d` as far as it is constant: the root's name, the constant parts, and what stands in brackets.
+struct Reference<'a> {
+    root: Option<String>,
+    constant: Vec<String>,
+    whole: bool,
+    indices: Vec<&'a Expr>,
+    base: &'a Expr,
+}
+
+fn reference(expr: &Expr) -> Reference<'_> {
+    let mut parts: Vec<Option<String>> = Vec::new();
+    let mut indices = Vec::new();
+    let mut at = expr;
+    loop {
+        match at {
+            Expr::RefDot { refr, field, .. } => {
+                parts.push(text_of(&field.1));
+                at = refr;
+            }
+            Expr::RefBrack { refr, index, .. } => {
+                let constant = match index.as_ref() {
+                    Expr::String { value, .. } | Expr::RawString { value, .. } => text_of(value),
+                    _ => None,
+                };
+                if constant.is_none() {
+                    indices.push(index.as_ref());
+                }
+                parts.push(constant);
+                at = refr;
+            }
+            _ => break,
+        }
+    }
+    parts.reverse();
+    let root = match at {
+        Expr::Var { value, .. } => text_of(value),
+        _ => None,
+    };
+    let whole = parts.iter().all(Option::is_some);
+    let constant = parts.into_iter().map_while(|part| part).collect();
+    Reference {
+        root,
+        constant,
+        whole,
+        indices,
+        base: at,
+    }
+}
+
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.to_string()),
+        _ => None,
+    }
+}
+
+/// The walk over one file: its imports, and what was met so far.
+pub(super) struct Walk {
+    package: Vec<String>,
+    imports: Vec<(String, Vec<String>)>,
+    /// Of the whole file.
+    reads: BTreeSet<Vec<String>>,
+    /// Of the rule under way.
+    rule_reads: BTreeSet<Vec<String>>,
+    calls: Vec<Call>,
+    depth: usize,
+    too_long: Option<Position>,
+}
+
+/// Expressions that may be in each other, the terms of a long sum among them: the engine walks and drops them
+/// recursively, on threads of the server, too.
+const MAX_EXPRESSION_DEPTH: usize = 400;
+
+impl Walk {
+    pub(super) fn of(module: &Module) -> Self {
+        let package = reference(&module.package.refr);
+        let package = package.root.into_iter().chain(package.constant).collect();
+        let mut walk = Walk {
+            package,
+            imports: Vec::new(),
+            reads: BTreeSet::new(),
+            rule_reads: BTreeSet::new(),
+            calls: Vec::new(),
+            depth: 0,
+            too_long: None,
+        };
+        for import in &module.imports {
+            let target = reference(&import.refr);
+            if target.root.as_deref() == Some("data") {
+                let alias = import.r#as.as_ref().map(|span| span.text().to_owned());
+                let alias = alias.or_else(|| target.constant.last().cloned());
+                walk.reads.insert(target.constant.clone());
+                walk.imports.extend(alias.map(|alias| (alias, target.constant)));
+            }
+        }
+        walk
+    }
+
+    pub(super) fn source(mut self, file: &RegoFile, module: &Module) -> Result<Source, Finding> {
+        let rules = module.policy.iter().filter_map(|rule| self.rule(rule)).collect();
+        if let Some(at) = self.too_long {
+            return Err(Finding {
+                file: Some(file.path.clone()),
+                line: Some(at.line),
+                column: Some(at.column),
+                message: format!(
+                    "an expression of more than {MAX_EXPRESSION_DEPTH} parts in each other: name a part of it in a rule"
+                ),
+            });
+        }
+        Ok(Source {
+            path: file.path.clone(),
+            text: file.text.clone(),
+            package: self.package,
+            package_at: Position::from(&module.package.span),
+            rules,
+            reads: self.reads,
+        })
+    }
+
+    fn rule(&mut self, rule: &Rule) -> Option<RuleFacts> {
+        let (head, arguments, at) = match rule {
+            Rule::Default {
+                refr,
+                args,
+                value,
+                span,
+                ..
+            } => {
+                self.expr(value);
+                (refr, (!args.is_empty()).then_some(args.len()), span)
+            }
+            Rule::Spec { head, bodies, span } => {
+                for body in bodies {
+                    self.assign(body.assign.as_ref());
+                    self.query(&body.query);
+                }
+                match head {
+                    RuleHead::Compr { refr, assign, .. } => {
+                        self.assign(assign.as_ref());
+                        (refr, None, span)
+                    }
+                    RuleHead::Set { refr, key, .. } => {
+                        key.iter().for_each(|key| self.expr(key));
+                        (refr, None, span)
+                    }
+                    RuleHead::Func {
+                        refr, args, assign, ..
+                    } => {
+                        args.iter().for_each(|argument| self.expr(argument));
+                        self.assign(assign.as_ref());
+                        (refr, Some(args.len()), span)
+                    }
+                }
+            }
+        };
+        let head = reference(head);
+        head.indices.into_iter().for_each(|index| self.expr(index));
+        let calls = std::mem::take(&mut self.calls);
+        let reads = std::mem::take(&mut self.rule_reads);
+        self.reads.extend(reads.iter().cloned());
+        Some(RuleFacts {
+            name: head.root?,
+            below: head.constant,
+            arguments,
+            is_default: matches!(rule, Rule::Default { .. }),
+            at: Position::from(at),
+            calls,
+            reads,
+        })
+    }
+
+    fn assign(&mut self, assign: Option<&RuleAssign>) {
+        if let Some(assign) = assign {
+            debug_assert!(matches!(assign.op, AssignOp::Eq | AssignOp::ColEq));
+            self.expr(&assign.value);
+        }
+    }
+
+    fn query(&mut self, query: &Query) {
+        query.stmts.iter().for_each(|statement| self.statement(statement));
+    }
+
+    fn statement(&mut self, statement: &LiteralStmt) {
+        match &statement.literal {
+            Literal::SomeVars { .. } => {}
+            Literal::SomeIn {
+                key,
+                value,
+                collection,
+                ..
+            } => {
+                key.iter().for_each(|key| self.expr(key));
+                self.expr(value);
+                self.expr(collection);
+            }
+            Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => match expr.as_ref() {
+                Expr::Call { fcn, params, .. } => self.call(fcn, params.iter().map(|param| &**param), true),
+                expr => self.expr(expr),
+            },
+            Literal::Every { domain, query, .. } => {
+                self.expr(domain);
+                self.query(query);
+            }
+        }
+        for with in &statement.with_mods {
+            self.expr(&with.refr);
+            self.expr(&with.r#as);
+            self.stand_in(&with.r#as);
+        }
+    }
+
+    fn expr(&mut self, expr: &Expr) {
+        if self.depth >= MAX_EXPRESSION_DEPTH {
+            self.too_long.get_or_insert_with(|| Position::from(expr.span()));
+            return;
+        }
+        self.depth += 1;
+        self.parts(expr);
+        self.depth -= 1;
+    }
+
+    fn parts(&mut self, expr: &Expr) {
+        match expr {
+            Expr::String { .. }
+            | Expr::RawString { .. }
+            | Expr::Number { .. }
+            | Expr::Bool { .. }
+            | Expr::Null { .. } => {}
+            Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => self.reference(expr),
+            Expr::Array { items, .. } | Expr::Set { items, .. } => {
+                items.iter().for_each(|item| self.expr(item))
+            }
+            Expr::Object { fields, .. } => {
+                for (_, key, value) in fields {
+                    self.expr(key);
+                    self.expr(value);
+                }
+            }
+            Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
+                self.expr(term);
+                self.query(query);
+            }
+            Expr::ObjectCompr {
+                key, value, query, ..
+            } => {
+                self.expr(key);
+                self.expr(value);
+                self.query(query);
+            }
+            Expr::Call { fcn, params, .. } => self.call(fcn, params.iter().map(|param| &**param), false),
+            Expr::UnaryExpr { expr, .. } => self.expr(expr),
+            Expr::BinExpr { lhs, rhs, .. }
+            | Expr::BoolExpr { lhs, rhs, .. }
+            | Expr::ArithExpr { lhs, rhs, .. }
+            | Expr::AssignExpr { lhs, rhs, .. } => {
+                self.expr(lhs);
+                self.expr(rhs);
+            }
+            Expr::Membership {
+                key,
+                value,
+                collection,
+                ..
+            } => {
+                key.iter().for_each(|key| self.expr(key));
+                self.expr(value);
+                self.expr(collection);
+            }
+        }
+    }
+
+    fn reference(&mut self, expr: &Expr) {
+        let target = reference(expr);
+        match &target.root {
+            None => self.expr(target.base),
+            Some(root) => {
+                if let Some(("data", path)) = split(&self.resolved(root, &target.constant)) {
+                    self.rule_reads.insert(path.to_vec());
+                }
+            }
+        }
+        target.indices.into_iter().for_each(|index| self.expr(index));
+    }
+
+    /// A name and what follows it, with the import that the name stands for.
+    fn resolved(&self, root: &str, constant: &[String]) -> Vec<String> {
+        let import = self.imports.iter().find(|(alias, _)| alias == root);
+        let start = match import {
+            Some((_, path)) => std::iter::once("data".to_owned())
+                .chain(path.iter().cloned())
+                .collect(),
+            None => vec![root.to_owned()],
+        };
+        start.into_iter().chain(constant.iter().cloned()).collect()
+    }
+
+    /// Notes a function that stands in for another, which may be called from inside of it.
+    fn stand_in(&mut self, expr: &Expr) {
+        let target = reference(expr);
+        if let (Some(root), true) = (&target.root, target.whole) {
+            let function = self.resolved(root, &target.constant);
+            let at = Position::from(target.base.span());
+            self.calls.push(Call {
+                function,
+                operands: None,
+                statement: false,
+                at,
+            });
+        }
+    }
+
+    fn call<'a>(
+        &mut self,
+        function: &Expr,
+        operands: impl ExactSizeIterator<Item = &'a Expr>,
+        statement: bool,
+    ) {
+        let target = reference(function);
+        if let (Some(root), true) = (&target.root, target.whole) {
+            let function = self.resolved(root, &target.constant);
+            if let Some(("data", path)) = split(&function) {
+                self.rule_reads.insert(path.to_vec());
+            }
+            let (operands, at) = (Some(operands.len()), Position::from(target.base.span()));
+            self.calls.push(Call {
+                function,
+                operands,
+                statement,
+                at,
+            });
+        }
+        target.indices.into_iter().for_each(|index| self.expr(index));
+        operands.for_each(|operand| self.expr(operand));
+    }
+}
+
+fn split(path: &[String]) -> Option<(&str, &[String])> {
+    path.split_first().map(|(root, rest)| (root.as_str(), rest))
+}
