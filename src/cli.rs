@@ -54,6 +54,15 @@ pub enum Action {
     Serve(serve::Args),
 }
 
+/// Form of what a command prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
 /// What every command takes.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Global {

@@ -3,7 +3,6 @@
 //! `RUST_LOG` is honoured. Events are named by their `event` field; bodies and tokens are logged at no level.
 
 use std::panic::{self, Location, PanicHookInfo};
-use std::str::FromStr;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
@@ -13,30 +12,12 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 const DEFAULT: &str = "info,actix_server=warn,actix_http=off";
 
 /// How log lines are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// One JSON object a line.
     Json,
     /// For people.
-    #[default]
     Text,
-}
-
-/// A word that names no format.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is no log format: one of text, json")]
-pub struct UnknownFormat(String);
-
-impl FromStr for LogFormat {
-    type Err = UnknownFormat;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match name {
-            "json" => Ok(LogFormat::Json),
-            "text" => Ok(LogFormat::Text),
-            _ => Err(UnknownFormat(name.to_owned())),
-        }
-    }
 }
 
 /// Logging could not be set up.
@@ -110,13 +91,5 @@ mod tests {
         let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         assert!(log.contains(r#""location":"src/telemetry.rs:"#), "{log}");
         assert!(!log.contains("token"), "{log}");
-    }
-
-    #[test]
-    fn a_format_is_read_from_its_name() {
-        assert_eq!("json".parse(), Ok(LogFormat::Json));
-        assert_eq!("text".parse(), Ok(LogFormat::Text));
-        let error = "xml".parse::<LogFormat>().unwrap_err();
-        assert_eq!(error.to_string(), "`xml` is no log format: one of text, json");
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::Global;
+use super::{Global, Output};
 use crate::policy::Finding;
 use crate::policy::files::{Files, Sources};
 use crate::policy::load::load;
@@ -18,7 +18,7 @@ use crate::policy::load::load;
 pub struct Args {
     /// Policies to check, besides those of --policy [default: ./policies]
     pub paths: Vec<PathBuf>,
-    /// Form of what is printed
+    /// Form of what is printed: `file:line:column: message`, or an object with `findings`
     #[arg(
         short,
         long,
@@ -27,15 +27,6 @@ pub struct Args {
         default_value = "text"
     )]
     pub output: Output,
-}
-
-/// Form of what is printed.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub enum Output {
-    /// One line a finding: `file:line:column: message`.
-    Text,
-    /// An object with `findings`, and of a set without any its `revision` and `policies`.
-    Json,
 }
 
 /// Runs the command.

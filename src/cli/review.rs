@@ -3,6 +3,7 @@
 //! A file holds a review, or manifests that are wrapped into admission reviews: mutate first, then validate on the
 //! result, as the API server asks. `--token` and `--verb` make reviews of their own.
 
+mod explain;
 mod wrap;
 
 use std::io::{Read as _, Write};
@@ -15,10 +16,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::Global;
+use super::{Global, Output};
 use crate::gate::Gate;
 use crate::policy::PolicySet;
-use crate::review::{self, Answer, FaultRecord, Record, Settings};
+use crate::review::{self, Answer, Record, Settings};
 use wrap::{Item, Subject};
 
 /// Decides reviews from files, without a server
@@ -90,7 +91,7 @@ pub struct Args {
         conflicts_with = "resource"
     )]
     pub path: Option<String>,
-    /// Form of what is printed
+    /// Form of what is printed: an explanation, or the responses as the server would send them
     #[arg(
         short,
         long,
@@ -99,15 +100,6 @@ pub struct Args {
         default_value = "text"
     )]
     pub output: Output,
-}
-
-/// Form of what is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Output {
-    /// What was decided, by which policies and why.
-    Text,
-    /// The response as the server would send it, one document per file and gate.
-    Json,
 }
 
 /// Runs the command.
@@ -137,7 +129,7 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
                         out.write_all(b"\n")?;
                     }
                 }
-                Output::Text => explain(&mut out, &item, gate, &answer, &record)?,
+                Output::Text => explain::write(&mut out, item.name(), gate, &answer, &record)?,
             }
         }
     }
@@ -260,73 +252,4 @@ fn patch_of(answer: &Answer) -> anyhow::Result<Option<Value>> {
         return Ok(None);
     };
     Ok(Some(serde_json::from_slice(&STANDARD.decode(patch)?)?))
-}
-
-/// One line with the decision, then what led to it, indented.
-fn explain(
-    out: &mut impl Write,
-    item: &Item,
-    gate: Gate,
-    answer: &Answer,
-    record: &Record,
-) -> anyhow::Result<()> {
-    let by = if record.policies.is_empty() {
-        String::new()
-    } else {
-        format!(" by {}", record.policies.join(", "))
-    };
-    let decision = record.decision.replace('_', " ");
-    writeln!(out, "{}: {gate}: {decision}{by}", item.name())?;
-    if let Some(problem) = &record.problem {
-        writeln!(out, "  {problem}")?;
-    }
-    for FaultRecord {
-        policy, reason, text, ..
-    } in &record.faults
-    {
-        writeln!(out, "  fault of {policy} ({reason}): {text}")?;
-    }
-    let Ok(review) = serde_json::from_slice::<Value>(&answer.body) else {
-        return Ok(());
-    };
-    let said = ["/response/status/message", "/status/reason", "/status/error"];
-    for text in said
-        .into_iter()
-        .filter_map(|pointer| text_at(&review, pointer))
-        .filter(|_| record.problem.is_none())
-    {
-        writeln!(out, "  {text}")?;
-    }
-    for warning in review
-        .pointer("/response/warnings")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-    {
-        writeln!(out, "  warning: {warning}")?;
-    }
-    if let Some(user) = review.pointer("/status/user") {
-        writeln!(out, "  user: {user}")?;
-    }
-    for operation in patch_of(answer)?
-        .as_ref()
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        let value = operation
-            .get("value")
-            .map(|value| format!(" {value}"))
-            .unwrap_or_default();
-        let part = |key: &str| {
-            operation
-                .get(key)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        writeln!(out, "  {} {}{value}", part("op"), part("path"))?;
-    }
-    Ok(())
 }

@@ -149,7 +149,7 @@ const CASES: &[Case] = &[
     },
 ];
 
-fn changed(spec: Value, changes: &[(&str, fn() -> Value)]) -> Value {
+fn changed(spec: Value, changes: &[Member]) -> Value {
     let changes: Vec<_> = changes
         .iter()
         .map(|(pointer, value)| (*pointer, value()))

@@ -1,3 +1,7 @@
+//! What loading refuses, with which findings, and what a loaded set says when it is asked.
+//!
+//! Sets are loaded from files in memory; findings are compared as they are printed, file, line and column included.
+
 use std::time::{Duration, Instant};
 
 use serde_json::json;
