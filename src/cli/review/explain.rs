@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{patch_of, text_at};
 use crate::gate::Gate;
-use crate::review::{Answer, FaultRecord, Record};
+use crate::review::{Answer, Record};
 
 /// Writes it all; `name` says what was reviewed.
 pub(super) fn write(
@@ -46,11 +46,12 @@ fn decision(out: &mut impl Write, name: &str, gate: Gate, record: &Record) -> st
     if let Some(problem) = &record.problem {
         writeln!(out, "  {problem}")?;
     }
-    for FaultRecord {
-        policy, reason, text, ..
-    } in &record.faults
-    {
-        writeln!(out, "  fault of {policy} ({reason}): {text}")?;
+    for fault in &record.faults {
+        writeln!(
+            out,
+            "  fault of {} ({}): {}",
+            fault.policy, fault.reason, fault.text
+        )?;
     }
     Ok(())
 }

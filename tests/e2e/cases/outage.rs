@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::gates::{Gates, pod, with};
 use crate::kubectl::Printed;
+use crate::regate::Registration;
 use crate::stage::{IGNORE, Stage};
 
 super::cases![
@@ -76,15 +77,7 @@ fn while_regate_is_down_whatever_needs_its_decision_is_refused(stage: &Stage) ->
 
 fn while_regate_is_down_a_cluster_that_chose_so_goes_on_without_it(stage: &Stage) -> Result<()> {
     let open = [IGNORE, &["--failure-policy=authz=NoOpinion"]].concat();
-    let mut gates = stage.gates_of_its_own(&open, |registration| {
-        registration.edit("admission.yaml", |document| {
-            for plugin in document["plugins"].as_array_mut().into_iter().flatten() {
-                if plugin["name"] == "ImagePolicyWebhook" {
-                    plugin["configuration"]["imagePolicy"]["defaultAllow"] = true.into();
-                }
-            }
-        })
-    })?;
+    let mut gates = stage.gates_of_its_own(&open, admit_images_that_nobody_judged)?;
     let_carol_list_pods_and_events(&gates)?;
     gates.namespace("broken-mutation")?;
     gates.namespace("broken-validation")?;
@@ -134,6 +127,16 @@ fn while_regate_is_down_a_cluster_that_chose_so_goes_on_without_it(stage: &Stage
         }))
     })?;
     Ok(())
+}
+
+fn admit_images_that_nobody_judged(registration: &Registration) -> Result<()> {
+    registration.edit("admission.yaml", |document| {
+        for plugin in document["plugins"].as_array_mut().into_iter().flatten() {
+            if plugin["name"] == "ImagePolicyWebhook" {
+                plugin["configuration"]["imagePolicy"]["defaultAllow"] = true.into();
+            }
+        }
+    })
 }
 
 fn only_an_answer_that_is_no_error_is_remembered(stage: &Stage) -> Result<()> {
