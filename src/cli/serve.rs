@@ -38,6 +38,7 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         crate::config::LogFormat::Json => telemetry::LogFormat::Json,
         crate::config::LogFormat::Text => telemetry::LogFormat::Text,
     })?;
+    warn_of_backtraces();
     let metrics = Arc::new(Metrics::default());
     let served = Served::default();
     let sources = super::sources(&config.policies, Vec::new());
@@ -67,6 +68,21 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     };
     std::io::stdout().write_all(greeting::text(&config, &running, served.load().as_deref()).as_bytes())?;
     wait(running, watcher)
+}
+
+/// The engine makes an error of everything that a policy asks in vain, and an error may walk the stack.
+fn warn_of_backtraces() {
+    let set = |name: &str| std::env::var_os(name).map(|value| value != "0");
+    if set("RUST_LIB_BACKTRACE")
+        .or_else(|| set("RUST_BACKTRACE"))
+        .unwrap_or(false)
+    {
+        tracing::warn!(
+            target: "regate::server",
+            event = "backtraces",
+            "backtraces make failing policies many times dearer: set RUST_LIB_BACKTRACE=0"
+        );
+    }
 }
 
 /// The starter policies with the data files that the operator named.

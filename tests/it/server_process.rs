@@ -1,6 +1,9 @@
 //! The binary as it is run: what it prints, logs and obeys.
 
-use crate::process::Process;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use crate::process::{Process, command, directory};
 
 /// Nobody may read this anywhere.
 const TOKEN: &str = "canary-0d9f7c1e-token";
@@ -131,4 +134,30 @@ fn tokens_and_bodies_are_logged_at_no_level() {
         "{}",
         log.lines().find(|line| line.contains("canary")).unwrap()
     );
+}
+
+#[test]
+fn backtraces_are_warned_of_unless_the_library_takes_none() {
+    let warned = |environment: &[(&str, &str)]| {
+        let directory = directory(FILES);
+        let mut child = command(directory.path(), ARGUMENTS)
+            .envs(environment.iter().copied())
+            .env("RUST_LOG", "info")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut first)
+            .unwrap();
+        assert!(first.starts_with("regate serves"), "{first}");
+        child.kill().unwrap();
+        let output = child.wait_with_output().unwrap();
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("set RUST_LIB_BACKTRACE=0")
+    };
+    assert!(warned(&[("RUST_BACKTRACE", "1")]));
+    assert!(!warned(&[("RUST_BACKTRACE", "1"), ("RUST_LIB_BACKTRACE", "0")]));
+    assert!(!warned(&[]));
 }
