@@ -128,10 +128,6 @@ fn packages<'a>(sources: &'a [Source], findings: &mut Vec<Finding>) -> Vec<Packa
     for (package, sources) in by_package {
         let Some(first) = sources.first() else { continue };
         match package {
-            [root, ..] if root == RESERVED => {
-                findings
-                    .push(first.finding(first.package_at, format!("the package `{RESERVED}` is reserved")));
-            }
             [root, kind, name @ ..] if root == "kubernetes" => {
                 let Some(gate) = Gate::ALL.into_iter().find(|gate| roots(*gate).0 == kind) else {
                     findings.push(first.finding(first.package_at, wrong_root(kind)));
@@ -330,10 +326,7 @@ fn rule_paths(sources: &[Source]) -> BTreeSet<Vec<String>> {
         .iter()
         .flat_map(|source| source.rules.iter().map(move |rule| path(source, &rule.name)));
     let generated = sources.iter().map(|source| path(source, RESERVED));
-    written
-        .chain(generated)
-        .chain([vec![RESERVED.to_owned()]])
-        .collect()
+    written.chain(generated).collect()
 }
 
 /// Whether the document has a value at the path, or something that is no object above it.

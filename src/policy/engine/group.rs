@@ -52,7 +52,7 @@ impl Group {
         }
         let mut entries = Vec::with_capacity(policies.len());
         for (package, rules) in policies {
-            let entry = entry(package, rules, sources);
+            let entry = entry(package, rules);
             engine
                 .add_policy(format!("(entry of {})", package.join(".")), entry.text)
                 .map_err(ours)?;
