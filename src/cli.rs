@@ -153,26 +153,30 @@ impl<const GLOBAL: bool> FromArgMatches for Flags<GLOBAL> {
     }
 }
 
-/// What the configuration names as policies and data; `more` are paths that a command takes besides.
-fn sources(policies: &Policies, more: Vec<PathBuf>) -> Sources {
-    let configured = match &policies.source {
-        PolicySource::Default => Vec::new(),
-        PolicySource::Paths(paths) => paths.clone(),
-    };
+/// What the configuration names as policies and data.
+fn sources(policies: &Policies) -> Sources {
     Sources {
-        policies: configured.into_iter().chain(more).collect(),
+        policies: match &policies.source {
+            PolicySource::Default => Vec::new(),
+            PolicySource::Paths(paths) => paths.clone(),
+        },
         data: policies.data.clone(),
     }
 }
 
-/// The policies of a command that works on them offline: `./policies` unless others are named. What is wrong with them
-/// is printed, and there is no set then.
-fn load_policies(policies: &Policies) -> anyhow::Result<Option<PolicySet>> {
-    let mut sources = sources(policies, Vec::new());
+/// What a command works on offline: what the configuration names and `more`, or `./policies` where neither names any.
+fn offline_sources(policies: &Policies, more: Vec<PathBuf>) -> Sources {
+    let mut sources = sources(policies);
+    sources.policies.extend(more);
     if sources.policies.is_empty() {
         sources.policies.push(PathBuf::from("policies"));
     }
-    match Files::read(&sources).and_then(|files| load(&files)) {
+    sources
+}
+
+/// The policies of a command that works on them offline. What is wrong with them is printed, and there is no set then.
+fn load_policies(policies: &Policies) -> anyhow::Result<Option<PolicySet>> {
+    match Files::read(&offline_sources(policies, Vec::new())).and_then(|files| load(&files)) {
         Ok(set) => Ok(Some(set)),
         Err(findings) => {
             print_findings(&findings)?;

@@ -120,23 +120,13 @@ pub struct Tokens<'a> {
 impl<'a> Tokens<'a> {
     /// Starts at the text's beginning; at most [`MAX_DEPTH`] containers may be open.
     pub fn new(text: &'a [u8]) -> Self {
-        Self::with_limit(text, MAX_DEPTH)
-    }
-
-    /// Starts at the text's beginning with a depth limit of the caller's.
-    pub fn with_limit(text: &'a [u8], limit: usize) -> Self {
         Tokens {
             text,
             at: 0,
             open: Vec::with_capacity(16),
             expect: Expect::Value,
-            limit,
+            limit: MAX_DEPTH,
         }
-    }
-
-    /// How many containers are open.
-    pub fn depth(&self) -> usize {
-        self.open.len()
     }
 
     /// Offset of the next byte to be read.

@@ -303,17 +303,18 @@ fn evaluate<R: Review>(review: &mut R, set: &PolicySet, deadline: Instant) {
         deadline: deadline.checked_sub(margin).unwrap_or(deadline),
         context: context_of_now(R::GATE),
     };
+    let regate = Document::object([
+        ("gate", Document::text(R::GATE.as_str())),
+        ("revision", Document::text(&set.revision)),
+    ]);
+    let parameters = Document::empty();
     loop {
         for policy in set.of(R::GATE) {
-            let regate = Document::object([
-                ("gate", Document::text(R::GATE.as_str())),
-                ("policy", Document::text(&policy.name)),
-                ("revision", Document::text(&set.revision)),
-            ]);
+            let regate = regate.with("policy", Document::text(&policy.name));
             let input = review
                 .input()
                 .with("regate", regate)
-                .with("parameters", Document::empty());
+                .with("parameters", parameters.clone());
             match set.evaluate(policy, &input, &limits) {
                 Ok(outcome) => review.take(policy, outcome),
                 Err(fault) => {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Global, Output};
 use crate::policy::Finding;
-use crate::policy::files::{Files, Sources};
+use crate::policy::files::Files;
 use crate::policy::load::load;
 
 /// Says all that is wrong with policies, as loading them would
@@ -31,13 +31,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
-    let mut sources = super::sources(&global.resolve()?.config.policies, args.paths);
-    if sources.policies.is_empty() {
-        sources = Sources {
-            policies: vec![PathBuf::from("policies")],
-            ..sources
-        };
-    }
+    let sources = super::offline_sources(&global.resolve()?.config.policies, args.paths);
     let (unreadable, loaded) = match Files::read(&sources) {
         Ok(files) => (false, load(&files)),
         Err(findings) => (true, Err(findings)),

@@ -41,7 +41,7 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     warn_of_backtraces();
     let metrics = Arc::new(Metrics::default());
     let served = Served::default();
-    let sources = super::sources(&config.policies, Vec::new());
+    let sources = super::sources(&config.policies);
     let builtin = config.policies.source == PolicySource::Default;
     let first: Read = if builtin {
         Ok(with_data(Files::builtin(), &sources)?)

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::engine::Document;
-use super::engine::ast::{Position, Source};
+use super::engine::ast::Source;
 use super::engine::entry::RESERVED;
 use super::engine::group::Group;
 use super::files::{DataFile, Files, Format};
@@ -79,29 +79,12 @@ struct Package<'a> {
     rules: Vec<&'static str>,
 }
 
-impl Source {
-    pub(super) fn finding(&self, at: Position, message: String) -> Finding {
-        Finding {
-            file: Some(self.path.clone()),
-            line: Some(at.line),
-            column: Some(at.column),
-            message,
-        }
-    }
-}
-
 /// Findings for rules whose path is at, under or above another package: either would read the other's values.
 fn overlaps(sources: &[Source], findings: &mut Vec<Finding>) {
     let packages: BTreeSet<&[String]> = sources.iter().map(|source| source.package.as_slice()).collect();
     for source in sources {
         for rule in &source.rules {
-            let path: Vec<_> = source
-                .package
-                .iter()
-                .chain([&rule.name])
-                .chain(&rule.below)
-                .cloned()
-                .collect();
+            let path = source.path_of(rule);
             let reached = packages.iter().find(|package| {
                 package.len() > source.package.len()
                     && (package.starts_with(&path) || path.starts_with(package))

@@ -80,14 +80,9 @@ impl Source {
     /// The first syntax error: the parser stops there.
     pub(crate) fn parse(file: &RegoFile) -> Result<Self, Finding> {
         if let Some(at) = too_deep(&file.text) {
-            return Err(Finding {
-                file: Some(file.path.clone()),
-                line: Some(at.line),
-                column: Some(at.column),
-                message: format!(
-                    "brackets nested more than {MAX_LITERAL_DEPTH} deep: name a part of it in a rule"
-                ),
-            });
+            let message =
+                format!("brackets nested more than {MAX_LITERAL_DEPTH} deep: name a part of it in a rule");
+            return Err(at.finding(&file.path, message));
         }
         let mut engine = Engine::new();
         engine
@@ -102,6 +97,24 @@ impl Source {
             });
         };
         walk::Walk::of(module).source(file, module)
+    }
+}
+
+impl Source {
+    /// A finding at a place of this file.
+    pub(crate) fn finding(&self, at: Position, message: String) -> Finding {
+        at.finding(&self.path, message)
+    }
+
+    /// The path below `data` of one of its rules.
+    pub(crate) fn path_of(&self, rule: &RuleFacts) -> Vec<String> {
+        let below = rule.below.iter();
+        self.package
+            .iter()
+            .chain([&rule.name])
+            .chain(below)
+            .cloned()
+            .collect()
     }
 }
 
@@ -187,6 +200,18 @@ enum Inside {
     Comment,
     RawString,
     String,
+}
+
+impl Position {
+    /// A finding at this place of a file.
+    pub(crate) fn finding(self, path: &str, message: String) -> Finding {
+        Finding {
+            file: Some(path.to_owned()),
+            line: Some(self.line),
+            column: Some(self.column),
+            message,
+        }
+    }
 }
 
 impl From<&Span> for Position {

@@ -38,42 +38,31 @@ pub(super) fn check(sources: &[Source], findings: &mut Vec<Finding>) {
 fn graph(sources: &[Source], functions: &BTreeMap<Path, usize>) -> BTreeMap<Path, BTreeSet<Path>> {
     let paths: BTreeSet<Path> = sources
         .iter()
-        .flat_map(|source| {
-            source
-                .rules
-                .iter()
-                .map(|rule| path(&source.package, &rule.name, &rule.below))
-        })
+        .flat_map(|source| source.rules.iter().map(|rule| source.path_of(rule)))
         .collect();
     let mut graph: BTreeMap<Path, BTreeSet<Path>> = BTreeMap::new();
     for source in sources {
         for rule in &source.rules {
-            let edges = graph
-                .entry(path(&source.package, &rule.name, &rule.below))
-                .or_default();
+            let edges = graph.entry(source.path_of(rule)).or_default();
             edges.extend(
                 rule.calls
                     .iter()
                     .filter_map(|call| resolve(source, call, functions)),
             );
-            for read in &rule.reads {
-                let reached = paths
-                    .iter()
-                    .filter(|path| path.starts_with(read) || read.starts_with(path));
-                edges.extend(reached.cloned());
-            }
+            edges.extend(rule.reads.iter().flat_map(|read| reached(&paths, read)));
         }
     }
     graph
 }
 
-fn path(package: &[String], name: &str, below: &[String]) -> Path {
-    package
-        .iter()
-        .cloned()
-        .chain([name.to_owned()])
-        .chain(below.iter().cloned())
-        .collect()
+/// The paths at, under or above one that is read.
+fn reached(paths: &BTreeSet<Path>, read: &Path) -> BTreeSet<Path> {
+    // Those under it follow it in the order of the set.
+    let under = paths
+        .range(read.clone()..)
+        .take_while(|path| path.starts_with(read));
+    let above = (0..read.len()).filter_map(|end| paths.get(read.get(..end)?));
+    under.chain(above).cloned().collect()
 }
 
 /// Functions of the files, by path below `data`, with their numbers of operands.
@@ -81,7 +70,7 @@ fn functions(sources: &[Source]) -> BTreeMap<Path, usize> {
     let of = |source: &Source| -> Vec<(Path, usize)> {
         let rules = source.rules.iter();
         rules
-            .filter_map(|rule| Some((path(&source.package, &rule.name, &rule.below), rule.arguments?)))
+            .filter_map(|rule| Some((source.path_of(rule), rule.arguments?)))
             .collect()
     };
     sources.iter().flat_map(of).collect()
@@ -125,7 +114,7 @@ fn unknown(name: &str) -> String {
 fn recursion(sources: &[Source], graph: &BTreeMap<Path, BTreeSet<Path>>, findings: &mut Vec<Finding>) {
     for source in sources {
         for rule in &source.rules {
-            if reaches(graph, &path(&source.package, &rule.name, &rule.below)) {
+            if reaches(graph, &source.path_of(rule)) {
                 let message = match rule.arguments {
                     Some(_) => format!("`{}` calls itself: Rego has no recursion", rule.name),
                     None => format!("`{}` depends on itself: Rego has no recursion", rule.name),

@@ -111,14 +111,10 @@ impl Walk {
     pub(super) fn source(mut self, file: &RegoFile, module: &Module) -> Result<Source, Finding> {
         let rules = module.policy.iter().filter_map(|rule| self.rule(rule)).collect();
         if let Some(at) = self.too_long {
-            return Err(Finding {
-                file: Some(file.path.clone()),
-                line: Some(at.line),
-                column: Some(at.column),
-                message: format!(
-                    "an expression of more than {MAX_EXPRESSION_DEPTH} parts in each other: name a part of it in a rule"
-                ),
-            });
+            let message = format!(
+                "an expression of more than {MAX_EXPRESSION_DEPTH} parts in each other: name a part of it in a rule"
+            );
+            return Err(at.finding(&file.path, message));
         }
         Ok(Source {
             path: file.path.clone(),
