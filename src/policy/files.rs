@@ -36,6 +36,8 @@ const ATTEMPTS: usize = 3;
 pub struct Sources {
     /// `*.rego`, and in directories `data.json` and `data.yaml` too.
     pub policies: Vec<PathBuf>,
+    /// As `policies`, with modules of the language before version 1. What is among `policies` too is such a module.
+    pub policies_v0: Vec<PathBuf>,
     /// Data only.
     pub data: Vec<PathBuf>,
 }
@@ -49,6 +51,8 @@ pub struct RegoFile {
     pub text: String,
     /// `*_test.rego`: for `check` and `test`, never served and no part of the revision.
     pub is_test: bool,
+    /// Whether it is of the language before version 1.
+    pub v0: bool,
 }
 
 /// How a data file is written.
@@ -109,12 +113,13 @@ impl Files {
             let mut at: Vec<String> = path.split('/').map(str::to_owned).collect();
             let name = at.pop().unwrap_or_default();
             let path = format!("builtin/{path}");
-            match walk::kind(&name, &at) {
-                Some(Kind::Rego { is_test }) => {
+            match walk::kind(&name, &at, false) {
+                Some(Kind::Rego { is_test, v0 }) => {
                     files.modules.push(RegoFile {
                         path,
                         text: (*text).to_owned(),
                         is_test,
+                        v0,
                     });
                 }
                 Some(Kind::Data { at, format }) => {
@@ -156,12 +161,13 @@ impl Files {
     fn take(&mut self, found: &Found) -> Result<(), Finding> {
         let path = found.path.display().to_string();
         match &found.kind {
-            Kind::Rego { is_test } => {
+            Kind::Rego { is_test, v0 } => {
                 let text = text(&found.path, read(found, MAX_REGO_BYTES)?)?;
                 self.modules.push(RegoFile {
                     path,
                     text,
                     is_test: *is_test,
+                    v0: *v0,
                 });
             }
             Kind::Data { at, format } => {
@@ -182,7 +188,7 @@ impl Files {
         self.modules.sort_by(|one, other| one.path.cmp(&other.path));
         self.data.sort_by(|one, other| one.path.cmp(&other.path));
         let modules = self.modules.iter().filter(|module| !module.is_test);
-        let modules = modules.map(|module| digest([b"rego".as_slice(), module.text.as_bytes()]));
+        let modules = modules.map(RegoFile::digest);
         let mut items: Vec<_> = modules.chain(self.data.iter().map(DataFile::digest)).collect();
         items.sort();
         self.revision = digest(items.iter().map(Vec::as_slice))
@@ -190,6 +196,13 @@ impl Files {
             .map(|byte| format!("{byte:02x}"))
             .collect();
         self
+    }
+}
+
+impl RegoFile {
+    fn digest(&self) -> Vec<u8> {
+        let language: &[u8] = if self.v0 { b"rego.v0" } else { b"rego" };
+        digest([language, self.text.as_bytes()])
     }
 }
 

@@ -19,6 +19,7 @@ fn set(policies: &[&str]) -> PolicySet {
         path: format!("{number}.rego"),
         text: (*text).to_owned(),
         is_test: false,
+        v0: false,
     };
     let modules = policies.iter().enumerate().map(module).collect();
     load(&Files {

@@ -182,7 +182,12 @@ fn each_flag_arrives_where_it_is_read_and_nowhere_else() {
 #[test]
 fn every_setting_that_is_handed_over_is_turned() {
     // These are not handed over but used at start: what is loaded, and how the log is written.
-    let at_start = [Setting::Policy, Setting::Data, Setting::LogFormat];
+    let at_start = [
+        Setting::Policy,
+        Setting::PolicyV0,
+        Setting::Data,
+        Setting::LogFormat,
+    ];
     for setting in Setting::ALL
         .into_iter()
         .filter(|setting| !at_start.contains(setting))

@@ -16,6 +16,7 @@ fn files(modules: &[&str], data: &[(&[&str], &str)]) -> Files {
         path: format!("{number}.rego"),
         text: (*text).to_owned(),
         is_test: false,
+        v0: false,
     };
     let data_file = |(number, (at, text)): (usize, &(&[&str], &str))| DataFile {
         path: format!("{number}.json"),
@@ -87,6 +88,23 @@ fn a_policy_is_a_package_and_all_its_files() {
     assert_eq!(texts(evaluate(&set, "team.a", json!({})).unwrap()), ["nested"]);
     assert_eq!(evaluate(&set, "x", json!({})).unwrap().allow, Some(false));
     assert!(set.any_has(Gate::Authz, "allow") && !set.any_has(Gate::Authz, "deny"));
+}
+
+#[test]
+fn policies_of_the_old_language_stand_beside_others() {
+    let mut files = files(
+        &[
+            "package kubernetes.admission.old\ndeny[msg] { msg := data.lib.name }\n",
+            "package kubernetes.admission.new\ndeny contains data.lib.name\n",
+            "package lib\nname = x { x := \"lib\" }\n",
+        ],
+        &[],
+    );
+    files.modules[0].v0 = true;
+    files.modules[2].v0 = true;
+    let set = load(&files).unwrap();
+    assert_eq!(texts(evaluate(&set, "old", json!({})).unwrap()), ["lib"]);
+    assert_eq!(texts(evaluate(&set, "new", json!({})).unwrap()), ["lib"]);
 }
 
 #[test]
