@@ -7,6 +7,7 @@ pub mod engine;
 pub mod files;
 pub mod finding;
 pub mod load;
+pub mod namespaces;
 pub mod outcome;
 pub mod watch;
 
