@@ -163,6 +163,7 @@ fn sources(policies: &Policies) -> Sources {
         policies: paths,
         policies_v0: paths_v0,
         data: policies.data.clone(),
+        settings: policies.settings.clone(),
     }
 }
 
@@ -208,6 +209,7 @@ fn review_settings(config: &Config) -> crate::review::Settings {
         AdmissionFault::Defer => OnFault::Defer,
     };
     crate::review::Settings {
+        namespaces: std::sync::Arc::default(),
         on_fault_authz: match authz_on_fault {
             AuthzFault::Auto => OnFault::Deny,
             AuthzFault::Defer => OnFault::Defer,

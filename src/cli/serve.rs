@@ -89,6 +89,7 @@ fn warn_of_backtraces() {
 fn with_data(files: Files, sources: &Sources) -> anyhow::Result<Files> {
     let data = Sources {
         data: sources.data.clone(),
+        settings: sources.settings.clone(),
         ..Sources::default()
     };
     let read = Files::read(&data).map_err(|findings| {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::layers::Layers;
 use super::text::FilePath;
@@ -18,6 +19,7 @@ pub(super) struct Written {
     pub(super) paths_v0: Option<Vec<FilePath>>,
     #[serde(deserialize_with = "text::many")]
     pub(super) data: Option<Vec<FilePath>>,
+    pub(super) settings: Option<Vec<Value>>,
 }
 
 /// Where policies and their data come from.
@@ -27,6 +29,8 @@ pub struct Policies {
     pub source: PolicySource,
     /// Files and directories of data.
     pub data: Vec<PathBuf>,
+    /// What is set for policies from outside of their files, in order; loading them says what is wrong with it.
+    pub settings: Vec<Value>,
 }
 
 /// Where policies come from.
@@ -53,5 +57,10 @@ pub(super) fn resolve(layers: &mut Layers) -> Policies {
     } else {
         PolicySource::Paths { paths, paths_v0 }
     };
-    Policies { source, data }
+    let settings = layers.structured("policies.settings", |w| &w.policies.settings);
+    Policies {
+        source,
+        data,
+        settings,
+    }
 }

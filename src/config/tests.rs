@@ -195,7 +195,7 @@ fn every_setting_arrives_from_file_environment_and_flag_and_the_stronger_wins() 
                 resolved
                     .entries
                     .iter()
-                    .any(|entry| entry.setting == setting && entry.origin == origin),
+                    .any(|entry| entry.setting == Some(setting) && entry.origin == origin),
                 "{setting:?} does not say that it comes from place {place}: {:?}",
                 resolved.entries
             );

@@ -32,6 +32,7 @@ fn handed(flags: &[&str]) -> Handed {
     };
     let config = Config::resolve(&sources).unwrap().config;
     let review::Settings {
+        namespaces: _,
         on_fault_authz,
         on_fault_mutate,
         on_fault_validate,

@@ -160,7 +160,7 @@ fn modules_of_the_old_language_are_marked_even_among_others() {
         Files::read(&Sources {
             policies: at(policies),
             policies_v0: at(policies_v0),
-            data: Vec::new(),
+            ..Sources::default()
         })
         .unwrap()
     };

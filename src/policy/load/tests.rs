@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::*;
-use crate::policy::engine::Context;
-use crate::policy::files::RegoFile;
+use crate::gate::Gate;
+use crate::policy::engine::{Context, Document};
+use crate::policy::files::{DataFile, Format, RegoFile};
 use crate::policy::{Evaluate, Fault, Limits, Outcome};
 
 fn files(modules: &[&str], data: &[(&[&str], &str)]) -> Files {
@@ -27,6 +28,7 @@ fn files(modules: &[&str], data: &[(&[&str], &str)]) -> Files {
     Files {
         modules: modules.iter().enumerate().map(module).collect(),
         data: data.iter().enumerate().map(data_file).collect(),
+        settings: Vec::new(),
         revision: "r".into(),
     }
 }
