@@ -17,12 +17,14 @@ mod text;
 mod token;
 mod validating;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::gate::Gate;
+use crate::policy::namespaces::Namespaces;
 use crate::policy::{Document, Evaluate, Fault, Limits, Outcome, Policy, PolicySet, context_of_now};
 pub use envelope::EnvelopeHint;
 pub use failure::{Failure, OnFault};
@@ -94,6 +96,8 @@ pub struct Settings {
     pub image_default_allow: bool,
     /// Names beginning with `system:` that authn may give out.
     pub allow_identities: Vec<AllowIdentity>,
+    /// What is known of the cluster's Namespaces.
+    pub namespaces: Arc<Namespaces>,
 }
 
 impl Settings {

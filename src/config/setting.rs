@@ -15,6 +15,7 @@ pub enum Setting {
     Gate,
     ImageDefault,
     InsecureAllowAnonymous,
+    Kubeconfig,
     Listen,
     LogFormat,
     OnFault,
@@ -70,7 +71,7 @@ impl Row {
 
 impl Setting {
     /// All settings, in the order in which `--help` lists them.
-    pub const ALL: [Setting; 16] = [
+    pub const ALL: [Setting; 17] = [
         Setting::Policy,
         Setting::Data,
         Setting::LogFormat,
@@ -85,6 +86,7 @@ impl Setting {
         Setting::AllowIdentity,
         Setting::OnFault,
         Setting::ImageDefault,
+        Setting::Kubeconfig,
         Setting::Deadline,
         Setting::ShutdownTimeout,
     ];
@@ -109,6 +111,8 @@ impl Setting {
                 "Answer for images that no policy judges"),
             Setting::InsecureAllowAnonymous => Row::one("insecure-allow-anonymous", "REGATE_INSECURE_ALLOW_ANONYMOUS", "GATE",
                 "Gate that anyone may ask, without a client certificate").list(),
+            Setting::Kubeconfig => Row::one("kubeconfig", "REGATE_KUBECONFIG", "FILE",
+                "How the API server is reached, only to watch Namespaces; in a Pod its service account does without"),
             Setting::Listen => Row::one("listen", "REGATE_LISTEN", "ADDRESS:PORT",
                 "Where reviews are answered, over TLS"),
             Setting::LogFormat => Row::one("log-format", "REGATE_LOG_FORMAT", "text|json",
