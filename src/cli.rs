@@ -16,6 +16,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::parser::ValueSource;
@@ -27,6 +28,7 @@ use crate::config::{
 };
 use crate::policy::files::{Files, Sources};
 use crate::policy::load::load;
+use crate::policy::namespaces::Namespaces;
 use crate::policy::{Finding, PolicySet};
 use crate::review::{AllowIdentity, OnFault};
 
@@ -194,8 +196,8 @@ fn print_findings(findings: &[Finding]) -> std::io::Result<()> {
     findings.iter().try_for_each(|finding| writeln!(out, "{finding}"))
 }
 
-/// What decisions depend on, of a configuration.
-fn review_settings(config: &Config) -> crate::review::Settings {
+/// What decisions depend on: a configuration, and what is known of the cluster.
+fn review_settings(config: &Config, namespaces: Arc<Namespaces>) -> crate::review::Settings {
     let Gates {
         served: _,
         allow_identities,
@@ -209,7 +211,6 @@ fn review_settings(config: &Config) -> crate::review::Settings {
         AdmissionFault::Defer => OnFault::Defer,
     };
     crate::review::Settings {
-        namespaces: std::sync::Arc::default(),
         on_fault_authz: match authz_on_fault {
             AuthzFault::Auto => OnFault::Deny,
             AuthzFault::Defer => OnFault::Defer,
@@ -218,6 +219,7 @@ fn review_settings(config: &Config) -> crate::review::Settings {
         on_fault_validate: on_fault(validate_on_fault),
         image_default_allow: *image_default == ImageDefault::Allow,
         allow_identities: allow_identities.iter().map(allow_identity).collect(),
+        namespaces,
     }
 }
 

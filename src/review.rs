@@ -126,8 +126,6 @@ pub struct Excepted {
 /// What the operator set that decisions depend on, and what is known of the cluster.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// Where the Namespace of a review is looked up.
-    pub namespaces: Arc<Namespaces>,
     /// What a fault is answered with at authz.
     pub on_fault_authz: OnFault,
     /// What a fault is answered with at mutate.
@@ -138,6 +136,8 @@ pub struct Settings {
     pub image_default_allow: bool,
     /// Names beginning with `system:` that authn may give out.
     pub allow_identities: Vec<AllowIdentity>,
+    /// What is known of the cluster's Namespaces.
+    pub namespaces: Arc<Namespaces>,
 }
 
 impl Settings {

@@ -15,6 +15,7 @@ pub enum Setting {
     Gate,
     ImageDefault,
     InsecureAllowAnonymous,
+    Kubeconfig,
     Listen,
     LogFormat,
     OnFault,
@@ -71,7 +72,7 @@ impl Row {
 
 impl Setting {
     /// All settings, in the order in which `--help` lists them.
-    pub const ALL: [Setting; 17] = [
+    pub const ALL: [Setting; 18] = [
         Setting::Policy,
         Setting::PolicyV0,
         Setting::Data,
@@ -87,6 +88,7 @@ impl Setting {
         Setting::AllowIdentity,
         Setting::OnFault,
         Setting::ImageDefault,
+        Setting::Kubeconfig,
         Setting::Deadline,
         Setting::ShutdownTimeout,
     ];
@@ -111,6 +113,8 @@ impl Setting {
                 "Answer for images that no policy judges"),
             Setting::InsecureAllowAnonymous => Row::one("insecure-allow-anonymous", "REGATE_INSECURE_ALLOW_ANONYMOUS", "GATE",
                 "Gate that anyone may ask, without a client certificate").list(),
+            Setting::Kubeconfig => Row::one("kubeconfig", "REGATE_KUBECONFIG", "FILE",
+                "How the API server is reached, only to watch Namespaces; in a Pod its service account does without"),
             Setting::Listen => Row::one("listen", "REGATE_LISTEN", "ADDRESS:PORT",
                 "Where reviews are answered, over TLS"),
             Setting::LogFormat => Row::one("log-format", "REGATE_LOG_FORMAT", "text|json",

@@ -113,8 +113,8 @@ impl Decide for Fake {
         )
     }
 
-    fn ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
+    fn checks(&self) -> Vec<(&'static str, bool)> {
+        vec![("policies", self.ready.load(Ordering::Relaxed))]
     }
 }
 
