@@ -393,6 +393,30 @@ fn a_namespace_that_is_not_known_is_a_fault_of_whoever_needs_it() {
 }
 
 #[test]
+fn at_authz_nobody_waits_for_a_namespace_that_anyone_can_make_up() {
+    let policy = with(
+        "order: 0",
+        "authorization.a",
+        "deny contains \"x\" if input.regate.namespace.labels.env == \"prod\"",
+    );
+    let started = Instant::now();
+    let (answer, record) = asked(
+        &with_namespaces(Vec::new()),
+        Gate::Authz,
+        &[policy],
+        &review_of(Gate::Authz),
+    );
+    assert_eq!(answer["status"]["denied"], true, "{answer}");
+    assert_eq!(record.faults[0].reason, "namespace");
+    assert!(
+        record.evaluation < Duration::from_millis(400),
+        "waited {:?} of {:?}",
+        record.evaluation,
+        started.elapsed()
+    );
+}
+
+#[test]
 fn a_mutation_that_only_warns_and_is_not_idempotent_is_left_out() {
     let grow = "patch := [{\"op\": \"replace\", \"path\": \"/metadata/name\", \"value\": \"x\"}] if false\n\
                 patch := [{\"op\": \"add\", \"path\": \"/spec/containers/-\", \"value\": {\"name\": \"s\"}}]";
