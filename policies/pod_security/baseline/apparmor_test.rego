@@ -19,13 +19,19 @@ test_it_is_denied_wherever_it_stands if {
 test_every_owner_is_denied if {
 	every owner in fixtures.owners(bad.spec) {
 		messages := apparmor.deny with input as fixtures.create(owner.object)
-		messages == {{"msg": concat("", [`container "web"`, ` must not set the AppArmor profile "Unconfined"`]), "field": concat("", [owner.field, "/containers/0/securityContext/appArmorProfile/type"])}}
+		messages == {{
+			"msg": `container "web" must not set the AppArmor profile "Unconfined"`,
+			"field": concat("", [owner.field, "/containers/0/securityContext/appArmorProfile/type"]),
+		}}
 	}
 }
 
 test_an_update_that_adds_it_is_denied if {
 	messages := apparmor.deny with input as fixtures.update(fixtures.pod({"containers": [{"name": "web"}]}), bad)
-	messages == {{"msg": concat("", [`container "web"`, ` must not set the AppArmor profile "Unconfined"`]), "field": "/spec/containers/0/securityContext/appArmorProfile/type"}}
+	messages == {{
+		"msg": `container "web" must not set the AppArmor profile "Unconfined"`,
+		"field": "/spec/containers/0/securityContext/appArmorProfile/type",
+	}}
 }
 
 test_an_update_that_makes_nothing_worse_is_allowed if {
@@ -35,7 +41,12 @@ test_an_update_that_makes_nothing_worse_is_allowed if {
 }
 
 test_other_settings_are_allowed if {
-	every context in [{}, {"appArmorProfile": null}, {"appArmorProfile": {"type": "RuntimeDefault"}}, {"appArmorProfile": {"type": "Localhost", "localhostProfile": "web"}}] {
+	every context in [
+		{},
+		{"appArmorProfile": null},
+		{"appArmorProfile": {"type": "RuntimeDefault"}},
+		{"appArmorProfile": {"type": "Localhost", "localhostProfile": "web"}},
+	] {
 		every place in fixtures.contexts(context) {
 			messages := apparmor.deny with input as fixtures.create(place.pod)
 			messages == set()

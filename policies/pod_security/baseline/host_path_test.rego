@@ -4,7 +4,7 @@ package kubernetes.admission.pod_security.baseline.host_path_test
 import data.kubernetes.admission.pod_security.baseline.host_path
 import data.regate.lib.fixtures
 
-bad := fixtures.pod({"containers": [], "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "etc", "hostPath": {"path": "/etc"}}]})
+bad := fixtures.pod({"volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "etc", "hostPath": {"path": "/etc"}}]})
 
 other := fixtures.pod({"volumes": [{"name": "tmp", "hostPath": {"path": "/tmp"}}]})
 
@@ -28,7 +28,10 @@ test_an_update_to_another_path_is_denied if {
 test_every_owner_is_denied if {
 	every owner in fixtures.owners(bad.spec) {
 		messages := host_path.deny with input as fixtures.create(owner.object)
-		messages == {{"msg": `volume "etc" must not be the host path "/etc"`, "field": concat("", [owner.field, "/volumes/1/hostPath"])}}
+		messages == {{
+			"msg": `volume "etc" must not be the host path "/etc"`,
+			"field": concat("", [owner.field, "/volumes/1/hostPath"]),
+		}}
 	}
 }
 

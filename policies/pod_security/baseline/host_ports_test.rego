@@ -20,7 +20,11 @@ test_every_list_of_containers_is_judged if {
 }
 
 test_other_containers_are_allowed if {
-	every part in [{}, {"ports": null}, {"ports": [{"containerPort": 80, "hostPort": 0}, {"containerPort": 81, "hostPort": null}]}] {
+	every part in [
+		{},
+		{"ports": null},
+		{"ports": [{"containerPort": 80, "hostPort": 0}, {"containerPort": 81, "hostPort": null}]},
+	] {
 		pod := fixtures.pod({"containers": [object.union({"name": "web"}, part)]})
 		messages := host_ports.deny with input as fixtures.create(pod)
 		messages == set()
@@ -30,13 +34,19 @@ test_other_containers_are_allowed if {
 test_every_owner_is_denied if {
 	every owner in fixtures.owners(bad.spec) {
 		messages := host_ports.deny with input as fixtures.create(owner.object)
-		messages == {{"msg": concat(" ", ["container", `"web" must not use the host port 8443`]), "field": concat("", [owner.field, "/containers/0/ports/1/hostPort"])}}
+		messages == {{
+			"msg": `container "web" must not use the host port 8443`,
+			"field": concat("", [owner.field, "/containers/0/ports/1/hostPort"]),
+		}}
 	}
 }
 
 test_an_update_that_adds_it_is_denied if {
 	messages := host_ports.deny with input as fixtures.update(fixtures.pod({"containers": [{"name": "web"}]}), bad)
-	messages == {{"msg": concat(" ", ["container", `"web" must not use the host port 8443`]), "field": "/spec/containers/0/ports/1/hostPort"}}
+	messages == {{
+		"msg": `container "web" must not use the host port 8443`,
+		"field": "/spec/containers/0/ports/1/hostPort",
+	}}
 }
 
 test_an_update_that_makes_nothing_worse_is_allowed if {

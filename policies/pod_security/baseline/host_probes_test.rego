@@ -20,7 +20,13 @@ test_every_list_of_containers_is_judged if {
 }
 
 test_other_containers_are_allowed if {
-	every part in [{}, {"livenessProbe": null, "lifecycle": null}, {"livenessProbe": {"httpGet": {"port": 80, "host": ""}}}, {"startupProbe": {"tcpSocket": {"port": 80}}}, {"readinessProbe": {"exec": {"command": ["true"]}}}] {
+	every part in [
+		{},
+		{"livenessProbe": null, "lifecycle": null},
+		{"livenessProbe": {"httpGet": {"port": 80, "host": ""}}},
+		{"startupProbe": {"tcpSocket": {"port": 80}}},
+		{"readinessProbe": {"exec": {"command": ["true"]}}},
+	] {
 		pod := fixtures.pod({"containers": [object.union({"name": "web"}, part)]})
 		messages := host_probes.deny with input as fixtures.create(pod)
 		messages == set()
@@ -30,13 +36,19 @@ test_other_containers_are_allowed if {
 test_every_owner_is_denied if {
 	every owner in fixtures.owners(bad.spec) {
 		messages := host_probes.deny with input as fixtures.create(owner.object)
-		messages == {{"msg": concat(" ", ["container", `"web" must not name the host "10.0.0.1" in livenessProbe`]), "field": concat("", [owner.field, "/containers/0/livenessProbe/httpGet/host"])}}
+		messages == {{
+			"msg": `container "web" must not name the host "10.0.0.1" in livenessProbe`,
+			"field": concat("", [owner.field, "/containers/0/livenessProbe/httpGet/host"]),
+		}}
 	}
 }
 
 test_an_update_that_adds_it_is_denied if {
 	messages := host_probes.deny with input as fixtures.update(fixtures.pod({"containers": [{"name": "web"}]}), bad)
-	messages == {{"msg": concat(" ", ["container", `"web" must not name the host "10.0.0.1" in livenessProbe`]), "field": "/spec/containers/0/livenessProbe/httpGet/host"}}
+	messages == {{
+		"msg": `container "web" must not name the host "10.0.0.1" in livenessProbe`,
+		"field": "/spec/containers/0/livenessProbe/httpGet/host",
+	}}
 }
 
 test_an_update_that_makes_nothing_worse_is_allowed if {

@@ -19,13 +19,19 @@ test_it_is_denied_wherever_it_stands if {
 test_every_owner_is_denied if {
 	every owner in fixtures.owners(bad.spec) {
 		messages := host_process.deny with input as fixtures.create(owner.object)
-		messages == {{"msg": concat("", [`container "web"`, " must not set hostProcess to true"]), "field": concat("", [owner.field, "/containers/0/securityContext/windowsOptions/hostProcess"])}}
+		messages == {{
+			"msg": `container "web" must not set hostProcess to true`,
+			"field": concat("", [owner.field, "/containers/0/securityContext/windowsOptions/hostProcess"]),
+		}}
 	}
 }
 
 test_an_update_that_adds_it_is_denied if {
 	messages := host_process.deny with input as fixtures.update(fixtures.pod({"containers": [{"name": "web"}]}), bad)
-	messages == {{"msg": concat("", [`container "web"`, " must not set hostProcess to true"]), "field": "/spec/containers/0/securityContext/windowsOptions/hostProcess"}}
+	messages == {{
+		"msg": `container "web" must not set hostProcess to true`,
+		"field": "/spec/containers/0/securityContext/windowsOptions/hostProcess",
+	}}
 }
 
 test_an_update_that_makes_nothing_worse_is_allowed if {
@@ -35,7 +41,12 @@ test_an_update_that_makes_nothing_worse_is_allowed if {
 }
 
 test_other_settings_are_allowed if {
-	every context in [{}, {"windowsOptions": null}, {"windowsOptions": {"hostProcess": false}}, {"windowsOptions": {"runAsUserName": "web"}}] {
+	every context in [
+		{},
+		{"windowsOptions": null},
+		{"windowsOptions": {"hostProcess": false}},
+		{"windowsOptions": {"runAsUserName": "web"}},
+	] {
 		every place in fixtures.contexts(context) {
 			messages := host_process.deny with input as fixtures.create(place.pod)
 			messages == set()

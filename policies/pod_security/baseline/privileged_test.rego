@@ -19,13 +19,19 @@ test_it_is_denied_wherever_it_stands if {
 test_every_owner_is_denied if {
 	every owner in fixtures.owners(bad.spec) {
 		messages := privileged.deny with input as fixtures.create(owner.object)
-		messages == {{"msg": concat("", [`container "web"`, " must not be privileged"]), "field": concat("", [owner.field, "/containers/0/securityContext/privileged"])}}
+		messages == {{
+			"msg": `container "web" must not be privileged`,
+			"field": concat("", [owner.field, "/containers/0/securityContext/privileged"]),
+		}}
 	}
 }
 
 test_an_update_that_adds_it_is_denied if {
 	messages := privileged.deny with input as fixtures.update(fixtures.pod({"containers": [{"name": "web"}]}), bad)
-	messages == {{"msg": concat("", [`container "web"`, " must not be privileged"]), "field": "/spec/containers/0/securityContext/privileged"}}
+	messages == {{
+		"msg": `container "web" must not be privileged`,
+		"field": "/spec/containers/0/securityContext/privileged",
+	}}
 }
 
 test_an_update_that_makes_nothing_worse_is_allowed if {

@@ -19,13 +19,19 @@ test_it_is_denied_wherever_it_stands if {
 test_every_owner_is_denied if {
 	every owner in fixtures.owners(bad.spec) {
 		messages := proc_mount.deny with input as fixtures.create(owner.object)
-		messages == {{"msg": concat("", [`container "web"`, ` must not set procMount to "Unmasked"`]), "field": concat("", [owner.field, "/containers/0/securityContext/procMount"])}}
+		messages == {{
+			"msg": `container "web" must not set procMount to "Unmasked"`,
+			"field": concat("", [owner.field, "/containers/0/securityContext/procMount"]),
+		}}
 	}
 }
 
 test_an_update_that_adds_it_is_denied if {
 	messages := proc_mount.deny with input as fixtures.update(fixtures.pod({"containers": [{"name": "web"}]}), bad)
-	messages == {{"msg": concat("", [`container "web"`, ` must not set procMount to "Unmasked"`]), "field": "/spec/containers/0/securityContext/procMount"}}
+	messages == {{
+		"msg": `container "web" must not set procMount to "Unmasked"`,
+		"field": "/spec/containers/0/securityContext/procMount",
+	}}
 }
 
 test_an_update_that_makes_nothing_worse_is_allowed if {

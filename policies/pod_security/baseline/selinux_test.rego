@@ -19,13 +19,19 @@ test_it_is_denied_wherever_it_stands if {
 test_every_owner_is_denied if {
 	every owner in fixtures.owners(bad.spec) {
 		messages := selinux.deny with input as fixtures.create(owner.object)
-		messages == {{"msg": concat("", [`container "web"`, ` must not set the SELinux type "spc_t"`]), "field": concat("", [owner.field, "/containers/0/securityContext/seLinuxOptions/type"])}}
+		messages == {{
+			"msg": `container "web" must not set the SELinux type "spc_t"`,
+			"field": concat("", [owner.field, "/containers/0/securityContext/seLinuxOptions/type"]),
+		}}
 	}
 }
 
 test_an_update_that_adds_it_is_denied if {
 	messages := selinux.deny with input as fixtures.update(fixtures.pod({"containers": [{"name": "web"}]}), bad)
-	messages == {{"msg": concat("", [`container "web"`, ` must not set the SELinux type "spc_t"`]), "field": "/spec/containers/0/securityContext/seLinuxOptions/type"}}
+	messages == {{
+		"msg": `container "web" must not set the SELinux type "spc_t"`,
+		"field": "/spec/containers/0/securityContext/seLinuxOptions/type",
+	}}
 }
 
 test_an_update_that_makes_nothing_worse_is_allowed if {
@@ -35,7 +41,13 @@ test_an_update_that_makes_nothing_worse_is_allowed if {
 }
 
 test_other_settings_are_allowed if {
-	every context in [{}, {"seLinuxOptions": null}, {"seLinuxOptions": {"type": "", "user": "", "role": null}}, {"seLinuxOptions": {"type": "container_engine_t", "level": "s0:c1,c2"}}, {"seLinuxOptions": {"type": "container_t"}}] {
+	every context in [
+		{},
+		{"seLinuxOptions": null},
+		{"seLinuxOptions": {"type": "", "user": "", "role": null}},
+		{"seLinuxOptions": {"type": "container_engine_t", "level": "s0:c1,c2"}},
+		{"seLinuxOptions": {"type": "container_t"}},
+	] {
 		every place in fixtures.contexts(context) {
 			messages := selinux.deny with input as fixtures.create(place.pod)
 			messages == set()

@@ -22,7 +22,10 @@ test_safe_sysctls_are_allowed if {
 test_every_owner_is_denied if {
 	every owner in fixtures.owners(bad.spec) {
 		messages := sysctls.deny with input as fixtures.create(owner.object)
-		messages == {{"msg": `the Pod must not set the sysctl "kernel.msgmax"`, "field": concat("", [owner.field, "/securityContext/sysctls/1"])}}
+		messages == {{
+			"msg": `the Pod must not set the sysctl "kernel.msgmax"`,
+			"field": concat("", [owner.field, "/securityContext/sysctls/1"]),
+		}}
 	}
 }
 

@@ -30,14 +30,20 @@ test_a_container_without_the_setting_is_denied if {
 test_every_owner_is_denied if {
 	every owner in fixtures.owners(bad.spec) {
 		messages := capabilities.deny with input as fixtures.create(owner.object)
-		messages == {{"msg": concat("", [`container "web"`, " must drop ALL capabilities"]), "field": concat("", [owner.field, "/containers/0/securityContext/capabilities/drop"])}}
+		messages == {{
+			"msg": `container "web" must drop ALL capabilities`,
+			"field": concat("", [owner.field, "/containers/0/securityContext/capabilities/drop"]),
+		}}
 	}
 }
 
 test_an_update_that_takes_the_setting_away_is_denied if {
 	old := fixtures.pod({"containers": [{"name": "web", "securityContext": good}]})
 	messages := capabilities.deny with input as fixtures.update(old, bad)
-	messages == {{"msg": concat("", [`container "web"`, " must drop ALL capabilities"]), "field": "/spec/containers/0/securityContext/capabilities/drop"}}
+	messages == {{
+		"msg": `container "web" must drop ALL capabilities`,
+		"field": "/spec/containers/0/securityContext/capabilities/drop",
+	}}
 }
 
 test_an_update_that_makes_nothing_worse_is_allowed if {

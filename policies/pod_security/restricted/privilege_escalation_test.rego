@@ -30,14 +30,20 @@ test_a_container_without_the_setting_is_denied if {
 test_every_owner_is_denied if {
 	every owner in fixtures.owners(bad.spec) {
 		messages := privilege_escalation.deny with input as fixtures.create(owner.object)
-		messages == {{"msg": concat("", [`container "web"`, " must set allowPrivilegeEscalation to false"]), "field": concat("", [owner.field, "/containers/0/securityContext/allowPrivilegeEscalation"])}}
+		messages == {{
+			"msg": `container "web" must set allowPrivilegeEscalation to false`,
+			"field": concat("", [owner.field, "/containers/0/securityContext/allowPrivilegeEscalation"]),
+		}}
 	}
 }
 
 test_an_update_that_takes_the_setting_away_is_denied if {
 	old := fixtures.pod({"containers": [{"name": "web", "securityContext": good}]})
 	messages := privilege_escalation.deny with input as fixtures.update(old, bad)
-	messages == {{"msg": concat("", [`container "web"`, " must set allowPrivilegeEscalation to false"]), "field": "/spec/containers/0/securityContext/allowPrivilegeEscalation"}}
+	messages == {{
+		"msg": `container "web" must set allowPrivilegeEscalation to false`,
+		"field": "/spec/containers/0/securityContext/allowPrivilegeEscalation",
+	}}
 }
 
 test_an_update_that_makes_nothing_worse_is_allowed if {

@@ -23,7 +23,7 @@ deny contains {"msg": msg, "field": field} if {
 	some entry in pods.containers
 	not non_root(entry.container, pods.spec)
 	not could_be_root(entry.old)
-	msg := sprintf("%s must run with runAsNonRoot: true, its own or that of the Pod", [entry.title])
+	msg := sprintf("%s needs runAsNonRoot: true, its own or the Pod's", [entry.title])
 	field := concat("", [entry.field, "/securityContext/runAsNonRoot"])
 }
 

@@ -20,7 +20,7 @@ test_a_container_without_the_setting_is_denied if {
 		every place in fixtures.container_contexts(context) {
 			messages := run_as_non_root.deny with input as fixtures.create(place.pod)
 			messages == {{
-				"msg": concat("", [place.title, " must run with runAsNonRoot: true, its own or that of the Pod"]),
+				"msg": concat("", [place.title, " needs runAsNonRoot: true, its own or the Pod's"]),
 				"field": concat("", [place.field, "/runAsNonRoot"]),
 			}}
 		}
@@ -30,14 +30,20 @@ test_a_container_without_the_setting_is_denied if {
 test_every_owner_is_denied if {
 	every owner in fixtures.owners(bad.spec) {
 		messages := run_as_non_root.deny with input as fixtures.create(owner.object)
-		messages == {{"msg": concat("", [`container "web"`, " must run with runAsNonRoot: true, its own or that of the Pod"]), "field": concat("", [owner.field, "/containers/0/securityContext/runAsNonRoot"])}}
+		messages == {{
+			"msg": `container "web" needs runAsNonRoot: true, its own or the Pod's`,
+			"field": concat("", [owner.field, "/containers/0/securityContext/runAsNonRoot"]),
+		}}
 	}
 }
 
 test_an_update_that_takes_the_setting_away_is_denied if {
 	old := fixtures.pod({"containers": [{"name": "web", "securityContext": good}]})
 	messages := run_as_non_root.deny with input as fixtures.update(old, bad)
-	messages == {{"msg": concat("", [`container "web"`, " must run with runAsNonRoot: true, its own or that of the Pod"]), "field": "/spec/containers/0/securityContext/runAsNonRoot"}}
+	messages == {{
+		"msg": `container "web" needs runAsNonRoot: true, its own or the Pod's`,
+		"field": "/spec/containers/0/securityContext/runAsNonRoot",
+	}}
 }
 
 test_an_update_that_makes_nothing_worse_is_allowed if {

@@ -17,7 +17,7 @@ deny contains {"msg": msg, "field": field} if {
 	some entry in pods.containers
 	not filtered(entry.container, pods.spec)
 	not was_unfiltered(entry.old)
-	msg := sprintf("%s must run under the seccomp profile RuntimeDefault or Localhost, its own or that of the Pod", [entry.title])
+	msg := sprintf("%s needs the seccomp profile RuntimeDefault or Localhost, its own or the Pod's", [entry.title])
 	field := concat("", [entry.field, "/securityContext/seccompProfile"])
 }
 

@@ -20,7 +20,7 @@ test_a_container_without_the_setting_is_denied if {
 		every place in fixtures.container_contexts(context) {
 			messages := seccomp.deny with input as fixtures.create(place.pod)
 			messages == {{
-				"msg": concat("", [place.title, " must run under the seccomp profile RuntimeDefault or Localhost, its own or that of the Pod"]),
+				"msg": concat("", [place.title, " needs the seccomp profile RuntimeDefault or Localhost, its own or the Pod's"]),
 				"field": concat("", [place.field, "/seccompProfile"]),
 			}}
 		}
@@ -30,14 +30,20 @@ test_a_container_without_the_setting_is_denied if {
 test_every_owner_is_denied if {
 	every owner in fixtures.owners(bad.spec) {
 		messages := seccomp.deny with input as fixtures.create(owner.object)
-		messages == {{"msg": concat("", [`container "web"`, " must run under the seccomp profile RuntimeDefault or Localhost, its own or that of the Pod"]), "field": concat("", [owner.field, "/containers/0/securityContext/seccompProfile"])}}
+		messages == {{
+			"msg": `container "web" needs the seccomp profile RuntimeDefault or Localhost, its own or the Pod's`,
+			"field": concat("", [owner.field, "/containers/0/securityContext/seccompProfile"]),
+		}}
 	}
 }
 
 test_an_update_that_takes_the_setting_away_is_denied if {
 	old := fixtures.pod({"containers": [{"name": "web", "securityContext": good}]})
 	messages := seccomp.deny with input as fixtures.update(old, bad)
-	messages == {{"msg": concat("", [`container "web"`, " must run under the seccomp profile RuntimeDefault or Localhost, its own or that of the Pod"]), "field": "/spec/containers/0/securityContext/seccompProfile"}}
+	messages == {{
+		"msg": `container "web" needs the seccomp profile RuntimeDefault or Localhost, its own or the Pod's`,
+		"field": "/spec/containers/0/securityContext/seccompProfile",
+	}}
 }
 
 test_an_update_that_makes_nothing_worse_is_allowed if {

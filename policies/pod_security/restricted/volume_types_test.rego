@@ -4,11 +4,22 @@ package kubernetes.admission.pod_security.restricted.volume_types_test
 import data.kubernetes.admission.pod_security.restricted.volume_types
 import data.regate.lib.fixtures
 
-bad := fixtures.pod({"containers": [], "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "data", "nfs": {"path": "/"}}]})
+bad := fixtures.pod({"volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "data", "nfs": {"path": "/"}}]})
 
 test_other_volumes_are_allowed if {
-	every type in ["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret"] {
-		messages := volume_types.deny with input as fixtures.create(fixtures.pod({"volumes": [{"name": "v", type: {}, "nfs": null}]}))
+	every type in [
+		"configMap",
+		"csi",
+		"downwardAPI",
+		"emptyDir",
+		"ephemeral",
+		"image",
+		"persistentVolumeClaim",
+		"projected",
+		"secret",
+	] {
+		pod := fixtures.pod({"volumes": [{"name": "v", type: {}, "nfs": null}]})
+		messages := volume_types.deny with input as fixtures.create(pod)
 		messages == set()
 	}
 	without := volume_types.deny with input as fixtures.create(fixtures.pod({"volumes": null}))
@@ -34,7 +45,10 @@ test_an_update_that_changes_a_volume_is_denied if {
 test_every_owner_is_denied if {
 	every owner in fixtures.owners(bad.spec) {
 		messages := volume_types.deny with input as fixtures.create(owner.object)
-		messages == {{"msg": `volume "data" must not be of the type nfs`, "field": concat("", [owner.field, "/volumes/1/nfs"])}}
+		messages == {{
+			"msg": `volume "data" must not be of the type nfs`,
+			"field": concat("", [owner.field, "/volumes/1/nfs"]),
+		}}
 	}
 }
 
