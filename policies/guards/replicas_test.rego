@@ -55,6 +55,13 @@ test_an_update_that_keeps_or_adds_replicas_is_allowed if {
 	}
 }
 
+test_scaling_down_to_the_minimum_is_allowed if {
+	every old, new in {deployment(5): deployment(2), scale(9): scale(3)} {
+		messages := judge(fixtures.update(old, new), production)
+		messages == set()
+	}
+}
+
 test_other_namespaces_are_no_business_of_it if {
 	every labels in [{}, null, {"environment": "staging"}, {"environment": "Production"}, {"env": "production"}] {
 		messages := judge(fixtures.create(deployment(1)), labels)

@@ -16,7 +16,10 @@ test_a_pod_that_asks_gets_the_agent if {
 		"image": "registry.example.com/log-agent:1.0",
 		"restartPolicy": "Always",
 	}
-	agent.resources.limits == {"cpu": "100m", "memory": "64Mi"}
+	agent.resources == {
+		"requests": {"cpu": "10m", "memory": "32Mi"},
+		"limits": {"cpu": "100m", "memory": "64Mi"},
+	}
 	object.remove(mutated.spec, ["initContainers"]) == {"containers": [web]}
 	mutated.metadata == asking({}).metadata
 }
@@ -31,6 +34,12 @@ test_a_pod_with_an_agent_stays_as_it_is if {
 	once := log_agent.mutated with input as fixtures.create(asking({"containers": [web]}))
 	not log_agent.mutated with input as fixtures.create(once)
 	not log_agent.mutated with input as fixtures.create(asking({"containers": [{"name": "log-agent"}]}))
+}
+
+test_a_volume_of_that_name_is_no_agent if {
+	pod := asking({"containers": [web], "volumes": [{"name": "log-agent"}]})
+	mutated := log_agent.mutated with input as fixtures.create(pod)
+	count(mutated.spec.initContainers) == 1
 }
 
 test_other_pods_stay_as_they_are if {

@@ -36,6 +36,16 @@ test_what_has_no_namespace_is_no_business_of_it if {
 		{"resource": "namespaces", "group": ""},
 		{"resource": "customresourcedefinitions", "group": "apiextensions.k8s.io"},
 		{"resource": "clusterroles", "group": "rbac.authorization.k8s.io"},
+		{"resource": "validatingadmissionpolicies", "group": "admissionregistration.k8s.io"},
+		{"resource": "apiservices", "group": "apiregistration.k8s.io"},
+		{"resource": "certificatesigningrequests", "group": "certificates.k8s.io"},
+		{"resource": "flowschemas", "group": "flowcontrol.apiserver.k8s.io"},
+		{"resource": "nodes", "group": "metrics.k8s.io"},
+		{"resource": "ingressclasses", "group": "networking.k8s.io"},
+		{"resource": "runtimeclasses", "group": "node.k8s.io"},
+		{"resource": "resourceslices", "group": "resource.k8s.io"},
+		{"resource": "priorityclasses", "group": "scheduling.k8s.io"},
+		{"resource": "storageclasses", "group": "storage.k8s.io"},
 	] {
 		messages := denials(review(["team-shop"], object.union(attributes, {"verb": "list"})))
 		messages == set()

@@ -67,6 +67,28 @@ test_what_is_being_deleted_is_let_go if {
 	messages == set()
 }
 
+test_the_capabilities_of_the_standard_are_allowed if {
+	standard := [
+		"AUDIT_WRITE",
+		"CHOWN",
+		"DAC_OVERRIDE",
+		"FOWNER",
+		"FSETID",
+		"KILL",
+		"MKNOD",
+		"NET_BIND_SERVICE",
+		"SETFCAP",
+		"SETGID",
+		"SETPCAP",
+		"SETUID",
+		"SYS_CHROOT",
+	]
+	every place in fixtures.container_contexts({"capabilities": {"add": standard}}) {
+		messages := capabilities.deny with input as fixtures.create(place.pod)
+		messages == set()
+	}
+}
+
 test_names_are_compared_as_they_are if {
 	every capability in ["ALL", "chown", "CAP_CHOWN", "NET_RAW", "SYS_ADMIN"] {
 		pod := fixtures.pod({"containers": [{"name": "web", "securityContext": {"capabilities": {"add": [capability]}}}]})

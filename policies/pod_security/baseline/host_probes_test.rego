@@ -23,7 +23,7 @@ test_other_containers_are_allowed if {
 	every part in [
 		{},
 		{"livenessProbe": null, "lifecycle": null},
-		{"livenessProbe": {"httpGet": {"port": 80, "host": ""}}},
+		{"livenessProbe": {"httpGet": {"port": 80, "host": null}}},
 		{"startupProbe": {"tcpSocket": {"port": 80}}},
 		{"readinessProbe": {"exec": {"command": ["true"]}}},
 	] {

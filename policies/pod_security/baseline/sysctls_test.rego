@@ -10,8 +10,21 @@ bad := fixtures.pod({"containers": [], "securityContext": {"sysctls": [
 ]}})
 
 test_safe_sysctls_are_allowed if {
-	every names in [[], ["net.ipv4.tcp_wmem", "net.ipv4.ip_unprivileged_port_start"], ["kernel.shm_rmid_forced"]] {
-		pod := fixtures.pod({"securityContext": {"sysctls": [{"name": name, "value": "1"} | some name in names]}})
+	every name in [
+		"kernel.shm_rmid_forced",
+		"net.ipv4.ip_local_port_range",
+		"net.ipv4.ip_local_reserved_ports",
+		"net.ipv4.ip_unprivileged_port_start",
+		"net.ipv4.ping_group_range",
+		"net.ipv4.tcp_fin_timeout",
+		"net.ipv4.tcp_keepalive_intvl",
+		"net.ipv4.tcp_keepalive_probes",
+		"net.ipv4.tcp_keepalive_time",
+		"net.ipv4.tcp_rmem",
+		"net.ipv4.tcp_syncookies",
+		"net.ipv4.tcp_wmem",
+	] {
+		pod := fixtures.pod({"securityContext": {"sysctls": [{"name": name, "value": "1"}]}})
 		messages := sysctls.deny with input as fixtures.create(pod)
 		messages == set()
 	}

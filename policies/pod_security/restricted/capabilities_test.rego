@@ -59,7 +59,9 @@ test_an_update_that_adds_a_container_is_denied if {
 }
 
 test_a_pod_for_windows_is_allowed if {
-	windows := fixtures.pod({"os": {"name": "windows"}, "containers": [{"name": "web"}]})
+	windows := fixtures.pod({"os": {"name": "windows"}, "containers": [{"name": "web", "securityContext": {
+		"capabilities": {"add": ["CHOWN"]},
+	}}]})
 	messages := capabilities.deny with input as fixtures.create(windows)
 	messages == set()
 }
