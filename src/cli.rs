@@ -16,6 +16,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::parser::ValueSource;
@@ -27,6 +28,7 @@ use crate::config::{
 };
 use crate::policy::files::{Files, Sources};
 use crate::policy::load::load;
+use crate::policy::namespaces::Namespaces;
 use crate::policy::{Finding, PolicySet};
 use crate::review::{AllowIdentity, OnFault};
 
@@ -155,12 +157,15 @@ impl<const GLOBAL: bool> FromArgMatches for Flags<GLOBAL> {
 
 /// What the configuration names as policies and data.
 fn sources(policies: &Policies) -> Sources {
+    let (paths, paths_v0) = match &policies.source {
+        PolicySource::Default => (Vec::new(), Vec::new()),
+        PolicySource::Paths { paths, paths_v0 } => (paths.clone(), paths_v0.clone()),
+    };
     Sources {
-        policies: match &policies.source {
-            PolicySource::Default => Vec::new(),
-            PolicySource::Paths(paths) => paths.clone(),
-        },
+        policies: paths,
+        policies_v0: paths_v0,
         data: policies.data.clone(),
+        settings: policies.settings.clone(),
     }
 }
 
@@ -168,7 +173,7 @@ fn sources(policies: &Policies) -> Sources {
 fn offline_sources(policies: &Policies, more: Vec<PathBuf>) -> Sources {
     let mut sources = sources(policies);
     sources.policies.extend(more);
-    if sources.policies.is_empty() {
+    if sources.policies.is_empty() && sources.policies_v0.is_empty() {
         sources.policies.push(PathBuf::from("policies"));
     }
     sources
@@ -191,8 +196,8 @@ fn print_findings(findings: &[Finding]) -> std::io::Result<()> {
     findings.iter().try_for_each(|finding| writeln!(out, "{finding}"))
 }
 
-/// What decisions depend on, of a configuration.
-fn review_settings(config: &Config) -> crate::review::Settings {
+/// What decisions depend on: a configuration, and what is known of the cluster.
+fn review_settings(config: &Config, namespaces: Arc<Namespaces>) -> crate::review::Settings {
     let Gates {
         served: _,
         allow_identities,
@@ -214,6 +219,7 @@ fn review_settings(config: &Config) -> crate::review::Settings {
         on_fault_validate: on_fault(validate_on_fault),
         image_default_allow: *image_default == ImageDefault::Allow,
         allow_identities: allow_identities.iter().map(allow_identity).collect(),
+        namespaces,
     }
 }
 

@@ -4,6 +4,7 @@
 //! never labels, so what is scraped stays small whatever callers send.
 
 mod process;
+mod replication;
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use self::process::Process;
+use self::replication::Replicated;
+pub use self::replication::Replication;
 use crate::gate::Gate;
 
 /// From the cheapest review to the longest deadline in use, in seconds.
@@ -173,6 +176,16 @@ impl Metrics {
         registry.register_collector(Box::new(self.revision.clone()));
     }
 
+    /// From now on every scrape asks what is known of a resource of the cluster.
+    pub fn replicates(
+        &mut self,
+        resource: &'static str,
+        ask: impl Fn() -> Replication + Send + Sync + 'static,
+    ) {
+        self.registry
+            .register_collector(Box::new(Replicated { resource, ask }));
+    }
+
     /// All metrics in the OpenMetrics text format.
     pub fn encode(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
@@ -281,6 +294,7 @@ impl Collector for Revision {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn line<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
         text.lines().filter(|line| line.starts_with(start)).collect()
@@ -377,6 +391,32 @@ mod tests {
         );
         assert!(text.contains(&build), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+
+    #[test]
+    fn what_is_known_of_the_cluster_is_asked_at_every_scrape() {
+        let objects = Arc::new(AtomicUsize::new(0));
+        let mut metrics = Metrics::default();
+        assert_eq!(line(&metrics.encode().unwrap(), "regate_repli"), [""; 0]);
+        let known = Arc::clone(&objects);
+        metrics.replicates("namespaces", move || {
+            let objects = known.load(Ordering::Relaxed);
+            Replication {
+                synced: objects > 0,
+                objects,
+            }
+        });
+        for (objects_now, synced) in [(0, 0), (7, 1)] {
+            objects.store(objects_now, Ordering::Relaxed);
+            let text = metrics.encode().unwrap();
+            assert_eq!(
+                line(&text, "regate_repli"),
+                [
+                    format!("regate_replication_synced{{resource=\"namespaces\"}} {synced}"),
+                    format!("regate_replicated_objects{{resource=\"namespaces\"}} {objects_now}"),
+                ]
+            );
+        }
     }
 
     #[test]

@@ -1,17 +1,20 @@
 //! `regate serve`: loads policies, serves the gates, and takes over changes until it is told to stop.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 
 use super::{Global, ServerFlags};
-use crate::config::{Config, PolicySource, Tls};
+use crate::cluster::{Access, Cluster, TOKEN_FILE};
+use crate::config::{self, Config, PolicySource, Tls};
 use crate::gate::Gate;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Replication};
 use crate::policy::files::{Files, Sources};
 use crate::policy::load::load;
+use crate::policy::namespaces::Namespaces;
 use crate::policy::watch::{Pace, Read, Watcher, watch};
 use crate::policy::{Finding, PolicySet, Served};
 use crate::server::{self, CertificateFiles, Policies, Running, Settings};
@@ -39,7 +42,9 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         crate::config::LogFormat::Text => telemetry::LogFormat::Text,
     })?;
     warn_of_backtraces();
-    let metrics = Arc::new(Metrics::default());
+    let mut metrics = Metrics::default();
+    let (namespaces, _cluster) = watch_namespaces(&config.cluster, &mut metrics)?;
+    let metrics = Arc::new(metrics);
     let served = Served::default();
     let sources = super::sources(&config.policies);
     let builtin = config.policies.source == PolicySource::Default;
@@ -59,7 +64,7 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(1));
         }
     }
-    let decide = Policies::new(Arc::clone(&served), super::review_settings(&config));
+    let decide = Policies::new(Arc::clone(&served), super::review_settings(&config, namespaces));
     let running = server::start(settings(&config), Arc::new(decide), Arc::clone(&metrics))?;
     let watcher = if builtin {
         None
@@ -85,11 +90,36 @@ fn warn_of_backtraces() {
     }
 }
 
+/// The cluster's Namespaces, and the watch that fills them if there is a way to the API server.
+fn watch_namespaces(
+    config: &config::Cluster,
+    metrics: &mut Metrics,
+) -> anyhow::Result<(Arc<Namespaces>, Option<Cluster>)> {
+    let service_host = std::env::var_os("KUBERNETES_SERVICE_HOST");
+    let access = Access::find(
+        config.kubeconfig.as_deref(),
+        service_host.as_deref(),
+        Path::new(TOKEN_FILE),
+    );
+    let Some(access) = access else {
+        return Ok((Arc::default(), None));
+    };
+    let namespaces = Arc::new(Namespaces::unsynced());
+    let known = Arc::clone(&namespaces);
+    metrics.replicates("namespaces", move || Replication {
+        synced: known.is_synced(),
+        objects: known.count(),
+    });
+    let cluster = Cluster::start(access, Arc::clone(&namespaces)).context("--kubeconfig")?;
+    Ok((namespaces, Some(cluster)))
+}
+
 /// The starter policies with the data files that the operator named.
 fn with_data(files: Files, sources: &Sources) -> anyhow::Result<Files> {
     let data = Sources {
-        policies: Vec::new(),
         data: sources.data.clone(),
+        settings: sources.settings.clone(),
+        ..Sources::default()
     };
     let read = Files::read(&data).map_err(|findings| {
         let lines: Vec<_> = findings.iter().map(Finding::to_string).collect();
@@ -146,6 +176,7 @@ fn settings(config: &Config) -> Settings {
         tls,
         callers,
         policies: _,
+        cluster: _,
         // Those that are served have a rule for their callers.
         gates: _,
         limits,

@@ -15,10 +15,12 @@ pub enum Setting {
     Gate,
     ImageDefault,
     InsecureAllowAnonymous,
+    Kubeconfig,
     Listen,
     LogFormat,
     OnFault,
     Policy,
+    PolicyV0,
     ProbeListen,
     ShutdownTimeout,
     TlsCert,
@@ -70,8 +72,9 @@ impl Row {
 
 impl Setting {
     /// All settings, in the order in which `--help` lists them.
-    pub const ALL: [Setting; 16] = [
+    pub const ALL: [Setting; 18] = [
         Setting::Policy,
+        Setting::PolicyV0,
         Setting::Data,
         Setting::LogFormat,
         Setting::Listen,
@@ -85,6 +88,7 @@ impl Setting {
         Setting::AllowIdentity,
         Setting::OnFault,
         Setting::ImageDefault,
+        Setting::Kubeconfig,
         Setting::Deadline,
         Setting::ShutdownTimeout,
     ];
@@ -109,6 +113,8 @@ impl Setting {
                 "Answer for images that no policy judges"),
             Setting::InsecureAllowAnonymous => Row::one("insecure-allow-anonymous", "REGATE_INSECURE_ALLOW_ANONYMOUS", "GATE",
                 "Gate that anyone may ask, without a client certificate").list(),
+            Setting::Kubeconfig => Row::one("kubeconfig", "REGATE_KUBECONFIG", "FILE",
+                "How the API server is reached, only to watch Namespaces; in a Pod its service account does without"),
             Setting::Listen => Row::one("listen", "REGATE_LISTEN", "ADDRESS:PORT",
                 "Where reviews are answered, over TLS"),
             Setting::LogFormat => Row::one("log-format", "REGATE_LOG_FORMAT", "text|json",
@@ -117,6 +123,8 @@ impl Setting {
                 "Answer when a policy faults: authz=auto|defer, mutate=deny|defer, validate=deny|defer").list(),
             Setting::Policy => Row::one("policy", "REGATE_POLICY", "PATH",
                 "File or directory of policies; without it the built-in starter set for `serve`, else ./policies").list().global(),
+            Setting::PolicyV0 => Row::one("policy-v0", "REGATE_POLICY_V0", "PATH",
+                "File or directory of policies in Rego before version 1; read so even where --policy names it too").list().global(),
             Setting::ProbeListen => Row::one("probe-listen", "REGATE_PROBE_LISTEN", "ADDRESS:PORT",
                 "Where probes and metrics are answered, without TLS"),
             Setting::ShutdownTimeout => Row::one("shutdown-timeout", "REGATE_SHUTDOWN_TIMEOUT", "DURATION",

@@ -17,8 +17,8 @@ pub trait Decide: Send + Sync + 'static {
     /// Answers a review that nothing was evaluated for.
     fn refuse(&self, gate: Gate, hint: &EnvelopeHint, failure: &Failure) -> (Answer, Record);
 
-    /// Whether there is a policy set to decide by.
-    fn ready(&self) -> bool;
+    /// What must be there to decide well, by name, and whether it is.
+    fn checks(&self) -> Vec<(&'static str, bool)>;
 }
 
 /// Decides by the policy set that is served when a review's turn comes.
@@ -48,7 +48,12 @@ impl Decide for Policies {
         review::refuse(gate, hint, failure, &self.settings, self.served.load().as_deref())
     }
 
-    fn ready(&self) -> bool {
-        self.served.load().is_some()
+    fn checks(&self) -> Vec<(&'static str, bool)> {
+        let mut checks = vec![("policies", self.served.load().is_some())];
+        let namespaces = &self.settings.namespaces;
+        if namespaces.has_source() {
+            checks.push(("namespaces", namespaces.is_synced()));
+        }
+        checks
     }
 }

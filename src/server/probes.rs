@@ -40,10 +40,8 @@ pub(super) fn server(listener: TcpListener, health: Health) -> io::Result<Server
 }
 
 async fn readyz(health: web::Data<Health>, request: HttpRequest) -> HttpResponse {
-    let checks = [
-        ("policies", health.decide.ready()),
-        ("running", !health.stopping.load(Ordering::Relaxed)),
-    ];
+    let mut checks = health.decide.checks();
+    checks.push(("running", !health.stopping.load(Ordering::Relaxed)));
     let ready = checks.iter().all(|(_, passed)| *passed);
     let status = if ready {
         StatusCode::OK

@@ -5,6 +5,7 @@ mod authz;
 mod faults;
 mod image;
 mod mutate;
+mod namespaces;
 mod outage;
 mod plain;
 mod playground;
@@ -30,6 +31,7 @@ pub(crate) const ALL: &[&[Case]] = &[
     authz::CASES,
     image::CASES,
     mutate::CASES,
+    namespaces::CASES,
     validate::CASES,
     verbs::CASES,
     versions::CASES,

@@ -110,6 +110,25 @@ fn check_ends_with_2_for_what_cannot_be_read() {
 }
 
 #[test]
+fn review_ends_with_2_for_a_file_of_namespaces_that_holds_something_else() {
+    let desk = Desk::new(&[OWNER]);
+    desk.write("pod.yaml", POD);
+    for (file, said) in [
+        (
+            "pod.yaml",
+            "regate: pod.yaml: `kind: Pod` of `apiVersion: v1` is not a Namespace of v1, nor a List of them\n",
+        ),
+        (
+            "absent.yaml",
+            "regate: absent.yaml: No such file or directory (os error 2)\n",
+        ),
+    ] {
+        let (code, out, error) = desk.run(&["review", "--namespace-file", file, "pod.yaml"], "");
+        assert_eq!((code, out.as_str(), error.as_str()), (2, "", said));
+    }
+}
+
+#[test]
 fn review_mutates_a_manifest_and_validates_the_result() {
     let desk = Desk::new(&[OWNER, LABEL]);
     desk.write("pod.yaml", POD);

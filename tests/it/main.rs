@@ -10,6 +10,7 @@
 
 mod cli_cert;
 mod cli_config;
+mod cluster;
 mod commands;
 mod layering;
 mod manifests;

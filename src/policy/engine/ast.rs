@@ -20,6 +20,8 @@ pub(crate) struct Source {
     pub(crate) path: String,
     /// Its text.
     pub(crate) text: String,
+    /// Whether it is of the language before version 1.
+    pub(crate) v0: bool,
     /// `package a.b` is `["a", "b"]`.
     pub(crate) package: Vec<String>,
     /// Where the package clause stands.
@@ -28,6 +30,8 @@ pub(crate) struct Source {
     pub(crate) rules: Vec<RuleFacts>,
     /// Paths below `data` that it reads, as far as they are constant: `data.a[x].b` is `["a"]`.
     pub(crate) reads: BTreeSet<Vec<String>>,
+    /// Paths below `input` that it reads, as far as they are constant; an empty one where it takes `input` whole.
+    pub(crate) input_reads: BTreeSet<Vec<String>>,
 }
 
 /// A place in a file, from 1.
@@ -85,6 +89,7 @@ impl Source {
             return Err(at.finding(&file.path, message));
         }
         let mut engine = Engine::new();
+        engine.set_rego_v0(file.v0);
         engine
             .add_policy(file.path.clone(), file.text.clone())
             .map_err(|error| syntax_finding(&file.path, &error.to_string()))?;

@@ -46,10 +46,12 @@ impl Group {
         let ours = |error: anyhow::Error| syntax_finding("(generated)", &error.to_string());
         builtins::add_to(&mut engine).map_err(ours)?;
         for source in sources {
+            engine.set_rego_v0(source.v0);
             engine
                 .add_policy(source.path.clone(), source.text.clone())
                 .map_err(|error| syntax_finding(&source.path, &error.to_string()))?;
         }
+        engine.set_rego_v0(false);
         let mut entries = Vec::with_capacity(policies.len());
         for (package, rules) in policies {
             let entry = entry(package, rules);

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::*;
-use crate::policy::engine::Context;
-use crate::policy::files::RegoFile;
+use crate::gate::Gate;
+use crate::policy::engine::{Context, Document};
+use crate::policy::files::{DataFile, Format, RegoFile};
 use crate::policy::{Evaluate, Fault, Limits, Outcome};
 
 fn files(modules: &[&str], data: &[(&[&str], &str)]) -> Files {
@@ -16,6 +17,7 @@ fn files(modules: &[&str], data: &[(&[&str], &str)]) -> Files {
         path: format!("{number}.rego"),
         text: (*text).to_owned(),
         is_test: false,
+        v0: false,
     };
     let data_file = |(number, (at, text)): (usize, &(&[&str], &str))| DataFile {
         path: format!("{number}.json"),
@@ -26,6 +28,7 @@ fn files(modules: &[&str], data: &[(&[&str], &str)]) -> Files {
     Files {
         modules: modules.iter().enumerate().map(module).collect(),
         data: data.iter().enumerate().map(data_file).collect(),
+        settings: Vec::new(),
         revision: "r".into(),
     }
 }
@@ -87,6 +90,23 @@ fn a_policy_is_a_package_and_all_its_files() {
     assert_eq!(texts(evaluate(&set, "team.a", json!({})).unwrap()), ["nested"]);
     assert_eq!(evaluate(&set, "x", json!({})).unwrap().allow, Some(false));
     assert!(set.any_has(Gate::Authz, "allow") && !set.any_has(Gate::Authz, "deny"));
+}
+
+#[test]
+fn policies_of_the_old_language_stand_beside_others() {
+    let mut files = files(
+        &[
+            "package kubernetes.admission.old\ndeny[msg] { msg := data.lib.name }\n",
+            "package kubernetes.admission.new\ndeny contains data.lib.name\n",
+            "package lib\nname = x { x := \"lib\" }\n",
+        ],
+        &[],
+    );
+    files.modules[0].v0 = true;
+    files.modules[2].v0 = true;
+    let set = load(&files).unwrap();
+    assert_eq!(texts(evaluate(&set, "old", json!({})).unwrap()), ["lib"]);
+    assert_eq!(texts(evaluate(&set, "new", json!({})).unwrap()), ["lib"]);
 }
 
 #[test]

@@ -69,9 +69,12 @@ fn text_of(value: &Value) -> Option<String> {
 /// The walk over one file: its imports, and what was met so far.
 pub(super) struct Walk {
     package: Vec<String>,
+    /// The names that imports give, and the paths that they stand for, `data` or `input` first.
     imports: Vec<(String, Vec<String>)>,
-    /// Of the whole file.
+    /// Below `data`, of the whole file.
     reads: BTreeSet<Vec<String>>,
+    /// Below `input`, of the whole file.
+    input_reads: BTreeSet<Vec<String>>,
     /// Of the rule under way.
     rule_reads: BTreeSet<Vec<String>>,
     calls: Vec<Call>,
@@ -91,6 +94,7 @@ impl Walk {
             package,
             imports: Vec::new(),
             reads: BTreeSet::new(),
+            input_reads: BTreeSet::new(),
             rule_reads: BTreeSet::new(),
             calls: Vec::new(),
             depth: 0,
@@ -98,12 +102,17 @@ impl Walk {
         };
         for import in &module.imports {
             let target = reference(&import.refr);
-            if target.root.as_deref() == Some("data") {
-                let alias = import.r#as.as_ref().map(|span| span.text().to_owned());
-                let alias = alias.or_else(|| target.constant.last().cloned());
-                walk.reads.insert(target.constant.clone());
-                walk.imports.extend(alias.map(|alias| (alias, target.constant)));
+            let root = target.root.filter(|root| root == "data" || root == "input");
+            let path: Vec<String> = root.into_iter().chain(target.constant).collect();
+            match split(&path) {
+                // What is read of an imported input is noted where its name is used.
+                None => continue,
+                Some(("data", below)) => drop(walk.reads.insert(below.to_vec())),
+                Some(_) => {}
             }
+            let alias = import.r#as.as_ref().map(|span| span.text().to_owned());
+            let alias = alias.or_else(|| path.last().cloned());
+            walk.imports.extend(alias.map(|alias| (alias, path)));
         }
         walk
     }
@@ -119,10 +128,12 @@ impl Walk {
         Ok(Source {
             path: file.path.clone(),
             text: file.text.clone(),
+            v0: file.v0,
             package: self.package,
             package_at: Position::from(&module.package.span),
             rules,
             reads: self.reads,
+            input_reads: self.input_reads,
         })
     }
 
@@ -282,11 +293,11 @@ impl Walk {
         let target = reference(expr);
         match &target.root {
             None => self.expr(target.base),
-            Some(root) => {
-                if let Some(("data", path)) = split(&self.resolved(root, &target.constant)) {
-                    self.rule_reads.insert(path.to_vec());
-                }
-            }
+            Some(root) => match split(&self.resolved(root, &target.constant)) {
+                Some(("data", path)) => drop(self.rule_reads.insert(path.to_vec())),
+                Some(("input", path)) => drop(self.input_reads.insert(path.to_vec())),
+                _ => {}
+            },
         }
         target.indices.into_iter().for_each(|index| self.expr(index));
     }
@@ -295,9 +306,7 @@ impl Walk {
     fn resolved(&self, root: &str, constant: &[String]) -> Vec<String> {
         let import = self.imports.iter().find(|(alias, _)| alias == root);
         let start = match import {
-            Some((_, path)) => std::iter::once("data".to_owned())
-                .chain(path.iter().cloned())
-                .collect(),
+            Some((_, path)) => path.clone(),
             None => vec![root.to_owned()],
         };
         start.into_iter().chain(constant.iter().cloned()).collect()
