@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::engine::Document;
 use super::engine::ast::Source;
+use super::engine::builtins::BuiltinErrors;
 use super::engine::entry::RESERVED;
 use super::engine::group::Group;
 use super::files::{DataFile, Files, Format};
@@ -416,7 +417,7 @@ fn build(
                 .iter()
                 .map(|(member, _)| (member.package, member.rules.clone()))
                 .collect();
-            let (group, entries) = Group::build(&group_sources, &entries, data)?;
+            let (group, entries) = Group::build(&group_sources, &entries, data, BuiltinErrors::Fault)?;
             for ((member, _), entry) in members.iter().zip(entries) {
                 let (name, rules) = (member.name.clone(), member.rules.clone());
                 set.policies.push(Policy {
