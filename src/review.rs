@@ -406,6 +406,13 @@ fn evaluate<R: Review>(review: &mut R, set: &PolicySet, settings: &Settings, dea
                     )
                 }),
             };
+            if let Ok(Outcome {
+                passed_over: Some(fault),
+                ..
+            }) = &outcome
+            {
+                review.tally().pass_over(policy, fault.clone());
+            }
             enforce(review, policy, outcome);
         }
         if !review.again() {

@@ -4,6 +4,7 @@ use super::*;
 use crate::gate::Gate;
 use crate::policy::Enforcement;
 use crate::policy::engine::Document;
+use crate::policy::engine::builtins::BuiltinErrors;
 use crate::policy::matching::Resource;
 use crate::policy::matching::selector::{Operator, Requirement, Selector};
 use crate::policy::metadata::Until;
@@ -19,7 +20,7 @@ fn policy(name: &str, rules: &[&'static str], matching: Vec<Match>) -> Policy {
         parameters: Document::empty(),
         exceptions: Vec::new(),
         reads_namespace: false,
-        builtin_errors_are_undefined: false,
+        builtin_errors: BuiltinErrors::Fault,
         group: 0,
         entry: String::new(),
     }

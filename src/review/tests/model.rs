@@ -393,6 +393,30 @@ fn a_namespace_that_is_not_known_is_a_fault_of_whoever_needs_it() {
 }
 
 #[test]
+fn builtin_errors_are_passed_over_where_a_policy_asks_for_it_and_told() {
+    let rules = "deny contains \"x\" if to_number(\"x\") == 1\ndeny contains \"no\"";
+    let (answer, record) = asked(
+        &Settings::default(),
+        Gate::Validate,
+        &[with("builtinErrors: undefined", "admission.a", rules)],
+        &review_of(Gate::Validate),
+    );
+    assert_eq!(answer["response"]["status"]["message"], "[a] no");
+    assert_eq!(outcomes(&record), [("a", "deny", "deny")]);
+    assert_eq!(
+        (record.faults[0].reason, record.faults[0].place.as_str()),
+        ("builtin", "0.rego:5:31: a builtin failed")
+    );
+    let (answer, _) = asked(
+        &Settings::default(),
+        Gate::Validate,
+        &[with("builtinErrors: fault", "admission.a", rules)],
+        &review_of(Gate::Validate),
+    );
+    assert_eq!(answer["response"]["status"]["code"], 500);
+}
+
+#[test]
 fn at_authz_nobody_waits_for_a_namespace_that_anyone_can_make_up() {
     let policy = with(
         "order: 0",
