@@ -4,8 +4,10 @@
 //! libraries' memory. A group's engine is prepared once and never evaluated: each evaluation clones it, which copies
 //! neither policies nor data.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use regorus::utils::limits::ExecutionTimerConfig;
@@ -15,6 +17,7 @@ use super::ast::{Source, message_in, position_in, syntax_finding};
 use super::builtins::{self, Context};
 use super::entry::entry;
 use super::json::Document;
+use super::normalize::Normalized;
 use crate::policy::Fault;
 use crate::policy::finding::Finding;
 
@@ -30,6 +33,8 @@ pub struct Limits {
 /// A prepared engine with the entry rules of its policies.
 pub(crate) struct Group {
     engine: Engine,
+    /// What the engine reads of each file, by path: the engine's places are not the author's.
+    texts: BTreeMap<String, Arc<Normalized>>,
 }
 
 impl Group {
@@ -43,13 +48,16 @@ impl Group {
         let mut engine = Engine::new();
         engine.set_strict_builtin_errors(true);
         engine.set_gather_prints(true);
-        let ours = |error: anyhow::Error| syntax_finding("(generated)", &error.to_string());
+        let ours = |error: anyhow::Error| syntax_finding("(generated)", &error.to_string(), None);
         builtins::add_to(&mut engine).map_err(ours)?;
         for source in sources {
             engine.set_rego_v0(source.v0);
+            source.normalized.allow_length(&mut engine);
             engine
-                .add_policy(source.path.clone(), source.text.clone())
-                .map_err(|error| syntax_finding(&source.path, &error.to_string()))?;
+                .add_policy(source.path.clone(), source.normalized.text.clone())
+                .map_err(|error| {
+                    syntax_finding(&source.path, &error.to_string(), Some(&source.normalized))
+                })?;
         }
         engine.set_rego_v0(false);
         let mut entries = Vec::with_capacity(policies.len());
@@ -66,9 +74,17 @@ impl Group {
             let file = sources
                 .iter()
                 .find(|source| error.contains(&format!("--> {}:", source.path)));
-            syntax_finding(file.map_or("(policies)", |source| &source.path), &error)
+            syntax_finding(
+                file.map_or("(policies)", |source| &source.path),
+                &error,
+                file.map(|source| &*source.normalized),
+            )
         })?;
-        Ok((Group { engine }, entries))
+        let texts = sources
+            .iter()
+            .map(|source| (source.path.clone(), Arc::clone(&source.normalized)))
+            .collect();
+        Ok((Group { engine, texts }, entries))
     }
 
     /// Evaluates an entry: the set of `[rule, value]` pairs.
@@ -89,7 +105,7 @@ impl Group {
         }
         match result {
             Ok(Ok(value)) => Ok(Document(value)),
-            Ok(Err(error)) => Err(fault(&error.to_string())),
+            Ok(Err(error)) => Err(fault(&error.to_string(), &self.texts)),
             Err(_) => Err(Fault::Panic),
         }
     }
@@ -112,16 +128,17 @@ fn prepare(engine: &mut Engine) -> Result<(), String> {
     }
 }
 
-fn fault(text: &str) -> Fault {
-    let at = position_in(text)
-        .map(|at| format!(":{}:{}", at.line, at.column))
-        .unwrap_or_default();
+fn fault(text: &str, texts: &BTreeMap<String, Arc<Normalized>>) -> Fault {
     let file = text
         .lines()
         .find_map(|line| line.trim_start().strip_prefix("--> "));
     let file = file
         .and_then(|head| head.trim().rsplitn(3, ':').nth(2))
         .unwrap_or("");
+    let at = position_in(text).map(|at| texts.get(file).map_or(at, |text| text.place(at)));
+    let at = at
+        .map(|at| format!(":{}:{}", at.line, at.column))
+        .unwrap_or_default();
     let message = message_in(text);
     if [
         "multiple outputs",
