@@ -4,8 +4,10 @@
 //! libraries' memory. A group's engine is prepared once and never evaluated: each evaluation clones it, which copies
 //! neither policies nor data.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use regorus::utils::limits::ExecutionTimerConfig;
@@ -15,6 +17,7 @@ use super::ast::{Source, message_in, position_in, syntax_finding};
 use super::builtins::{self, BuiltinErrors, Context};
 use super::entry::entry;
 use super::json::Document;
+use super::normalize::Normalized;
 use crate::policy::Fault;
 use crate::policy::finding::Finding;
 
@@ -32,6 +35,8 @@ pub struct Limits {
 pub(crate) struct Group {
     strict: Engine,
     lenient: Option<Engine>,
+    /// What the engine reads of each file, by path: the engine's places are not the author's.
+    texts: BTreeMap<String, Arc<Normalized>>,
 }
 
 impl Group {
@@ -47,13 +52,16 @@ impl Group {
         let mut engine = Engine::new();
         engine.set_strict_builtin_errors(true);
         engine.set_gather_prints(true);
-        let ours = |error: anyhow::Error| syntax_finding("(generated)", &error.to_string());
+        let ours = |error: anyhow::Error| syntax_finding("(generated)", &error.to_string(), None);
         builtins::add_to(&mut engine).map_err(ours)?;
         for source in sources {
             engine.set_rego_v0(source.v0);
+            source.normalized.allow_length(&mut engine);
             engine
-                .add_policy(source.path.clone(), source.text.clone())
-                .map_err(|error| syntax_finding(&source.path, &error.to_string()))?;
+                .add_policy(source.path.clone(), source.normalized.text.clone())
+                .map_err(|error| {
+                    syntax_finding(&source.path, &error.to_string(), Some(&source.normalized))
+                })?;
         }
         engine.set_rego_v0(false);
         let mut entries = Vec::with_capacity(policies.len());
@@ -70,7 +78,11 @@ impl Group {
             let file = sources
                 .iter()
                 .find(|source| error.contains(&format!("--> {}:", source.path)));
-            syntax_finding(file.map_or("(policies)", |source| &source.path), &error)
+            syntax_finding(
+                file.map_or("(policies)", |source| &source.path),
+                &error,
+                file.map(|source| &*source.normalized),
+            )
         })?;
         // Prepared engines share what they are made of until one of them is changed, so this is done once, here.
         let lenient = (errors == BuiltinErrors::Undefined).then(|| {
@@ -78,16 +90,21 @@ impl Group {
             twin.set_strict_builtin_errors(false);
             twin
         });
+        let texts = sources
+            .iter()
+            .map(|source| (source.path.clone(), Arc::clone(&source.normalized)))
+            .collect();
         let group = Group {
             strict: engine,
             lenient,
+            texts,
         };
         Ok((group, entries))
     }
 
     /// Evaluates an entry: the set of `[rule, value]` pairs. The error of a builtin is a fault.
     pub(crate) fn evaluate(&self, entry: &str, input: &Document, limits: &Limits) -> Result<Document, Fault> {
-        run(&self.strict, BuiltinErrors::Fault, entry, input, limits)
+        self.run(&self.strict, BuiltinErrors::Fault, entry, input, limits)
     }
 
     /// The same for a policy that wants OPA's way: when a builtin fails, the entry is evaluated once more with failed
@@ -107,39 +124,40 @@ impl Group {
         let Some(lenient) = &self.lenient else {
             return Err(fault);
         };
-        let values = run(lenient, BuiltinErrors::Undefined, entry, input, limits)?;
+        let values = self.run(lenient, BuiltinErrors::Undefined, entry, input, limits)?;
         if builtins::took_too_much() {
             return Err(fault);
         }
         Ok((values, Some(fault)))
     }
-}
 
-fn run(
-    engine: &Engine,
-    errors: BuiltinErrors,
-    entry: &str,
-    input: &Document,
-    limits: &Limits,
-) -> Result<Document, Fault> {
-    let remaining = limits.deadline.saturating_duration_since(Instant::now());
-    if remaining.is_zero() {
-        return Err(Fault::Deadline);
-    }
-    let mut engine = engine.clone();
-    engine.set_execution_timer_config(timer(remaining));
-    engine.set_input(input.0.clone());
-    builtins::enter(limits.context, errors);
-    // A builtin of the engine may panic on operands that nobody thought of; the clone is dropped after it.
-    let result = catch_unwind(AssertUnwindSafe(|| engine.eval_rule(entry.to_owned())));
-    // The engine's own error for a timeout loses its type on the way out of a function: our clock decides.
-    if Instant::now() >= limits.deadline {
-        return Err(Fault::Deadline);
-    }
-    match result {
-        Ok(Ok(value)) => Ok(Document(value)),
-        Ok(Err(error)) => Err(fault(&error.to_string())),
-        Err(_) => Err(Fault::Panic),
+    fn run(
+        &self,
+        engine: &Engine,
+        errors: BuiltinErrors,
+        entry: &str,
+        input: &Document,
+        limits: &Limits,
+    ) -> Result<Document, Fault> {
+        let remaining = limits.deadline.saturating_duration_since(Instant::now());
+        if remaining.is_zero() {
+            return Err(Fault::Deadline);
+        }
+        let mut engine = engine.clone();
+        engine.set_execution_timer_config(timer(remaining));
+        engine.set_input(input.0.clone());
+        builtins::enter(limits.context, errors);
+        // A builtin of the engine may panic on operands that nobody thought of; the clone is dropped after it.
+        let result = catch_unwind(AssertUnwindSafe(|| engine.eval_rule(entry.to_owned())));
+        // The engine's own error for a timeout loses its type on the way out of a function: our clock decides.
+        if Instant::now() >= limits.deadline {
+            return Err(Fault::Deadline);
+        }
+        match result {
+            Ok(Ok(value)) => Ok(Document(value)),
+            Ok(Err(error)) => Err(fault(&error.to_string(), &self.texts)),
+            Err(_) => Err(Fault::Panic),
+        }
     }
 }
 
@@ -160,16 +178,17 @@ fn prepare(engine: &mut Engine) -> Result<(), String> {
     }
 }
 
-fn fault(text: &str) -> Fault {
-    let at = position_in(text)
-        .map(|at| format!(":{}:{}", at.line, at.column))
-        .unwrap_or_default();
+fn fault(text: &str, texts: &BTreeMap<String, Arc<Normalized>>) -> Fault {
     let file = text
         .lines()
         .find_map(|line| line.trim_start().strip_prefix("--> "));
     let file = file
         .and_then(|head| head.trim().rsplitn(3, ':').nth(2))
         .unwrap_or("");
+    let at = position_in(text).map(|at| texts.get(file).map_or(at, |text| text.place(at)));
+    let at = at
+        .map(|at| format!(":{}:{}", at.line, at.column))
+        .unwrap_or_default();
     let message = message_in(text);
     if [
         "multiple outputs",
