@@ -212,6 +212,28 @@ fn what_does_not_match_is_not_even_looked_at() {
 }
 
 #[test]
+fn a_policy_is_found_by_the_key_that_tells_it_from_the_others() {
+    let policies: Vec<Policy> = (0..10)
+        .map(|at| {
+            let namespace = format!("team-{at}");
+            let lists: [(Key, &[&str]); 3] = [
+                (Key::Names, &["*-db"]),
+                (Key::Operations, &["get"]),
+                (Key::Namespaces, &[&namespace]),
+            ];
+            policy("", &["allow"], vec![matching(&lists)])
+        })
+        .collect();
+    let index = GateIndex::build(policies.iter().enumerate());
+    let facts = Facts {
+        operation: "get".into(),
+        namespace: "team-3".into(),
+        ..Facts::default()
+    };
+    assert_eq!(index.candidates(&facts), [3]);
+}
+
+#[test]
 fn a_policy_that_can_match_nothing_is_never_a_candidate() {
     let policies = [policy(
         "never",

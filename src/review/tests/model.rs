@@ -417,6 +417,55 @@ fn builtin_errors_are_passed_over_where_a_policy_asks_for_it_and_told() {
 }
 
 #[test]
+fn what_runs_twice_is_told_once_and_a_fault_of_the_second_run_is_told() {
+    let policies = [
+        with("enforcement: dryrun", "mutation.a", NO),
+        with(
+            "order: 0",
+            "mutation.b",
+            "warn contains \"w\"\npatch := [{\"op\": \"remove\", \"path\": \"/spec/containers\"}]",
+        ),
+    ];
+    let (answer, record) = asked(
+        &Settings::default(),
+        Gate::Mutate,
+        &policies,
+        &review_of(Gate::Mutate),
+    );
+    assert_eq!(answer["response"]["status"]["code"], 500, "{answer}");
+    assert_eq!(
+        outcomes(&record),
+        [("a", "dryrun", "would_deny"), ("b", "deny", "fault")]
+    );
+    assert_eq!(
+        record.would_deny,
+        [Rehearsed {
+            policy: "a".into(),
+            text: "[a] no".into()
+        }]
+    );
+}
+
+#[test]
+fn a_request_for_all_namespaces_is_judged_by_denials_and_permitted_by_nobody_who_lists_some() {
+    let denies = with(
+        "match: {namespaces: ['', vault], resources: [secrets]}",
+        "authorization.a",
+        "deny contains \"not all of them\" if input.spec.resourceAttributes.namespace == \"\"",
+    );
+    let allows = with("match: {namespaces: ['*']}", "authorization.b", "allow := true");
+    let ask = |policy: &String, namespace: &str| {
+        let policies = std::slice::from_ref(policy);
+        let review = access_review(namespace);
+        asked(&Settings::default(), Gate::Authz, policies, &review).0["status"].clone()
+    };
+    assert_eq!(ask(&denies, "")["reason"], "[a] not all of them");
+    assert_eq!(ask(&denies, "vault"), json!({ "allowed": false }));
+    assert_eq!(ask(&allows, ""), json!({ "allowed": false }));
+    assert_eq!(ask(&allows, "vault")["allowed"], true);
+}
+
+#[test]
 fn at_authz_nobody_waits_for_a_namespace_that_anyone_can_make_up() {
     let policy = with(
         "order: 0",
