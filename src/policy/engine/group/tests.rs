@@ -164,3 +164,26 @@ ns := numbers.range(1, 1000)
         Err(Fault::Deadline)
     );
 }
+
+#[test]
+fn a_panic_is_a_fault_also_leniently_and_ends_nothing_else() {
+    let rego = "package kubernetes.admission.p
+deny contains msg if { input.panic; msg := odd.panics() }
+deny contains \"fine\"
+";
+    let (mut group, entry) = group(rego, BuiltinErrors::Undefined);
+    for engine in [&mut group.strict].into_iter().chain(&mut group.lenient) {
+        let panics = |_: Vec<Value>| -> anyhow::Result<Value> { panic!("an odd operand") };
+        engine
+            .add_extension("odd.panics".into(), 0, Box::new(panics))
+            .unwrap();
+    }
+    let panics = Document::from_json(&json!({"panic": true}));
+    assert_eq!(group.evaluate(&entry, &panics, &limits(LONG)), Err(Fault::Panic));
+    assert_eq!(
+        group.evaluate_leniently(&entry, &panics, &limits(LONG)),
+        Err(Fault::Panic)
+    );
+    let fine = group.evaluate(&entry, &Document::empty(), &limits(LONG)).unwrap();
+    assert_eq!(fine.to_json().unwrap(), json!([["deny", ["fine"]]]));
+}
