@@ -1,5 +1,5 @@
-//! The policies of the repository under the real OPA: its strict check, and their own `*_test.rego` tests. And modules
-//! that the engine by itself decides otherwise, in both.
+//! The policies of the repository under the real OPA: its strict check, and their own `*_test.rego` tests. And
+//! modules that the engine by itself decides otherwise, and our builtins, in both.
 //!
 //! `cargo test --test opa` runs it. OPA is found or built as the programs of the end-to-end tests are; where neither is
 //! possible the tests are reported as ignored, or as failed with `REGATE_E2E=require`.
@@ -10,6 +10,8 @@
 )]
 #[path = "../e2e/binaries.rs"]
 mod binaries;
+mod builtins;
+mod cases;
 mod same;
 
 use std::collections::BTreeSet;
@@ -41,6 +43,15 @@ fn main() -> ExitCode {
         trial("every_policy_has_a_test", tested_packages),
         trial("what_the_engine_reads_otherwise_is_decided_as_in_opa", same::same),
         trial("the_tests_reach_every_line_of_the_policies", coverage),
+        trial(
+            "sprintf_prints_every_verb_with_every_flag_as_opa_does",
+            builtins::every_verb_and_flag,
+        ),
+        trial(
+            "sprintf_reads_directives_of_any_shape_as_opa_does",
+            builtins::directives_of_any_shape,
+        ),
+        trial("builtins_answer_as_opa_does", builtins::expressions),
     ]
     .into_iter()
     .map(|trial| trial.with_ignored_flag(ignored.is_some()))

@@ -89,7 +89,7 @@ struct TooMuch(String);
 type Function = fn(&[Value]) -> anyhow::Result<Value>;
 
 /// Name, number of operands, function. A name that the engine has too is overridden.
-const FUNCTIONS: [(&str, u8, Function); 27] = [
+const FUNCTIONS: [(&str, u8, Function); 28] = [
     ("base64.decode", 1, encoding::base64_decode),
     ("base64url.decode", 1, encoding::base64url_decode),
     ("bits.lsh", 2, numbers::shift_left),
@@ -104,6 +104,7 @@ const FUNCTIONS: [(&str, u8, Function); 27] = [
     ("object.subset", 2, objects::subset),
     ("rand.intn", 2, review::rand_intn),
     ("regex.replace", 3, regex::replace),
+    ("regex.template_match", 4, regex::template_match),
     ("replace", 3, strings::replace),
     ("sprintf", 2, sprintf::sprintf),
     ("strings.count", 2, strings::count),

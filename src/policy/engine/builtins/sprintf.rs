@@ -1,7 +1,7 @@
 //! `sprintf` as OPA prints it, which is as Go's `fmt` does: all verbs and flags, and what Go writes where a format and
 //! its operands do not fit. The engine's own is an error there and would take the message of a denial with it.
 //!
-//! Only the address that `%p` shows of a large integer is not shown.
+//! Only of an integer beyond 64 bits neither the inside is shown, which `%w` asks for, nor the address, as by `%p`.
 
 mod directive;
 mod float;
@@ -48,7 +48,6 @@ struct Big {
     octal: String,
     decimal: String,
     hexadecimal: String,
-    words: Vec<u64>,
 }
 
 impl<'a> Operand<'a> {
@@ -76,10 +75,6 @@ impl<'a> Operand<'a> {
             octal: unsigned(number.format_octal()),
             decimal: unsigned(number.format_decimal()),
             hexadecimal: unsigned(number.format_hex()),
-            words: number
-                .as_big()
-                .map(|big| big.iter_u64_digits().collect())
-                .unwrap_or_default(),
         }))
     }
 

@@ -140,26 +140,27 @@ fn in_hours(amount: &str, hours: f64) -> Option<String> {
     Some(format!("{hours}"))
 }
 
-/// Whole and fraction of an amount of one unit; what is below a nanosecond is cut off.
+/// Whole and fraction of an amount of one unit; what is below a nanosecond is cut off. OPA takes the fraction as a
+/// float, of as many digits as fit in 63 bits.
 fn part(amount: &str, unit: u64) -> Option<u64> {
     let (whole, fraction) = amount.split_once('.').unwrap_or((amount, ""));
-    if whole.is_empty() && fraction.is_empty() {
+    if whole.is_empty() && fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let whole: u64 = match whole {
         "" => 0,
         whole => whole.parse().ok()?,
     };
-    // More digits than these are below anything.
-    let digits: String = fraction.chars().take(18).collect();
-    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
+    let (mut digits, mut scale) = (0u64, 1.0f64);
+    for digit in fraction.bytes().map(|byte| u64::from(byte - b'0')) {
+        let longer = digits
+            .checked_mul(10)
+            .and_then(|digits| digits.checked_add(digit));
+        match longer.filter(|longer| *longer <= 1 << 63) {
+            Some(longer) => (digits, scale) = (longer, scale * 10.0),
+            None => break,
+        }
     }
-    let scale = 10u64.checked_pow(u32::try_from(digits.len()).ok()?)?;
-    let fraction: u64 = match digits.as_str() {
-        "" => 0,
-        digits => digits.parse().ok()?,
-    };
-    let below = u128::from(fraction) * u128::from(unit) / u128::from(scale);
-    whole.checked_mul(unit)?.checked_add(u64::try_from(below).ok()?)
+    let below = digits as f64 * (unit as f64 / scale);
+    whole.checked_mul(unit)?.checked_add(below as u64)
 }

@@ -41,13 +41,7 @@ pub(super) fn print(operand: &Operand<'_>, verb: char, spec: &Spec, out: &mut Bo
 
 fn does_not_fit(operand: &Operand<'_>, verb: char, spec: &Spec, out: &mut Bounded) -> anyhow::Result<()> {
     out.push(&format!("%!{verb}({}=", operand.type_name()))?;
-    match operand {
-        Operand::Big(big) => {
-            let words: Vec<String> = big.words.iter().map(u64::to_string).collect();
-            out.push(&format!("&{{{} [{}]}}", big.negative, words.join(" ")))?;
-        }
-        _ => print(operand, 'v', spec, out)?,
-    }
+    print(operand, 'v', spec, out)?;
     out.push(")")
 }
 
