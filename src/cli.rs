@@ -157,12 +157,15 @@ impl<const GLOBAL: bool> FromArgMatches for Flags<GLOBAL> {
 
 /// What the configuration names as policies and data.
 fn sources(policies: &Policies) -> Sources {
+    let (paths, paths_v0) = match &policies.source {
+        PolicySource::Default => (Vec::new(), Vec::new()),
+        PolicySource::Paths { paths, paths_v0 } => (paths.clone(), paths_v0.clone()),
+    };
     Sources {
-        policies: match &policies.source {
-            PolicySource::Default => Vec::new(),
-            PolicySource::Paths(paths) => paths.clone(),
-        },
+        policies: paths,
+        policies_v0: paths_v0,
         data: policies.data.clone(),
+        settings: policies.settings.clone(),
     }
 }
 
@@ -170,7 +173,7 @@ fn sources(policies: &Policies) -> Sources {
 fn offline_sources(policies: &Policies, more: Vec<PathBuf>) -> Sources {
     let mut sources = sources(policies);
     sources.policies.extend(more);
-    if sources.policies.is_empty() {
+    if sources.policies.is_empty() && sources.policies_v0.is_empty() {
         sources.policies.push(PathBuf::from("policies"));
     }
     sources

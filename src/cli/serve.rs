@@ -117,8 +117,9 @@ fn watch_namespaces(
 /// The starter policies with the data files that the operator named.
 fn with_data(files: Files, sources: &Sources) -> anyhow::Result<Files> {
     let data = Sources {
-        policies: Vec::new(),
         data: sources.data.clone(),
+        settings: sources.settings.clone(),
+        ..Sources::default()
     };
     let read = Files::read(&data).map_err(|findings| {
         let lines: Vec<_> = findings.iter().map(Finding::to_string).collect();

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::layers::Layers;
 use super::text::FilePath;
@@ -14,8 +15,11 @@ use super::{Setting, text};
 pub(super) struct Written {
     #[serde(deserialize_with = "text::many")]
     pub(super) paths: Option<Vec<FilePath>>,
+    #[serde(rename = "pathsV0", deserialize_with = "text::many")]
+    pub(super) paths_v0: Option<Vec<FilePath>>,
     #[serde(deserialize_with = "text::many")]
     pub(super) data: Option<Vec<FilePath>>,
+    pub(super) settings: Option<Vec<Value>>,
 }
 
 /// Where policies and their data come from.
@@ -25,6 +29,8 @@ pub struct Policies {
     pub source: PolicySource,
     /// Files and directories of data.
     pub data: Vec<PathBuf>,
+    /// What is set for policies from outside of their files, in order; loading them says what is wrong with it.
+    pub settings: Vec<Value>,
 }
 
 /// Where policies come from.
@@ -32,18 +38,29 @@ pub struct Policies {
 pub enum PolicySource {
     /// Nobody said: what the command takes by itself, the built-in starter set or `./policies`.
     Default,
-    /// Files and directories, at least one.
-    Paths(Vec<PathBuf>),
+    /// Files and directories, at least one of either kind.
+    Paths {
+        /// Of the language of today.
+        paths: Vec<PathBuf>,
+        /// Of the language before version 1.
+        paths_v0: Vec<PathBuf>,
+    },
 }
 
 pub(super) fn resolve(layers: &mut Layers) -> Policies {
     let into_paths = |paths: Vec<FilePath>| paths.into_iter().map(FilePath::into_path).collect::<Vec<_>>();
     let paths = into_paths(layers.list("policies.paths", Setting::Policy, |w| &w.policies.paths));
+    let paths_v0 = into_paths(layers.list("policies.pathsV0", Setting::PolicyV0, |w| &w.policies.paths_v0));
     let data = into_paths(layers.list("policies.data", Setting::Data, |w| &w.policies.data));
-    let source = if paths.is_empty() {
+    let source = if paths.is_empty() && paths_v0.is_empty() {
         PolicySource::Default
     } else {
-        PolicySource::Paths(paths)
+        PolicySource::Paths { paths, paths_v0 }
     };
-    Policies { source, data }
+    let settings = layers.structured("policies.settings", |w| &w.policies.settings);
+    Policies {
+        source,
+        data,
+        settings,
+    }
 }

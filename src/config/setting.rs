@@ -20,6 +20,7 @@ pub enum Setting {
     LogFormat,
     OnFault,
     Policy,
+    PolicyV0,
     ProbeListen,
     ShutdownTimeout,
     TlsCert,
@@ -71,8 +72,9 @@ impl Row {
 
 impl Setting {
     /// All settings, in the order in which `--help` lists them.
-    pub const ALL: [Setting; 17] = [
+    pub const ALL: [Setting; 18] = [
         Setting::Policy,
+        Setting::PolicyV0,
         Setting::Data,
         Setting::LogFormat,
         Setting::Listen,
@@ -121,6 +123,8 @@ impl Setting {
                 "Answer when a policy faults: authz=auto|defer, mutate=deny|defer, validate=deny|defer").list(),
             Setting::Policy => Row::one("policy", "REGATE_POLICY", "PATH",
                 "File or directory of policies; without it the built-in starter set for `serve`, else ./policies").list().global(),
+            Setting::PolicyV0 => Row::one("policy-v0", "REGATE_POLICY_V0", "PATH",
+                "File or directory of policies in Rego before version 1; read so even where --policy names it too").list().global(),
             Setting::ProbeListen => Row::one("probe-listen", "REGATE_PROBE_LISTEN", "ADDRESS:PORT",
                 "Where probes and metrics are answered, without TLS"),
             Setting::ShutdownTimeout => Row::one("shutdown-timeout", "REGATE_SHUTDOWN_TIMEOUT", "DURATION",

@@ -64,11 +64,11 @@ fn anonymous(config: &Config) -> String {
 fn sources(config: &Config) -> String {
     match &config.policies.source {
         PolicySource::Default => "default".to_owned(),
-        PolicySource::Paths(paths) => paths
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect::<Vec<_>>()
-            .join(" "),
+        PolicySource::Paths { paths, paths_v0 } => {
+            let now = paths.iter().map(|path| path.display().to_string());
+            let before = paths_v0.iter().map(|path| format!("v0:{}", path.display()));
+            now.chain(before).collect::<Vec<_>>().join(" ")
+        }
     }
 }
 
@@ -110,6 +110,8 @@ const CASES: &[Case] = &[
         default: "auto deny deny", expected: ["defer defer deny", "defer defer defer", "defer defer deny"], with: &[] },
     Case { setting: Setting::Policy, flag: &["f1", "f2"], environment: "e1,e2", file: "policies: {paths: [d]}",
         read: sources, default: "default", expected: ["d", "e1 e2", "f1 f2"], with: &[] },
+    Case { setting: Setting::PolicyV0, flag: &["f1", "f2"], environment: "e1,e2", file: "policies: {pathsV0: [d]}",
+        read: sources, default: "default", expected: ["v0:d", "v0:e1 v0:e2", "v0:f1 v0:f2"], with: &[] },
     Case { setting: Setting::ProbeListen, flag: &["127.0.0.1:1"], environment: "127.0.0.1:2", file: "listen: {probes: 0.0.0.0:3}",
         read: |c| c.listen.probes.to_string(), default: "127.0.0.1:8080",
         expected: ["0.0.0.0:3", "127.0.0.1:2", "127.0.0.1:1"], with: &[] },
@@ -196,7 +198,7 @@ fn every_setting_arrives_from_file_environment_and_flag_and_the_stronger_wins() 
                 resolved
                     .entries
                     .iter()
-                    .any(|entry| entry.setting == setting && entry.origin == origin),
+                    .any(|entry| entry.setting == Some(setting) && entry.origin == origin),
                 "{setting:?} does not say that it comes from place {place}: {:?}",
                 resolved.entries
             );

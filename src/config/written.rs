@@ -96,6 +96,7 @@ impl Written {
             Setting::LogFormat => self.log.format = one(words)?,
             Setting::OnFault => self.gates.set_on_fault(words)?,
             Setting::Policy => self.policies.paths = Some(many(words)?),
+            Setting::PolicyV0 => self.policies.paths_v0 = Some(many(words)?),
             Setting::ProbeListen => self.listen.probes = one(words)?,
             Setting::ShutdownTimeout => self.shutdown.timeout = one(words)?,
             Setting::TlsCert => self.tls.cert = one(words)?,

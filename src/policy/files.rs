@@ -36,8 +36,12 @@ const ATTEMPTS: usize = 3;
 pub struct Sources {
     /// `*.rego`, and in directories `data.json` and `data.yaml` too.
     pub policies: Vec<PathBuf>,
+    /// As `policies`, with modules of the language before version 1. What is among `policies` too is such a module.
+    pub policies_v0: Vec<PathBuf>,
     /// Data only.
     pub data: Vec<PathBuf>,
+    /// What is set for policies from outside of their files: `policies.settings`.
+    pub settings: Vec<serde_json::Value>,
 }
 
 /// A Rego module as written.
@@ -49,6 +53,8 @@ pub struct RegoFile {
     pub text: String,
     /// `*_test.rego`: for `check` and `test`, never served and no part of the revision.
     pub is_test: bool,
+    /// Whether it is of the language before version 1.
+    pub v0: bool,
 }
 
 /// How a data file is written.
@@ -80,6 +86,8 @@ pub struct Files {
     pub modules: Vec<RegoFile>,
     /// The data files, by path.
     pub data: Vec<DataFile>,
+    /// What is set for policies from outside of their files, in its order.
+    pub settings: Vec<serde_json::Value>,
     /// A hash of what decides: equal content gives an equal revision, wherever it lies.
     pub revision: String,
 }
@@ -90,7 +98,7 @@ impl Files {
     pub fn read(sources: &Sources) -> Result<Self, Vec<Finding>> {
         for _ in 0..ATTEMPTS {
             let walk = Walk::new(sources);
-            let files = Self::load(&walk);
+            let files = Self::load(&walk, &sources.settings);
             if walk == Walk::new(sources) {
                 return files;
             }
@@ -109,12 +117,13 @@ impl Files {
             let mut at: Vec<String> = path.split('/').map(str::to_owned).collect();
             let name = at.pop().unwrap_or_default();
             let path = format!("builtin/{path}");
-            match walk::kind(&name, &at) {
-                Some(Kind::Rego { is_test }) => {
+            match walk::kind(&name, &at, false) {
+                Some(Kind::Rego { is_test, v0 }) => {
                     files.modules.push(RegoFile {
                         path,
                         text: (*text).to_owned(),
                         is_test,
+                        v0,
                     });
                 }
                 Some(Kind::Data { at, format }) => {
@@ -131,15 +140,19 @@ impl Files {
         files.finish()
     }
 
-    /// The same policies, and the data of these files, too.
+    /// The same policies, and the data and the settings of these files, too.
     #[must_use]
     pub fn with_data_of(mut self, other: Files) -> Self {
         self.data.extend(other.data);
+        self.settings.extend(other.settings);
         self.finish()
     }
 
-    fn load(walk: &Walk) -> Result<Self, Vec<Finding>> {
-        let mut files = Self::default();
+    fn load(walk: &Walk, settings: &[serde_json::Value]) -> Result<Self, Vec<Finding>> {
+        let mut files = Self {
+            settings: settings.to_vec(),
+            ..Self::default()
+        };
         let mut findings = walk.findings.clone();
         for found in &walk.found {
             if let Err(finding) = files.take(found) {
@@ -156,12 +169,13 @@ impl Files {
     fn take(&mut self, found: &Found) -> Result<(), Finding> {
         let path = found.path.display().to_string();
         match &found.kind {
-            Kind::Rego { is_test } => {
+            Kind::Rego { is_test, v0 } => {
                 let text = text(&found.path, read(found, MAX_REGO_BYTES)?)?;
                 self.modules.push(RegoFile {
                     path,
                     text,
                     is_test: *is_test,
+                    v0: *v0,
                 });
             }
             Kind::Data { at, format } => {
@@ -182,14 +196,27 @@ impl Files {
         self.modules.sort_by(|one, other| one.path.cmp(&other.path));
         self.data.sort_by(|one, other| one.path.cmp(&other.path));
         let modules = self.modules.iter().filter(|module| !module.is_test);
-        let modules = modules.map(|module| digest([b"rego".as_slice(), module.text.as_bytes()]));
+        let modules = modules.map(RegoFile::digest);
         let mut items: Vec<_> = modules.chain(self.data.iter().map(DataFile::digest)).collect();
         items.sort();
+        // Those come one after the other, so their order counts.
+        let settings = self
+            .settings
+            .iter()
+            .map(|setting| digest([b"setting".as_slice(), setting.to_string().as_bytes()]));
+        items.extend(settings);
         self.revision = digest(items.iter().map(Vec::as_slice))
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
         self
+    }
+}
+
+impl RegoFile {
+    fn digest(&self) -> Vec<u8> {
+        let language: &[u8] = if self.v0 { b"rego.v0" } else { b"rego" };
+        digest([language, self.text.as_bytes()])
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod envelope;
 mod image;
+mod model;
 mod mutating;
 mod subject_access;
 mod token;
@@ -13,12 +14,14 @@ use base64::engine::general_purpose::STANDARD;
 use super::*;
 use crate::policy::files::{Files, RegoFile};
 use crate::policy::load::load;
+use crate::policy::namespaces::Namespace;
 
 fn set(policies: &[&str]) -> PolicySet {
     let module = |(number, text): (usize, &&str)| RegoFile {
         path: format!("{number}.rego"),
         text: (*text).to_owned(),
         is_test: false,
+        v0: false,
     };
     let modules = policies.iter().enumerate().map(module).collect();
     load(&Files {
@@ -32,6 +35,13 @@ fn set(policies: &[&str]) -> PolicySet {
 fn ask_with(settings: &Settings, gate: Gate, policies: &[&str], body: &[u8]) -> (Answer, Record) {
     let deadline = Instant::now() + Duration::from_secs(20);
     answer(gate, body, &set(policies), settings, deadline)
+}
+
+fn with_namespaces(namespaces: Vec<Namespace>) -> Settings {
+    Settings {
+        namespaces: Arc::new(Namespaces::fixed(namespaces)),
+        ..Settings::default()
+    }
 }
 
 fn ask(gate: Gate, policies: &[&str], review: &Value) -> Value {

@@ -78,6 +78,37 @@ fn named_data_is_there_for_the_built_in_policies_too() {
 }
 
 #[test]
+fn policies_of_the_old_language_are_served_alone_and_beside_others() {
+    let files = [
+        (
+            "policies/new.rego",
+            "package kubernetes.admission.new\ndeny contains \"new\" if input.request.uid == \"u-1\"\n",
+        ),
+        (
+            "old/old.rego",
+            "package kubernetes.admission.old\ndeny[\"old\"] { input.request.uid == \"u-1\" }\n",
+        ),
+    ];
+    for (flags, message) in [
+        (&["--policy-v0", "old"][..], "[old] old"),
+        (
+            &["--policy", "policies", "--policy-v0", "old"],
+            "[new] new; [old] old",
+        ),
+    ] {
+        let process = Process::start(&files, flags);
+        let (status, answer) = ask(&process, "/v1/validate", &admission("u-1", ""));
+        assert_eq!(
+            (status, &answer["response"]["status"]["message"]),
+            (200, &json!(message)),
+            "{flags:?}"
+        );
+        let (_, answer) = ask(&process, "/v1/validate", &admission("u-2", ""));
+        assert_eq!(answer["response"]["allowed"], true, "{flags:?}");
+    }
+}
+
+#[test]
 fn images_that_no_policy_judges_are_answered_by_the_default() {
     for (flags, allowed) in [
         (&[][..], false),

@@ -185,6 +185,7 @@ fn every_setting_that_is_handed_over_is_turned() {
     // These are not handed over but used at start: what is loaded and watched, and how the log is written.
     let at_start = [
         Setting::Policy,
+        Setting::PolicyV0,
         Setting::Data,
         Setting::Kubeconfig,
         Setting::LogFormat,

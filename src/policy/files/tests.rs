@@ -25,7 +25,7 @@ fn write(path: &Path, text: &str) {
 fn sources<P: AsRef<Path>>(policies: &[P]) -> Sources {
     Sources {
         policies: policies.iter().map(|path| path.as_ref().to_owned()).collect(),
-        data: Vec::new(),
+        ..Sources::default()
     }
 }
 
@@ -129,8 +129,8 @@ fn files_by_name_give_data_at_the_root() {
 fn data_sources_give_data_only() {
     let directory = directory(&[("p.rego", "package p"), ("a/data.json", "{}"), ("b.txt", "")]);
     let data = |name: &str| Sources {
-        policies: Vec::new(),
         data: vec![directory.path().join(name)],
+        ..Sources::default()
     };
     let files = Files::read(&data("")).unwrap();
     assert_eq!((files.modules.len(), places(&files)), (0, vec!["a".to_owned()]));
@@ -150,6 +150,33 @@ fn a_file_that_is_given_twice_counts_once() {
     let files = Files::read(&sources(&named)).unwrap();
     assert_eq!(files.modules.len(), 1);
     assert_eq!(places(&files), ["a", ""]);
+}
+
+#[test]
+fn modules_of_the_old_language_are_marked_even_among_others() {
+    let directory = directory(&[("p.rego", "package p"), ("old/q.rego", "package q")]);
+    let read = |policies: &[&str], policies_v0: &[&str]| {
+        let at = |names: &[&str]| names.iter().map(|name| directory.path().join(name)).collect();
+        Files::read(&Sources {
+            policies: at(policies),
+            policies_v0: at(policies_v0),
+            ..Sources::default()
+        })
+        .unwrap()
+    };
+    let marks = |files: &Files| files.modules.iter().map(|module| module.v0).collect::<Vec<_>>();
+    let mixed = read(&[""], &["old"]);
+    assert_eq!(
+        modules(&mixed),
+        below(directory.path(), &["old/q.rego", "p.rego"])
+    );
+    assert_eq!(marks(&mixed), [true, false]);
+    assert_eq!(marks(&read(&[], &["p.rego"])), [true]);
+    // The same text in another language is another policy.
+    let today = read(&[""], &[]);
+    assert_eq!(marks(&today), [false, false]);
+    assert_ne!(mixed.revision, today.revision);
+    assert_eq!(mixed.revision, read(&["p.rego"], &["old/q.rego"]).revision);
 }
 
 #[test]
@@ -346,12 +373,19 @@ fn a_set_is_never_read_from_two_versions() {
     assert_eq!(read_all(mount.path()).modules[0].text, "package v300");
 }
 
+/// Where the starters are; what else is under `policies/` is served only where somebody says so.
+const STARTERS: [&str; 7] = ["authn", "authz", "image", "lib", "mutate", "regate", "validate"];
+
 #[test]
-fn the_builtin_set_is_the_directory_of_starters() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
-    let on_disk = read_all(&directory);
+fn the_builtin_set_is_the_directories_of_the_starters() {
+    let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let directory = tempfile::tempdir().unwrap();
+    for name in STARTERS {
+        symlink(policies.join(name), directory.path().join(name)).unwrap();
+    }
+    let on_disk = read_all(directory.path());
     let builtin = Files::builtin();
-    let prefix = format!("{}/", directory.display());
+    let prefix = format!("{}/", directory.path().display());
     let module = |file: &RegoFile, prefix: &str| {
         (
             file.path.strip_prefix(prefix).unwrap().to_owned(),

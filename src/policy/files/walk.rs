@@ -20,7 +20,7 @@ const MAX_ENTRIES: usize = 100_000;
 /// What a file is read as.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    Rego { is_test: bool },
+    Rego { is_test: bool, v0: bool },
     Data { at: Vec<String>, format: Format },
 }
 
@@ -40,19 +40,29 @@ pub(super) struct Walk {
     pub(super) found: Vec<Found>,
     pub(super) findings: Vec<Finding>,
     places: Places,
-    seen: BTreeSet<(PathBuf, Kind)>,
+    seen: BTreeSet<Seen>,
     entries: usize,
 }
+
+/// A file by its real path, and where the data of a data file stands.
+type Seen = (PathBuf, Option<(Vec<String>, Format)>);
 
 /// What a source may give.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
-    Policies,
+    Policies { v0: bool },
     Data,
 }
 
+impl Role {
+    /// Whether Rego is of the language before version 1.
+    fn v0(self) -> bool {
+        self == Role::Policies { v0: true }
+    }
+}
+
 /// What a file in a directory is, by its name: `None` for a file that is no part of policies.
-pub(super) fn kind(name: &str, at: &[String]) -> Option<Kind> {
+pub(super) fn kind(name: &str, at: &[String], v0: bool) -> Option<Kind> {
     let data = |format| {
         Some(Kind::Data {
             at: at.to_vec(),
@@ -64,6 +74,7 @@ pub(super) fn kind(name: &str, at: &[String]) -> Option<Kind> {
         "data.yaml" | "data.yml" => data(Format::Yaml),
         name if name.ends_with(".rego") => Some(Kind::Rego {
             is_test: name.ends_with("_test.rego"),
+            v0,
         }),
         _ => None,
     }
@@ -87,8 +98,12 @@ pub(in crate::policy) fn places(sources: &Sources) -> Places {
 impl Walk {
     pub(super) fn new(sources: &Sources) -> Self {
         let mut walk = Self::default();
+        // First: a directory of old policies may lie among the others, and a file is what it was found as first.
+        for path in &sources.policies_v0 {
+            walk.source(path, Role::Policies { v0: true });
+        }
         for path in &sources.policies {
-            walk.source(path, Role::Policies);
+            walk.source(path, Role::Policies { v0: false });
         }
         for path in &sources.data {
             walk.source(path, Role::Data);
@@ -118,7 +133,7 @@ impl Walk {
         self.places.searched.insert(absolute(path));
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => self.directory(path, role, &mut Vec::new(), &mut Vec::new()),
-            Ok(metadata) => match (named(path), role) {
+            Ok(metadata) => match (named(path, role), role) {
                 (None, _) => self.findings.push(finding(
                     path,
                     "is neither `*.rego` nor `*.json`, `*.yaml` or `*.yml`",
@@ -182,7 +197,7 @@ impl Walk {
             at.pop();
             return;
         }
-        match kind(name, at) {
+        match kind(name, at, role.v0()) {
             Some(Kind::Rego { .. }) if role == Role::Data => {}
             Some(kind) => self.file(path, kind, &metadata),
             None => {}
@@ -200,7 +215,11 @@ impl Walk {
             Err(error) => return self.findings.push(unreadable(path, &error)),
         };
         // A directory and a file in it may both be given: that is the file once.
-        if !self.seen.insert((real.clone(), kind.clone())) {
+        let data = match &kind {
+            Kind::Rego { .. } => None,
+            Kind::Data { at, format } => Some((at.clone(), *format)),
+        };
+        if !self.seen.insert((real.clone(), data)) {
             return;
         }
         self.places.searched.insert(parent(path));
@@ -230,7 +249,7 @@ fn names(directory: &Path) -> std::io::Result<Vec<std::ffi::OsString>> {
 }
 
 /// What a file given by name is, by its extension; its data stands at the root.
-fn named(path: &Path) -> Option<Kind> {
+fn named(path: &Path, role: Role) -> Option<Kind> {
     let name = path.file_name()?.to_str()?;
     match path.extension()?.to_str()? {
         "json" => Some(Kind::Data {
@@ -241,7 +260,7 @@ fn named(path: &Path) -> Option<Kind> {
             at: Vec::new(),
             format: Format::Yaml,
         }),
-        _ => kind(name, &[]),
+        _ => kind(name, &[], role.v0()),
     }
 }
 

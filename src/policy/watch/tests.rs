@@ -21,7 +21,7 @@ impl Watched {
     fn new(source: &Path, pace: Pace) -> Self {
         let sources = Sources {
             policies: vec![source.to_owned()],
-            data: Vec::new(),
+            ..Sources::default()
         };
         let (sender, changes) = unbounded();
         let last = Err(Vec::new());
@@ -247,7 +247,7 @@ fn a_change_since_the_callers_own_reading_is_told() {
     let directory = directory("one");
     let sources = Sources {
         policies: vec![directory.path().to_owned()],
-        data: Vec::new(),
+        ..Sources::default()
     };
     let last = Files::read(&sources);
     fs::write(directory.path().join("a.rego"), "two").unwrap();
@@ -281,7 +281,7 @@ fn a_panic_of_the_one_who_asked_does_not_end_the_watch() {
     let directory = directory("one");
     let sources = Sources {
         policies: vec![directory.path().to_owned()],
-        data: Vec::new(),
+        ..Sources::default()
     };
     let (sender, changes) = unbounded();
     let last = Files::read(&sources);

@@ -5,6 +5,7 @@ fn parse(text: &str) -> Result<Source, Finding> {
         path: "p.rego".into(),
         text: text.into(),
         is_test: false,
+        v0: false,
     })
 }
 
@@ -54,6 +55,43 @@ fn finds_rules_reads_and_calls() {
         ["startswith", "data.regate.lib.pods.bad", "sprintf", "helper"]
     );
     assert_eq!(source.rules[1].at, Position { line: 10, column: 1 });
+}
+
+#[test]
+fn what_is_read_of_the_input_is_known_through_imports_too() {
+    let reads = |text: &str| {
+        let source = parse(text).unwrap();
+        let reads = source.input_reads.iter().map(|path| path.join("."));
+        reads.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        reads(
+            "package p\nimport input.request as req\nimport input.unused\n\
+             deny contains x if {\n  x := req.object.spec[input.a[req.name]].b\n  input[\"regate\"][\"namespace\"].labels.team\n}\n\
+             f(y) := input.deep[y].z\n"
+        ),
+        [
+            "a",
+            "deep",
+            "regate.namespace.labels.team",
+            "request.name",
+            "request.object.spec"
+        ]
+    );
+    assert_eq!(reads("package p\nx := json.marshal(input)\n"), [""]);
+    assert!(reads("package p\nx := {\"input\": data.input}\n").is_empty());
+}
+
+#[test]
+fn a_file_of_the_old_language_is_parsed_as_such() {
+    let file = |v0| RegoFile {
+        path: "p.rego".into(),
+        text: "package p\ndeny[x] { x := input.a }\n".into(),
+        is_test: false,
+        v0,
+    };
+    assert!(Source::parse(&file(false)).is_err());
+    assert_eq!(Source::parse(&file(true)).unwrap().rules[0].name, "deny");
 }
 
 #[test]

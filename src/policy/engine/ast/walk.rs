@@ -2,11 +2,15 @@
 //! the terms of a sum up to a limit of its own.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use regorus::Value;
-use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Query, Rule, RuleAssign, RuleHead};
+use regorus::unstable::{
+    AssignOp, Expr, Literal, LiteralStmt, Module, Query, Rule, RuleAssign, RuleHead, Span,
+};
 
 use super::{Call, Position, RuleFacts, Source};
+use crate::policy::engine::normalize::Normalized;
 use crate::policy::files::RegoFile;
 use crate::policy::finding::Finding;
 
@@ -67,11 +71,15 @@ fn text_of(value: &Value) -> Option<String> {
 }
 
 /// The walk over one file: its imports, and what was met so far.
-pub(super) struct Walk {
+pub(super) struct Walk<'n> {
+    normalized: &'n Normalized,
     package: Vec<String>,
+    /// The names that imports give, and the paths that they stand for, `data` or `input` first.
     imports: Vec<(String, Vec<String>)>,
-    /// Of the whole file.
+    /// Below `data`, of the whole file.
     reads: BTreeSet<Vec<String>>,
+    /// Below `input`, of the whole file.
+    input_reads: BTreeSet<Vec<String>>,
     /// Of the rule under way.
     rule_reads: BTreeSet<Vec<String>>,
     calls: Vec<Call>,
@@ -83,14 +91,16 @@ pub(super) struct Walk {
 /// recursively, on threads of the server, too.
 const MAX_EXPRESSION_DEPTH: usize = 400;
 
-impl Walk {
-    pub(super) fn of(module: &Module) -> Self {
+impl<'n> Walk<'n> {
+    pub(super) fn of(module: &Module, normalized: &'n Normalized) -> Self {
         let package = reference(&module.package.refr);
         let package = package.root.into_iter().chain(package.constant).collect();
         let mut walk = Walk {
+            normalized,
             package,
             imports: Vec::new(),
             reads: BTreeSet::new(),
+            input_reads: BTreeSet::new(),
             rule_reads: BTreeSet::new(),
             calls: Vec::new(),
             depth: 0,
@@ -98,12 +108,17 @@ impl Walk {
         };
         for import in &module.imports {
             let target = reference(&import.refr);
-            if target.root.as_deref() == Some("data") {
-                let alias = import.r#as.as_ref().map(|span| span.text().to_owned());
-                let alias = alias.or_else(|| target.constant.last().cloned());
-                walk.reads.insert(target.constant.clone());
-                walk.imports.extend(alias.map(|alias| (alias, target.constant)));
+            let root = target.root.filter(|root| root == "data" || root == "input");
+            let path: Vec<String> = root.into_iter().chain(target.constant).collect();
+            match split(&path) {
+                // What is read of an imported input is noted where its name is used.
+                None => continue,
+                Some(("data", below)) => drop(walk.reads.insert(below.to_vec())),
+                Some(_) => {}
             }
+            let alias = import.r#as.as_ref().map(|span| span.text().to_owned());
+            let alias = alias.or_else(|| path.last().cloned());
+            walk.imports.extend(alias.map(|alias| (alias, path)));
         }
         walk
     }
@@ -116,14 +131,24 @@ impl Walk {
             );
             return Err(at.finding(&file.path, message));
         }
+        let package_at = self.at(&module.package.span);
         Ok(Source {
             path: file.path.clone(),
             text: file.text.clone(),
+            v0: file.v0,
             package: self.package,
-            package_at: Position::from(&module.package.span),
+            normalized: Arc::new(Normalized::new("")),
+            findings: Vec::new(),
+            package_at,
             rules,
             reads: self.reads,
+            input_reads: self.input_reads,
         })
+    }
+
+    /// Where the author wrote it.
+    fn at(&self, span: &Span) -> Position {
+        self.normalized.place(Position::from(span))
     }
 
     fn rule(&mut self, rule: &Rule) -> Option<RuleFacts> {
@@ -172,7 +197,7 @@ impl Walk {
             below: head.constant,
             arguments,
             is_default: matches!(rule, Rule::Default { .. }),
-            at: Position::from(at),
+            at: self.at(at),
             calls,
             reads,
         })
@@ -220,7 +245,8 @@ impl Walk {
 
     fn expr(&mut self, expr: &Expr) {
         if self.depth >= MAX_EXPRESSION_DEPTH {
-            self.too_long.get_or_insert_with(|| Position::from(expr.span()));
+            let at = self.at(expr.span());
+            self.too_long.get_or_insert(at);
             return;
         }
         self.depth += 1;
@@ -282,11 +308,11 @@ impl Walk {
         let target = reference(expr);
         match &target.root {
             None => self.expr(target.base),
-            Some(root) => {
-                if let Some(("data", path)) = split(&self.resolved(root, &target.constant)) {
-                    self.rule_reads.insert(path.to_vec());
-                }
-            }
+            Some(root) => match split(&self.resolved(root, &target.constant)) {
+                Some(("data", path)) => drop(self.rule_reads.insert(path.to_vec())),
+                Some(("input", path)) => drop(self.input_reads.insert(path.to_vec())),
+                _ => {}
+            },
         }
         target.indices.into_iter().for_each(|index| self.expr(index));
     }
@@ -295,9 +321,7 @@ impl Walk {
     fn resolved(&self, root: &str, constant: &[String]) -> Vec<String> {
         let import = self.imports.iter().find(|(alias, _)| alias == root);
         let start = match import {
-            Some((_, path)) => std::iter::once("data".to_owned())
-                .chain(path.iter().cloned())
-                .collect(),
+            Some((_, path)) => path.clone(),
             None => vec![root.to_owned()],
         };
         start.into_iter().chain(constant.iter().cloned()).collect()
@@ -308,7 +332,7 @@ impl Walk {
         let target = reference(expr);
         if let (Some(root), true) = (&target.root, target.whole) {
             let function = self.resolved(root, &target.constant);
-            let at = Position::from(target.base.span());
+            let at = self.at(target.base.span());
             self.calls.push(Call {
                 function,
                 operands: None,
@@ -330,7 +354,7 @@ impl Walk {
             if let Some(("data", path)) = split(&function) {
                 self.rule_reads.insert(path.to_vec());
             }
-            let (operands, at) = (Some(operands.len()), Position::from(target.base.span()));
+            let (operands, at) = (Some(operands.len()), self.at(target.base.span()));
             self.calls.push(Call {
                 function,
                 operands,

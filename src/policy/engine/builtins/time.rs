@@ -1,0 +1,166 @@
+//! Times and durations in the forms that OPA reads and the engine does not, or panics on.
+
+use std::collections::BTreeMap;
+
+use regorus::Value;
+
+use super::{original, text};
+
+/// Layouts as the engine can read them. It takes them byte by byte and panics where that splits a character; since
+/// what is not ASCII only stands for itself, such characters are put as control characters, and back.
+struct Layouts {
+    free: Vec<char>,
+    stand_ins: BTreeMap<char, char>,
+}
+
+impl Layouts {
+    fn new() -> Self {
+        Layouts {
+            free: ('\u{1}'..='\u{8}').chain('\u{e}'..='\u{1f}').collect(),
+            stand_ins: BTreeMap::new(),
+        }
+    }
+
+    fn ascii(&mut self, text: &str, function: &str) -> anyhow::Result<Value> {
+        let ascii: Option<String> = text.chars().map(|c| self.stand_in(c)).collect();
+        let problem = || anyhow::anyhow!("{function}: control characters, or too many that are not ASCII");
+        ascii.map(Value::from).ok_or_else(problem)
+    }
+
+    fn stand_in(&mut self, character: char) -> Option<char> {
+        if character.is_ascii() {
+            return (!character.is_ascii_control()).then_some(character);
+        }
+        if let Some(stand_in) = self.stand_ins.get(&character) {
+            return Some(*stand_in);
+        }
+        let stand_in = self.free.pop()?;
+        self.stand_ins.insert(character, stand_in);
+        Some(stand_in)
+    }
+
+    fn restored(&self, text: &str) -> String {
+        let original = |c: char| self.stand_ins.iter().find(|(_, stand_in)| **stand_in == c);
+        text.chars()
+            .map(|c| original(c).map_or(c, |(original, _)| *original))
+            .collect()
+    }
+}
+
+/// `time.parse_ns(layout, value)`
+pub(super) fn parse_ns(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "time.parse_ns";
+    let (layout, value) = (text(values, 0, NAME)?, text(values, 1, NAME)?);
+    if layout.is_ascii() && value.is_ascii() {
+        return original::call(NAME, values);
+    }
+    let mut layouts = Layouts::new();
+    let operands = [layouts.ascii(layout, NAME)?, layouts.ascii(value, NAME)?];
+    original::call(NAME, &operands)
+}
+
+/// `time.format(ns)`, `time.format([ns, zone])`, `time.format([ns, zone, layout])`
+pub(super) fn format(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "time.format";
+    let parts = match values.first() {
+        Some(Value::Array(parts)) => parts,
+        _ => return original::call(NAME, values),
+    };
+    let Some(Value::String(layout)) = parts.get(2).filter(|layout| !is_ascii(layout)) else {
+        return original::call(NAME, values);
+    };
+    let mut layouts = Layouts::new();
+    let layout = layouts.ascii(layout, NAME)?;
+    let parts: Vec<Value> = parts.iter().take(2).cloned().chain([layout]).collect();
+    match original::call(NAME, &[Value::from(parts)])? {
+        Value::String(formatted) => Ok(Value::from(layouts.restored(&formatted))),
+        formatted => Ok(formatted),
+    }
+}
+
+fn is_ascii(value: &Value) -> bool {
+    matches!(value, Value::String(text) if text.is_ascii())
+}
+
+/// `time.parse_duration_ns(duration)`, with days, weeks and years of 365 days. The engine panics on some texts.
+pub(super) fn parse_duration_ns(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "time.parse_duration_ns";
+    let duration = text(values, 0, NAME)?;
+    let unsigned = duration.strip_prefix(['+', '-']).unwrap_or(duration);
+    let total = match unsigned {
+        "0" => Some(0),
+        _ => nanoseconds(unsigned),
+    };
+    // One more fits below zero.
+    let total = total.and_then(|total| match duration.starts_with('-') {
+        true => 0i64.checked_sub_unsigned(total),
+        false => i64::try_from(total).ok(),
+    });
+    match total {
+        Some(total) => Ok(Value::from(total)),
+        None => anyhow::bail!("{NAME}: not a duration, or one of more than 292 years"),
+    }
+}
+
+/// The sum of amounts like `1.5h`; at least one.
+fn nanoseconds(duration: &str) -> Option<u64> {
+    let mut total = 0u64;
+    let mut rest = duration;
+    loop {
+        let unit_begins = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
+        let (amount, behind) = rest.split_at_checked(unit_begins)?;
+        let unit_ends = behind.find(|c: char| c.is_ascii_digit() || c == '.');
+        let (unit, behind) = behind.split_at_checked(unit_ends.unwrap_or(behind.len()))?;
+        let amount = match unit {
+            // OPA turns the long units into hours by way of a float.
+            "d" => part(&in_hours(amount, 24.0)?, HOUR)?,
+            "w" => part(&in_hours(amount, 7.0 * 24.0)?, HOUR)?,
+            "y" => part(&in_hours(amount, 365.0 * 24.0)?, HOUR)?,
+            "h" => part(amount, HOUR)?,
+            "m" => part(amount, HOUR / 60)?,
+            "s" => part(amount, 1_000_000_000)?,
+            "ms" => part(amount, 1_000_000)?,
+            "us" | "µs" | "μs" => part(amount, 1000)?,
+            "ns" => part(amount, 1)?,
+            _ => return None,
+        };
+        total = total.checked_add(amount)?;
+        if behind.is_empty() {
+            return Some(total);
+        }
+        rest = behind;
+    }
+}
+
+/// In nanoseconds.
+const HOUR: u64 = 3_600_000_000_000;
+
+fn in_hours(amount: &str, hours: f64) -> Option<String> {
+    let hours = amount.parse::<f64>().ok()? * hours;
+    Some(format!("{hours}"))
+}
+
+/// Whole and fraction of an amount of one unit; what is below a nanosecond is cut off. OPA takes the fraction as a
+/// float, of as many digits as fit in 63 bits.
+fn part(amount: &str, unit: u64) -> Option<u64> {
+    let (whole, fraction) = amount.split_once('.').unwrap_or((amount, ""));
+    if whole.is_empty() && fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let whole: u64 = match whole {
+        "" => 0,
+        whole => whole.parse().ok()?,
+    };
+    let (mut digits, mut scale) = (0u64, 1.0f64);
+    for digit in fraction.bytes().map(|byte| u64::from(byte - b'0')) {
+        let longer = digits
+            .checked_mul(10)
+            .and_then(|digits| digits.checked_add(digit));
+        match longer.filter(|longer| *longer <= 1 << 63) {
+            Some(longer) => (digits, scale) = (longer, scale * 10.0),
+            None => break,
+        }
+    }
+    let below = digits as f64 * (unit as f64 / scale);
+    whole.checked_mul(unit)?.checked_add(below as u64)
+}
