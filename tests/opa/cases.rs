@@ -85,7 +85,7 @@ pub(crate) const FORMATS: [(&str, &str); 72] = [
 ];
 
 /// Expressions over the input of the test.
-pub(crate) const EXPRESSIONS: [&str; 262] = [
+pub(crate) const EXPRESSIONS: [&str; 274] = [
     // sprintf: what only a policy's own values can be.
     r#"sprintf("%d|%x|%X|%o|%O|%b|%v|%s", [n | some i in numbers.range(1, 8); n := bits.lsh(12345, 70) + i])"#,
     r#"sprintf("%#x|%#X|%#o|%#b|%+d|% d|%+v|%#v", [n | some i in numbers.range(1, 8); n := bits.lsh(12345, 70) + i])"#,
@@ -252,6 +252,18 @@ pub(crate) const EXPRESSIONS: [&str; 262] = [
     "time.format(1700000000000000000)",
     r#"time.format([1700000000000000000, "Nowhere"])"#,
     "time.format(input.s)",
+    "[time.add_date(1709164800123456789, y, m, d) | some [y, m, d] in [[0, 0, 0], [1, 0, 0], [4, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 12, 1], [0, 25, -400], [100, -1, 3]]]",
+    "[time.add_date(1706659200000000000, y, m, d) | some [y, m, d] in [[0, 1, 0], [0, 3, 0], [1, 1, 0], [0, -2, 0], [0, 10, 0], [0, 13, 31], [-300, 0, 0]]]",
+    r#"[time.add_date(json.unmarshal(sprintf("[%d, %q]", [1700000000000000000, zone])), 0, months, 0) | some zone in ["America/New_York", "Asia/Kathmandu", "UTC", "", "Australia/Lord_Howe"]; some months in numbers.range(-6, 6)]"#,
+    r#"[time.add_date(json.unmarshal(sprintf("[%d, %q]", [1710054000000000000, "America/New_York"])), 0, 0, days) | some days in numbers.range(-3, 3)]"#,
+    r#"[time.add_date(json.unmarshal(sprintf("[%d, %q]", [1710052200000000000 + (86400000000000 * i), "Europe/Berlin"])), 0, 0, 7 * i) | some i in numbers.range(0, 52)]"#,
+    "time.add_date(-1, 0, 0, 0)",
+    "time.add_date(-9000000000000000000, 0, 1, 0)",
+    "time.add_date(0, 300, 0, 0)",
+    "time.add_date(0, 0, 0, 200000)",
+    "time.add_date(0, input.f, 0, 0)",
+    "time.add_date(input.s, 1, 0, 0)",
+    r#"time.add_date(json.unmarshal("[0, \"Nowhere\"]"), 1, 0, 0)"#,
     r#"time.parse_duration_ns("1h30m")"#,
     r#"time.parse_duration_ns("-1.5h")"#,
     r#"time.parse_duration_ns("+5ms3us2ns")"#,

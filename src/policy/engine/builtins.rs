@@ -89,7 +89,7 @@ struct TooMuch(String);
 type Function = fn(&[Value]) -> anyhow::Result<Value>;
 
 /// Name, number of operands, function. A name that the engine has too is overridden.
-const FUNCTIONS: [(&str, u8, Function); 28] = [
+const FUNCTIONS: [(&str, u8, Function); 29] = [
     ("base64.decode", 1, encoding::base64_decode),
     ("base64url.decode", 1, encoding::base64url_decode),
     ("bits.lsh", 2, numbers::shift_left),
@@ -109,6 +109,7 @@ const FUNCTIONS: [(&str, u8, Function); 28] = [
     ("sprintf", 2, sprintf::sprintf),
     ("strings.count", 2, strings::count),
     ("strings.replace_n", 2, strings::replace_n),
+    ("time.add_date", 4, time::add_date),
     ("time.format", 1, time::format),
     ("time.now_ns", 0, review::now_ns),
     ("time.parse_duration_ns", 1, time::parse_duration_ns),

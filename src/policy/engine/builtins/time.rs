@@ -82,6 +82,91 @@ fn is_ascii(value: &Value) -> bool {
     matches!(value, Value::String(text) if text.is_ascii())
 }
 
+const NS_PER_SECOND: i128 = 1_000_000_000;
+const NS_PER_DAY: i128 = 86_400 * NS_PER_SECOND;
+
+/// `time.add_date(ns, years, months, days)`: a date that a month does not have runs over into the next, so that a year
+/// after a 29th of February is a 1st of March; there the engine has no value.
+pub(super) fn add_date(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "time.add_date";
+    let number = |at: usize| match values.get(at) {
+        Some(Value::Number(number)) => number.as_i64().map(i128::from),
+        _ => None,
+    };
+    let (Some(years), Some(months), Some(days)) = (number(1), number(2), number(3)) else {
+        anyhow::bail!("{NAME}: operands 2 to 4 must be integers");
+    };
+    let (ns, zone) = match values.first() {
+        Some(Value::Array(parts)) => (parts.get(0), parts.get(1)),
+        ns => (ns, None),
+    };
+    let Some(Value::Number(ns)) = ns else {
+        anyhow::bail!("{NAME}: operand 1 must be a number, or an array of a number and a time zone");
+    };
+    let Some(ns) = ns.as_i64().map(i128::from) else {
+        anyhow::bail!("{NAME}: operand 1 is out of range");
+    };
+    let ([year, month, day], clock) = local(ns, zone)?;
+    let months = month - 1 + months;
+    let first = days_before(year + years + months.div_euclid(12), months.rem_euclid(12) + 1);
+    let wanted = (first + day - 1 + days) * NS_PER_DAY + clock;
+    // The zone may be another hour away from UTC on the other date.
+    let mut moved = wanted;
+    for _ in 0..2 {
+        moved = wanted - offset(moved, zone)?;
+    }
+    match i64::try_from(moved) {
+        Ok(moved) => Ok(Value::from(moved)),
+        Err(_) => anyhow::bail!("{NAME}: time outside of valid range"),
+    }
+}
+
+/// The date in a time zone, and the nanoseconds since its midnight.
+fn local(ns: i128, zone: Option<&Value>) -> anyhow::Result<([i128; 3], i128)> {
+    let Ok(at) = i64::try_from(ns) else {
+        anyhow::bail!("time.add_date: time outside of valid range");
+    };
+    let at: Vec<Value> = std::iter::once(Value::from(at)).chain(zone.cloned()).collect();
+    let operands = [Value::from(at)];
+    let date = three(&original::call("time.date", &operands)?)?;
+    let [hours, minutes, seconds] = three(&original::call("time.clock", &operands)?)?;
+    let seconds = (hours * 60 + minutes) * 60 + seconds;
+    Ok((date, seconds * NS_PER_SECOND + ns.rem_euclid(NS_PER_SECOND)))
+}
+
+/// How far the zone is ahead of UTC.
+fn offset(ns: i128, zone: Option<&Value>) -> anyhow::Result<i128> {
+    let ([year, month, day], clock) = local(ns, zone)?;
+    Ok((days_before(year, month) + day - 1) * NS_PER_DAY + clock - ns)
+}
+
+fn three(numbers: &Value) -> anyhow::Result<[i128; 3]> {
+    let numbers: Vec<i128> = match numbers {
+        Value::Array(items) => items
+            .iter()
+            .filter_map(|item| match item {
+                Value::Number(number) => number.as_i128(),
+                _ => None,
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
+    <[i128; 3]>::try_from(numbers).map_err(|_| anyhow::anyhow!("time.add_date: not a date"))
+}
+
+/// Days from the first of January 1970 to the first of a month. Years are counted from March, so that the leap day is
+/// the last of its year.
+fn days_before(year: i128, month: i128) -> i128 {
+    let (year, months) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    // Five months from March on have 153 days, whichever they are.
+    year * 365 + leap_days + (153 * months + 2).div_euclid(5) - 719_468
+}
+
 /// `time.parse_duration_ns(duration)`, with days, weeks and years of 365 days. The engine panics on some texts.
 pub(super) fn parse_duration_ns(values: &[Value]) -> anyhow::Result<Value> {
     const NAME: &str = "time.parse_duration_ns";
