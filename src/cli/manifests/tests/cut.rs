@@ -37,6 +37,7 @@ fn every_policy_that_an_exclusion_cuts_is_told() {
         wanted(
             "parts",
             &[&[
+                (Key::ApiGroups, &[""]),
                 (Resources, &["pods/*", "nodes"]),
                 (Namespaces, &["shop"]),
                 (Users, &["jane"]),
