@@ -16,6 +16,9 @@ use crate::gate::Gate;
 use crate::json::Problem;
 
 mod calls;
+mod references;
+mod safety;
+mod types;
 
 /// Packages that share an engine at most. More of them make an evaluation dearer, fewer cost memory.
 const GROUP_SIZE: usize = 32;
@@ -64,10 +67,20 @@ fn load_here(files: &Files) -> Result<PolicySet, Vec<Finding>> {
             Err(finding) => findings.push(finding),
         }
     }
+    let all_parsed = sources.len() == files.modules.iter().filter(|file| !file.is_test).count();
+    let before = findings.len();
     let data = data(&files.data, &sources, &mut findings);
+    let all_read = all_parsed && findings.len() == before;
     let policies = packages(&sources, &mut findings);
     overlaps(&sources, &mut findings);
     calls::check(&sources, &mut findings);
+    // What is missing may be in a file that cannot be read.
+    if all_read {
+        references::check(&sources, &data, &BTreeSet::new(), &mut findings);
+    }
+    if all_parsed {
+        safety::check(&sources, &mut findings);
+    }
     if !findings.is_empty() {
         return Err(findings);
     }
@@ -135,6 +148,7 @@ fn packages<'a>(sources: &'a [Source], findings: &mut Vec<Finding>) -> Vec<Packa
                     findings.push(first.finding(first.package_at, message));
                 }
                 let rules = gate_rules(gate, package, &sources, findings);
+                types::check(gate, &sources, findings);
                 policies.push(Package {
                     gate,
                     name,

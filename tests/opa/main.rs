@@ -10,6 +10,8 @@
 )]
 #[path = "../e2e/binaries.rs"]
 mod binaries;
+
+mod accepted;
 mod same;
 
 use std::collections::BTreeSet;
@@ -44,6 +46,11 @@ fn main() -> ExitCode {
     ]
     .into_iter()
     .map(|trial| trial.with_ignored_flag(ignored.is_some()))
+    .chain([trial(
+        "nothing_that_opa_compiles_is_refused_by_checks_of_ours",
+        accepted::nothing_is_refused,
+    )
+    .with_ignored_flag(accepted::cases().is_none())])
     .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
