@@ -4,6 +4,7 @@
 //! `cargo test --test opa` runs it. OPA is found or built as the programs of the end-to-end tests are; where neither is
 //! possible the tests are reported as ignored, or as failed with `REGATE_E2E=require`.
 
+mod accepted;
 #[expect(
     dead_code,
     reason = "only OPA is run here; the end-to-end tests run the other programs"
@@ -55,6 +56,11 @@ fn main() -> ExitCode {
     ]
     .into_iter()
     .map(|trial| trial.with_ignored_flag(ignored.is_some()))
+    .chain([trial(
+        "nothing_that_opa_compiles_is_refused_by_checks_of_ours",
+        accepted::nothing_is_refused,
+    )
+    .with_ignored_flag(accepted::cases().is_none())])
     .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -1,7 +1,9 @@
 //! What stands directly in a node of the syntax tree, so that each pass over it says only what it looks for.
 
+use std::collections::BTreeSet;
+
 use regorus::Value;
-use regorus::unstable::{Expr, Literal, LiteralStmt, Query, Rule, RuleHead};
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Query, Rule, RuleHead};
 
 /// The expressions and the query directly in a node.
 #[derive(Default)]
@@ -151,4 +153,56 @@ pub(in crate::policy::engine) fn function_name(function: &Expr) -> Option<String
         },
         expr => variable(expr).map(str::to_owned),
     }
+}
+
+/// The variables that a query declares, so that none of them is a rule's name there.
+pub(in crate::policy::engine) fn declared_in(query: &Query) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for statement in &query.stmts {
+        match &statement.literal {
+            Literal::SomeVars { vars, .. } => names.extend(vars.iter().map(|name| name.text().to_owned())),
+            Literal::SomeIn { key, value, .. } => {
+                key.iter().for_each(|key| pattern(key, &mut names));
+                pattern(value, &mut names);
+            }
+            Literal::Expr { expr, .. } => {
+                if let Expr::AssignExpr {
+                    op: AssignOp::ColEq,
+                    lhs,
+                    ..
+                } = &**expr
+                {
+                    pattern(lhs, &mut names);
+                }
+            }
+            Literal::NotExpr { .. } | Literal::Every { .. } => {}
+        }
+    }
+    names
+}
+
+/// The variables that a pattern binds: not those of references and calls in it.
+pub(in crate::policy::engine) fn pattern(expr: &Expr, names: &mut BTreeSet<String>) {
+    match expr {
+        Expr::Var { .. } => names.extend(variable(expr).filter(|name| *name != "_").map(str::to_owned)),
+        Expr::Array { .. } | Expr::Set { .. } | Expr::Object { .. } => of_expr(expr)
+            .exprs
+            .into_iter()
+            .for_each(|part| pattern(part, names)),
+        _ => {}
+    }
+}
+
+/// What a literal is; `None` of what has to be evaluated.
+pub(in crate::policy::engine) fn literal(expr: &Expr) -> Option<&'static str> {
+    Some(match expr {
+        Expr::String { .. } | Expr::RawString { .. } => "string",
+        Expr::Number { .. } => "number",
+        Expr::Bool { .. } | Expr::BoolExpr { .. } | Expr::Membership { .. } => "boolean",
+        Expr::Null { .. } => "null",
+        Expr::Array { .. } | Expr::ArrayCompr { .. } => "array",
+        Expr::Set { .. } | Expr::SetCompr { .. } => "set",
+        Expr::Object { .. } | Expr::ObjectCompr { .. } => "object",
+        _ => return None,
+    })
 }

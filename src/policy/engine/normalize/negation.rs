@@ -13,7 +13,9 @@ use regorus::unstable::{BoolOp, Expr, Literal, LiteralStmt, Module, Query, Rule,
 use super::tokens::{Kind, Token, line_ends, on_one_line, within};
 use super::{Edit, Normalized, results};
 use crate::policy::engine::ast::Position;
-use crate::policy::engine::ast::parts::{has_query, of_expr, of_rule, of_statement, variable};
+use crate::policy::engine::ast::parts::{
+    declared_in, has_query, of_expr, of_rule, of_statement, pattern, variable,
+};
 
 const TOO_LONG: &str = "operands of a negated call have to be defined, and these cannot be looked at before it: give \
                         them names above, as in `x := …`, and negate a call of the names";
@@ -78,7 +80,7 @@ impl<'a> Rewrites<'a> {
             ..
         } = rule
         {
-            args.iter().for_each(|argument| variables(argument, &mut names));
+            args.iter().for_each(|argument| pattern(argument, &mut names));
         }
         self.locals.push(names);
         of_rule(rule).into_iter().for_each(|expr| self.expr(expr));
@@ -98,12 +100,7 @@ impl<'a> Rewrites<'a> {
     }
 
     fn query(&mut self, query: &Query, bare: bool) {
-        let mut names = BTreeSet::new();
-        query
-            .stmts
-            .iter()
-            .for_each(|statement| declared(statement, &mut names));
-        self.locals.push(names);
+        self.locals.push(declared_in(query));
         for statement in &query.stmts {
             self.statement(statement, bare);
         }
@@ -337,34 +334,6 @@ impl<'a> Rewrites<'a> {
         }
         None
     }
-}
-
-/// The variables that a statement declares.
-fn declared(statement: &LiteralStmt, names: &mut BTreeSet<String>) {
-    match &statement.literal {
-        Literal::SomeVars { vars, .. } => names.extend(vars.iter().map(|name| name.text().to_owned())),
-        Literal::SomeIn { key, value, .. } => {
-            key.iter().for_each(|key| variables(key, names));
-            variables(value, names);
-        }
-        Literal::Expr { expr, .. } => {
-            if let Expr::AssignExpr { op, lhs, .. } = &**expr
-                && *op == regorus::unstable::AssignOp::ColEq
-            {
-                variables(lhs, names);
-            }
-        }
-        Literal::NotExpr { .. } | Literal::Every { .. } => {}
-    }
-}
-
-/// The variables of a pattern.
-fn variables(expr: &Expr, names: &mut BTreeSet<String>) {
-    names.extend(variable(expr).map(str::to_owned));
-    of_expr(expr)
-        .exprs
-        .into_iter()
-        .for_each(|expr| variables(expr, names));
 }
 
 pub(super) fn offset(at: u32) -> usize {
