@@ -1,4 +1,5 @@
-//! The policies of the repository under the real OPA: its strict check, and their own `*_test.rego` tests.
+//! The policies of the repository under the real OPA: its strict check, and their own `*_test.rego` tests. And
+//! modules that the engine by itself decides otherwise, and our builtins, in both.
 //!
 //! `cargo test --test opa` runs it. OPA is found or built as the programs of the end-to-end tests are; where neither is
 //! possible the tests are reported as ignored, or as failed with `REGATE_E2E=require`.
@@ -9,6 +10,9 @@
 )]
 #[path = "../e2e/binaries.rs"]
 mod binaries;
+mod builtins;
+mod cases;
+mod same;
 
 use std::collections::BTreeSet;
 use std::env;
@@ -37,7 +41,17 @@ fn main() -> ExitCode {
         trial("the_policies_pass_the_strict_check", strict_check),
         trial("the_tests_of_the_policies_pass", policy_tests),
         trial("every_policy_has_a_test", tested_packages),
+        trial("what_the_engine_reads_otherwise_is_decided_as_in_opa", same::same),
         trial("the_tests_reach_every_line_of_the_policies", coverage),
+        trial(
+            "sprintf_prints_every_verb_with_every_flag_as_opa_does",
+            builtins::every_verb_and_flag,
+        ),
+        trial(
+            "sprintf_reads_directives_of_any_shape_as_opa_does",
+            builtins::directives_of_any_shape,
+        ),
+        trial("builtins_answer_as_opa_does", builtins::expressions),
     ]
     .into_iter()
     .map(|trial| trial.with_ignored_flag(ignored.is_some()))
