@@ -43,7 +43,7 @@ enum Sign {
 }
 
 /// The bodies of a rule, each with what its head needs.
-pub(super) fn bodies(rule: &Rule, normalized: &Normalized) -> Vec<Body> {
+pub(super) fn bodies(rule: &Rule, normalized: &Normalized, negates_whole_bodies: bool) -> Vec<Body> {
     let Rule::Spec { head, bodies, .. } = rule else {
         return Vec::new();
     };
@@ -65,6 +65,7 @@ pub(super) fn bodies(rule: &Rule, normalized: &Normalized) -> Vec<Body> {
     let new = |query: Option<&Query>, heads: &[&Expr]| {
         let mut names = Names {
             normalized,
+            negates_whole_bodies,
             body: Body {
                 given: given.clone(),
                 ..Body::default()
@@ -88,6 +89,8 @@ pub(super) fn bodies(rule: &Rule, normalized: &Normalized) -> Vec<Body> {
 /// The account under way.
 struct Names<'n> {
     normalized: &'n Normalized,
+    /// Whether what is negated is a body of its own, with variables of its own.
+    negates_whole_bodies: bool,
     body: Body,
 }
 
@@ -114,6 +117,12 @@ impl Names<'_> {
                 self.expr(collection, Sign::Positive);
             }
             Literal::Expr { expr, .. } => self.positive(expr),
+            Literal::NotExpr { expr, .. } if self.negates_whole_bodies => {
+                let mut names = self.new_inner(BTreeSet::new());
+                names.positive(expr);
+                let body = names.body;
+                self.body.inner.push(body);
+            }
             Literal::NotExpr { expr, .. } => self.negated(expr),
             Literal::Every {
                 key,
@@ -277,16 +286,22 @@ impl Names<'_> {
     }
 
     fn inner(&mut self, given: BTreeSet<String>, heads: &[&Expr], query: &Query) {
-        let mut names = Names {
+        let mut names = self.new_inner(given);
+        names.query(query);
+        heads.iter().for_each(|expr| names.expr(expr, Sign::Positive));
+        let body = names.body;
+        self.body.inner.push(body);
+    }
+
+    fn new_inner(&self, given: BTreeSet<String>) -> Self {
+        Names {
             normalized: self.normalized,
+            negates_whole_bodies: self.negates_whole_bodies,
             body: Body {
                 given,
                 ..Body::default()
             },
-        };
-        names.query(query);
-        heads.iter().for_each(|expr| names.expr(expr, Sign::Positive));
-        self.body.inner.push(names.body);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use regorus::Value;
-use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Query, Rule, RuleHead};
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Query, Rule, RuleHead};
 
 /// The expressions and the query directly in a node.
 #[derive(Default)]
@@ -118,6 +118,44 @@ pub(in crate::policy::engine) fn of_rule(rule: &Rule) -> Vec<&Expr> {
             exprs
         }
     }
+}
+
+/// Every expression of a rule, from the outside to the inside.
+pub(in crate::policy::engine) fn each_of_rule<'a>(rule: &'a Rule, see: &mut dyn FnMut(&'a Expr)) {
+    of_rule(rule).into_iter().for_each(|expr| each_in(expr, see));
+    if let Rule::Spec { bodies, .. } = rule {
+        bodies.iter().for_each(|body| each_of_query(&body.query, see));
+    }
+}
+
+fn each_of_query<'a>(query: &'a Query, see: &mut dyn FnMut(&'a Expr)) {
+    for statement in &query.stmts {
+        let parts = of_statement(statement);
+        parts.exprs.into_iter().for_each(|expr| each_in(expr, see));
+        parts
+            .query
+            .into_iter()
+            .for_each(|query| each_of_query(query, see));
+    }
+}
+
+fn each_in<'a>(expr: &'a Expr, see: &mut dyn FnMut(&'a Expr)) {
+    see(expr);
+    let parts = of_expr(expr);
+    parts.exprs.into_iter().for_each(|expr| each_in(expr, see));
+    parts
+        .query
+        .into_iter()
+        .for_each(|query| each_of_query(query, see));
+}
+
+/// Whether negation is to be read as the engine reads it: what is undefined in it makes it true. OPA does so where
+/// it is asked to.
+pub(in crate::policy::engine) fn negates_whole_bodies(module: &Module) -> bool {
+    module.imports.iter().any(|import| {
+        let name = function_name(&import.refr).unwrap_or_default();
+        ["future.keywords", "future.keywords.not", "rego.v2"].contains(&name.as_str())
+    })
 }
 
 /// Whether a query stands in the expression, at any depth.

@@ -9,7 +9,7 @@ use regorus::unstable::{
     AssignOp, Expr, Literal, LiteralStmt, Module, Query, Rule, RuleAssign, RuleHead, Span,
 };
 
-use super::parts::{declared_in, literal, pattern};
+use super::parts::{declared_in, literal, negates_whole_bodies, pattern};
 use super::{Call, Position, RuleFacts, RuleKind, Source, names};
 use crate::policy::engine::normalize::Normalized;
 use crate::policy::files::RegoFile;
@@ -148,7 +148,7 @@ impl<'n> Walk<'n> {
         }
         // Not before the depth of all expressions is known.
         for (facts, rule) in rules.iter_mut().zip(module.policy.iter()) {
-            facts.bodies = names::bodies(rule, self.normalized);
+            facts.bodies = names::bodies(rule, self.normalized, negates_whole_bodies(module));
         }
         let package_at = self.at(&module.package.span);
         Ok(Source {
