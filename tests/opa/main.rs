@@ -52,6 +52,7 @@ fn main() -> ExitCode {
             "sprintf_reads_directives_of_any_shape_as_opa_does",
             builtins::directives_of_any_shape,
         ),
+        trial("patterns_match_as_in_opa", builtins::patterns),
         trial("builtins_answer_as_opa_does", builtins::expressions),
     ]
     .into_iter()
