@@ -12,6 +12,7 @@ pub mod init;
 pub mod manifests;
 pub mod review;
 pub mod serve;
+pub mod status;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -56,6 +57,7 @@ pub enum Action {
     Manifests(Box<manifests::Args>),
     Review(review::Args),
     Serve(serve::Args),
+    Status(status::Args),
 }
 
 /// Form of what a command prints.
@@ -274,6 +276,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Action::Manifests(args) => manifests::run(*args, global),
         Action::Review(args) => review::run(args, global),
         Action::Serve(args) => serve::run(args, global),
+        Action::Status(args) => status::run(args, global),
     }
 }
 

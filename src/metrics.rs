@@ -1,8 +1,9 @@
 //! The metrics: every name, every label, every bucket.
 //!
-//! Labels are closed sets: gates, decisions, status codes, reasons. Namespaces, names, users, uids and messages are
-//! never labels, so what is scraped stays small whatever callers send.
+//! Labels are closed sets: gates, decisions, status codes, reasons, and a bounded number of policies. Namespaces, names,
+//! users, uids and messages are never labels, so what is scraped stays small whatever callers send.
 
+mod policies;
 mod process;
 mod replication;
 
@@ -22,6 +23,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use self::policies::PolicyDecisions;
 use self::process::Process;
 use self::replication::Replicated;
 pub use self::replication::Replication;
@@ -44,6 +46,7 @@ pub struct Metrics {
     in_flight: Gauge,
     queue_depth: Gauge,
     evaluation_errors: Family<ReasonLabel, Counter>,
+    policy_decisions: PolicyDecisions,
     reload_successful: Gauge,
     reload_success_time: Gauge<f64, AtomicU64>,
     reloads: Family<ResultLabel, Counter>,
@@ -109,6 +112,7 @@ impl Default for Metrics {
             in_flight: Gauge::default(),
             queue_depth: Gauge::default(),
             evaluation_errors: Family::default(),
+            policy_decisions: PolicyDecisions::default(),
             reload_successful: Gauge::default(),
             reload_success_time: Gauge::default(),
             reloads: Family::default(),
@@ -151,6 +155,7 @@ impl Metrics {
             "Faults of policies",
             self.evaluation_errors.clone(),
         );
+        self.policy_decisions.register(registry);
         registry.register(
             "policy_last_reload_successful",
             "Whether the last load of policies was accepted",
@@ -220,6 +225,11 @@ impl Metrics {
         self.evaluation_errors
             .get_or_create(&ReasonLabel { reason })
             .inc();
+    }
+
+    /// A policy said something, failed or was excepted.
+    pub fn policy_came_to(&self, gate: Gate, policy: &str, enforcement: &'static str, outcome: &'static str) {
+        self.policy_decisions.count(gate, policy, enforcement, outcome);
     }
 
     /// A request is in flight until the guard is dropped.

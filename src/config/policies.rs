@@ -20,6 +20,8 @@ pub(super) struct Written {
     #[serde(deserialize_with = "text::many")]
     pub(super) data: Option<Vec<FilePath>>,
     pub(super) settings: Option<Vec<Value>>,
+    #[serde(deserialize_with = "text::one")]
+    pub(super) last_good: Option<FilePath>,
 }
 
 /// Where policies and their data come from.
@@ -31,6 +33,8 @@ pub struct Policies {
     pub data: Vec<PathBuf>,
     /// What is set for policies from outside of their files, in order; loading them says what is wrong with it.
     pub settings: Vec<Value>,
+    /// Where the set that was accepted last is kept.
+    pub last_good: Option<PathBuf>,
 }
 
 /// Where policies come from.
@@ -58,9 +62,11 @@ pub(super) fn resolve(layers: &mut Layers) -> Policies {
         PolicySource::Paths { paths, paths_v0 }
     };
     let settings = layers.structured("policies.settings", |w| &w.policies.settings);
+    let last_good = layers.optional("policies.lastGood", Setting::LastGood, |w| &w.policies.last_good);
     Policies {
         source,
         data,
         settings,
+        last_good: last_good.map(FilePath::into_path),
     }
 }

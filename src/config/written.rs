@@ -92,6 +92,7 @@ impl Written {
             Setting::ImageDefault => self.gates.image.default = one(words)?,
             Setting::InsecureAllowAnonymous => self.callers.insecure_allow_anonymous = Some(many(words)?),
             Setting::Kubeconfig => self.cluster.kubeconfig = one(words)?,
+            Setting::LastGood => self.policies.last_good = one(words)?,
             Setting::Listen => self.listen.reviews = one(words)?,
             Setting::LogFormat => self.log.format = one(words)?,
             Setting::OnFault => self.gates.set_on_fault(words)?,

@@ -5,6 +5,7 @@
 //! for the same content; or there is a finding for everything that cannot be read, all at once.
 
 mod builtin;
+mod last_good;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::finding::Finding;
+pub use last_good::LastGood;
 use walk::{Found, Kind, Walk};
 pub(super) use walk::{Places, places};
 

@@ -53,7 +53,10 @@ fn load_here(files: &Files) -> Result<PolicySet, Vec<Finding>> {
     let mut sources = Vec::new();
     for file in files.modules.iter().filter(|file| !file.is_test) {
         match Source::parse(file) {
-            Ok(source) => sources.push(source),
+            Ok(source) => {
+                findings.extend(source.findings.iter().cloned());
+                sources.push(source);
+            }
             Err(finding) => findings.push(finding),
         }
     }

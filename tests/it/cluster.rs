@@ -35,16 +35,20 @@ enum State {
     Ending,
 }
 
-/// An API server, and how it is, to be changed.
-fn api_server() -> (String, Arc<Mutex<State>>) {
+/// An API server; how it is, to be changed, and how often it was asked.
+fn api_server() -> (String, Arc<Mutex<(State, usize)>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let state = Arc::new(Mutex::new(State::Starting));
+    let state = Arc::new(Mutex::new((State::Starting, 0)));
     let current = Arc::clone(&state);
     std::thread::spawn(move || {
         let mut watches = Vec::new();
         for stream in listener.incoming() {
-            let state = *current.lock().unwrap();
+            let state = {
+                let mut current = current.lock().unwrap();
+                current.1 += 1;
+                current.0
+            };
             match state {
                 State::Starting => drop(answer(stream.unwrap(), false)),
                 State::Serving => watches.push(answer(stream.unwrap(), true)),
@@ -117,7 +121,10 @@ fn a_server_with_a_kubeconfig_is_ready_with_the_first_list_and_from_then_on() {
     };
     gauges("0", "0");
 
-    *state.lock().unwrap() = State::Serving;
+    soon("it has tried again", || {
+        (state.lock().unwrap().1 >= 3).then_some(())
+    });
+    state.lock().unwrap().0 = State::Serving;
     soon("it is ready", || {
         (process.probe("/readyz") == (200, "ok\n".to_owned())).then_some(())
     });
@@ -131,7 +138,7 @@ fn a_server_with_a_kubeconfig_is_ready_with_the_first_list_and_from_then_on() {
     // Attempts that failed alike were told once.
     assert_eq!(process.events("replication_failed").len(), 1);
 
-    *state.lock().unwrap() = State::Ending;
+    state.lock().unwrap().0 = State::Ending;
     // The next connection ends the open watch, too.
     drop(TcpStream::connect(url.trim_start_matches("http://")));
     let failed = soon("the failure is told", || {

@@ -182,12 +182,13 @@ fn each_flag_arrives_where_it_is_read_and_nowhere_else() {
 
 #[test]
 fn every_setting_that_is_handed_over_is_turned() {
-    // These are not handed over but used at start: what is loaded and watched, and how the log is written.
+    // These are not handed over but used at start: what is loaded, kept and watched, and how the log is written.
     let at_start = [
         Setting::Policy,
         Setting::PolicyV0,
         Setting::Data,
         Setting::Kubeconfig,
+        Setting::LastGood,
         Setting::LogFormat,
     ];
     for setting in Setting::ALL

@@ -3,13 +3,17 @@
 //! Loading asks these facts to group packages, to generate entry rules and to refuse what the engine would accept and
 //! should not. The engine's tree is walked once per file and not kept.
 
+pub(super) mod parts;
 mod walk;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use regorus::Engine;
-use regorus::unstable::Span;
+use regorus::unstable::{Module, Ref, Span};
 
+use super::normalize::negation::Rewrites;
+use super::normalize::{Normalized, lines, tokens};
 use crate::policy::files::RegoFile;
 use crate::policy::finding::Finding;
 
@@ -18,14 +22,18 @@ use crate::policy::finding::Finding;
 pub(crate) struct Source {
     /// The file as the author named it.
     pub(crate) path: String,
-    /// Its text.
+    /// Its text, as its author wrote it.
     pub(crate) text: String,
+    /// Its text, as the engine has to read it.
+    pub(crate) normalized: Arc<Normalized>,
     /// Whether it is of the language before version 1.
     pub(crate) v0: bool,
     /// `package a.b` is `["a", "b"]`.
     pub(crate) package: Vec<String>,
     /// Where the package clause stands.
     pub(crate) package_at: Position,
+    /// What is wrong with it although it can be read.
+    pub(crate) findings: Vec<Finding>,
     /// Its rules, in order.
     pub(crate) rules: Vec<RuleFacts>,
     /// Paths below `data` that it reads, as far as they are constant: `data.a[x].b` is `["a"]`.
@@ -88,21 +96,53 @@ impl Source {
                 format!("brackets nested more than {MAX_LITERAL_DEPTH} deep: name a part of it in a rule");
             return Err(at.finding(&file.path, message));
         }
-        let mut engine = Engine::new();
-        engine.set_rego_v0(file.v0);
-        engine
-            .add_policy(file.path.clone(), file.text.clone())
-            .map_err(|error| syntax_finding(&file.path, &error.to_string()))?;
-        let modules = engine.get_modules();
-        let Some(module) = modules.first() else {
-            return Err(Finding {
-                file: Some(file.path.clone()),
-                message: "no package".into(),
-                ..Finding::default()
-            });
-        };
-        walk::Walk::of(module).source(file, module)
+        let mut normalized = Normalized::new(&file.text);
+        normalized.edit(lines::separate(&file.text, &tokens::tokens(&file.text)));
+        let module = module(file, &mut normalized)?;
+        let tokens = tokens::tokens(&normalized.text);
+        let rewrites = Rewrites::of(&normalized, &tokens, &module);
+        let mut source = walk::Walk::of(&module, &normalized).source(file, &module)?;
+        let refused = rewrites
+            .refused
+            .iter()
+            .map(|(at, message)| source.finding(normalized.place(*at), (*message).to_owned()));
+        source.findings = refused.collect();
+        let edits = rewrites.into_edits();
+        normalized.edit(edits);
+        source.normalized = Arc::new(normalized);
+        Ok(source)
     }
+}
+
+/// Parses a text; what is chained and stands in the parser's way is split first.
+fn module(file: &RegoFile, normalized: &mut Normalized) -> Result<Ref<Module>, Finding> {
+    let parsed = match parse(file, normalized) {
+        Err(error) if error.contains("else cannot be used with set rules") => {
+            normalized.edit(lines::split_chains(
+                &normalized.text,
+                &tokens::tokens(&normalized.text),
+            ));
+            parse(file, normalized)
+        }
+        parsed => parsed,
+    };
+    parsed
+        .map_err(|error| syntax_finding(&file.path, &error, Some(normalized)))?
+        .ok_or_else(|| Finding {
+            file: Some(file.path.clone()),
+            message: "no package".into(),
+            ..Finding::default()
+        })
+}
+
+fn parse(file: &RegoFile, normalized: &Normalized) -> Result<Option<Ref<Module>>, String> {
+    let mut engine = Engine::new();
+    engine.set_rego_v0(file.v0);
+    normalized.allow_length(&mut engine);
+    engine
+        .add_policy(file.path.clone(), normalized.text.clone())
+        .map_err(|error| error.to_string())?;
+    Ok(engine.get_modules().first().cloned())
 }
 
 impl Source {
@@ -124,12 +164,12 @@ impl Source {
 }
 
 /// The engine's errors begin with `--> file:line:column`, and say what is wrong behind `error:`.
-pub(super) fn syntax_finding(path: &str, text: &str) -> Finding {
-    let (line, column) = position_in(text).map_or((None, None), |at| (Some(at.line), Some(at.column)));
+pub(super) fn syntax_finding(path: &str, text: &str, normalized: Option<&Normalized>) -> Finding {
+    let at = position_in(text).map(|at| normalized.map_or(at, |normalized| normalized.place(at)));
     Finding {
         file: Some(path.to_owned()),
-        line,
-        column,
+        line: at.map(|at| at.line),
+        column: at.map(|at| at.column),
         message: message_in(text),
     }
 }

@@ -97,9 +97,8 @@ fn problem(source: &Source, call: &Call, functions: &BTreeMap<Path, usize>) -> O
             None => return Some(unknown(&name)),
         },
     };
-    // One more operand takes the result, as in `f(x, y)` for `y = f(x)`; the engine knows this of its own functions.
-    let takes_result = call.statement && !builtins::is_ours(&name);
-    let fits = given == wanted || (takes_result && given == wanted + 1);
+    // One more operand takes the result, as in `f(x, y)` for `y = f(x)`.
+    let fits = given == wanted || (call.statement && given == wanted + 1);
     (!fits).then(|| format!("`{name}` takes {wanted} operands, not {given}"))
 }
 

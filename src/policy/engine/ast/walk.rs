@@ -2,11 +2,15 @@
 //! the terms of a sum up to a limit of its own.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use regorus::Value;
-use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Query, Rule, RuleAssign, RuleHead};
+use regorus::unstable::{
+    AssignOp, Expr, Literal, LiteralStmt, Module, Query, Rule, RuleAssign, RuleHead, Span,
+};
 
 use super::{Call, Position, RuleFacts, Source};
+use crate::policy::engine::normalize::Normalized;
 use crate::policy::files::RegoFile;
 use crate::policy::finding::Finding;
 
@@ -67,7 +71,8 @@ fn text_of(value: &Value) -> Option<String> {
 }
 
 /// The walk over one file: its imports, and what was met so far.
-pub(super) struct Walk {
+pub(super) struct Walk<'n> {
+    normalized: &'n Normalized,
     package: Vec<String>,
     /// The names that imports give, and the paths that they stand for, `data` or `input` first.
     imports: Vec<(String, Vec<String>)>,
@@ -86,11 +91,12 @@ pub(super) struct Walk {
 /// recursively, on threads of the server, too.
 const MAX_EXPRESSION_DEPTH: usize = 400;
 
-impl Walk {
-    pub(super) fn of(module: &Module) -> Self {
+impl<'n> Walk<'n> {
+    pub(super) fn of(module: &Module, normalized: &'n Normalized) -> Self {
         let package = reference(&module.package.refr);
         let package = package.root.into_iter().chain(package.constant).collect();
         let mut walk = Walk {
+            normalized,
             package,
             imports: Vec::new(),
             reads: BTreeSet::new(),
@@ -125,16 +131,24 @@ impl Walk {
             );
             return Err(at.finding(&file.path, message));
         }
+        let package_at = self.at(&module.package.span);
         Ok(Source {
             path: file.path.clone(),
             text: file.text.clone(),
             v0: file.v0,
             package: self.package,
-            package_at: Position::from(&module.package.span),
+            normalized: Arc::new(Normalized::new("")),
+            findings: Vec::new(),
+            package_at,
             rules,
             reads: self.reads,
             input_reads: self.input_reads,
         })
+    }
+
+    /// Where the author wrote it.
+    fn at(&self, span: &Span) -> Position {
+        self.normalized.place(Position::from(span))
     }
 
     fn rule(&mut self, rule: &Rule) -> Option<RuleFacts> {
@@ -183,7 +197,7 @@ impl Walk {
             below: head.constant,
             arguments,
             is_default: matches!(rule, Rule::Default { .. }),
-            at: Position::from(at),
+            at: self.at(at),
             calls,
             reads,
         })
@@ -231,7 +245,8 @@ impl Walk {
 
     fn expr(&mut self, expr: &Expr) {
         if self.depth >= MAX_EXPRESSION_DEPTH {
-            self.too_long.get_or_insert_with(|| Position::from(expr.span()));
+            let at = self.at(expr.span());
+            self.too_long.get_or_insert(at);
             return;
         }
         self.depth += 1;
@@ -317,7 +332,7 @@ impl Walk {
         let target = reference(expr);
         if let (Some(root), true) = (&target.root, target.whole) {
             let function = self.resolved(root, &target.constant);
-            let at = Position::from(target.base.span());
+            let at = self.at(target.base.span());
             self.calls.push(Call {
                 function,
                 operands: None,
@@ -339,7 +354,7 @@ impl Walk {
             if let Some(("data", path)) = split(&function) {
                 self.rule_reads.insert(path.to_vec());
             }
-            let (operands, at) = (Some(operands.len()), Position::from(target.base.span()));
+            let (operands, at) = (Some(operands.len()), self.at(target.base.span()));
             self.calls.push(Call {
                 function,
                 operands,
