@@ -88,12 +88,37 @@ fn answer(stream: TcpStream, serving: bool) -> TcpStream {
     stream
 }
 
-/// What readiness says after its line on policies, which are there.
-fn readiness(process: &Process) -> String {
-    let (_, said) = process.probe("/readyz?verbose");
-    let (policies, rest) = said.split_once('\n').unwrap();
-    assert!(policies.starts_with("[+]policies ok"), "{said}");
-    rest.to_owned()
+/// What `/readyz?verbose` says, without what it tells of the served set.
+fn verbose(process: &Process) -> (u16, String) {
+    let (status, text) = process.probe("/readyz?verbose");
+    let lines = text
+        .lines()
+        .map(|line| line.split(" revision=").next().unwrap_or(line).to_owned() + "\n");
+    (status, lines.collect())
+}
+
+#[track_caller]
+fn assert_gauges(process: &Process, synced: &str, objects: &str) {
+    assert_eq!(
+        process.metrics("regate_repli"),
+        [
+            format!("regate_replication_synced{{resource=\"namespaces\"}} {synced}"),
+            format!("regate_replicated_objects{{resource=\"namespaces\"}} {objects}"),
+        ]
+    );
+}
+
+/// The log line of the failure of this number, by its `problem`, and whether Namespaces were known then.
+#[track_caller]
+fn assert_failed(process: &Process, number: usize, problem: &str, synced: bool) {
+    let failed = soon("the failure is told", || {
+        process.events("replication_failed").into_iter().nth(number)
+    });
+    assert_eq!(
+        (&failed["level"], &failed["problem"], &failed["synced"]),
+        (&json!("WARN"), &json!(problem), &json!(synced)),
+        "{failed}"
+    );
 }
 
 #[test]
@@ -103,28 +128,15 @@ fn a_server_with_a_kubeconfig_is_ready_with_the_first_list_and_from_then_on() {
         &[QUIET, ("kubeconfig", &kubeconfig(&url))],
         &["--policy", "policies", "--kubeconfig", "kubeconfig"],
     );
-    let failed = soon("the failure is told", || {
-        process.events("replication_failed").into_iter().next()
-    });
+    assert_failed(&process, 0, "refused", false);
     assert_eq!(
-        (&failed["level"], &failed["problem"], &failed["synced"]),
-        (&json!("WARN"), &json!("refused"), &json!(false)),
-        "{failed}"
+        verbose(&process),
+        (
+            503,
+            "[+]policies ok\n[-]namespaces failed\n[+]running ok\nnot ready\n".to_owned()
+        )
     );
-    assert_eq!(
-        readiness(&process),
-        "[-]namespaces failed\n[+]running ok\nnot ready\n"
-    );
-    let gauges = |synced: &str, objects: &str| {
-        assert_eq!(
-            process.metrics("regate_repli"),
-            [
-                format!("regate_replication_synced{{resource=\"namespaces\"}} {synced}"),
-                format!("regate_replicated_objects{{resource=\"namespaces\"}} {objects}"),
-            ]
-        );
-    };
-    gauges("0", "0");
+    assert_gauges(&process, "0", "0");
 
     soon("it has tried again", || {
         (state.lock().unwrap().1 >= 3).then_some(())
@@ -133,7 +145,7 @@ fn a_server_with_a_kubeconfig_is_ready_with_the_first_list_and_from_then_on() {
     soon("it is ready", || {
         (process.probe("/readyz") == (200, "ok\n".to_owned())).then_some(())
     });
-    gauges("1", "2");
+    assert_gauges(&process, "1", "2");
     let synced = process.events("replication_synced");
     assert_eq!(synced.len(), 1);
     assert_eq!(
@@ -146,16 +158,15 @@ fn a_server_with_a_kubeconfig_is_ready_with_the_first_list_and_from_then_on() {
     state.lock().unwrap().0 = State::Ending;
     // The next connection ends the open watch, too.
     drop(TcpStream::connect(url.trim_start_matches("http://")));
-    let failed = soon("the failure is told", || {
-        process.events("replication_failed").into_iter().nth(1)
-    });
+    assert_failed(&process, 1, "unreachable", true);
     assert_eq!(
-        (&failed["problem"], &failed["synced"]),
-        (&json!("unreachable"), &json!(true)),
-        "{failed}"
+        verbose(&process),
+        (
+            200,
+            "[+]policies ok\n[+]namespaces ok\n[+]running ok\nok\n".to_owned()
+        )
     );
-    assert_eq!(readiness(&process), "[+]namespaces ok\n[+]running ok\nok\n");
-    gauges("1", "2");
+    assert_gauges(&process, "1", "2");
     let log = process.log();
     assert!(!log.contains("canary") && !log.contains("kube_"), "{log}");
 }
@@ -163,7 +174,10 @@ fn a_server_with_a_kubeconfig_is_ready_with_the_first_list_and_from_then_on() {
 #[test]
 fn a_server_without_a_way_to_the_api_server_is_ready_and_says_nothing_of_namespaces() {
     let process = Process::start(&[QUIET], &["--policy", "policies"]);
-    assert_eq!(readiness(&process), "[+]running ok\nok\n");
+    assert_eq!(
+        verbose(&process),
+        (200, "[+]policies ok\n[+]running ok\nok\n".to_owned())
+    );
     assert_eq!(process.metrics("regate_repli"), [""; 0]);
 }
 

@@ -24,41 +24,36 @@ fn the_namespaces_of_the_cluster_are_known_from_the_first_list_on_and_whatever_h
     stage: &Stage,
 ) -> Result<()> {
     let site = Site::new()?;
-    let kubeconfig = site.kubeconfig("regate");
+    let (kubeconfig, carol) = (site.kubeconfig("regate"), site.kubeconfig("carol"));
     site.write_kubeconfig(&kubeconfig, &[("regate", json!({"token": "nobody-knows-me"}))])?;
-    let carol = site.kubeconfig("carol");
     let flags = ["--kubeconfig", text(&kubeconfig)?];
     let regate = Regate::start_alive(Path::new(PROGRAM), &flags, |directory| {
         policies(directory)?;
         copy(Path::new(POLICIES), &directory.join("namespaces"))
     })?;
     assert_not_synced(&regate)?;
-    super::soon("it says that nobody answers", || {
-        Ok(problems(&regate).contains("problem=\"unreachable\""))
-    })?;
+    soon_says(&regate, "problem=\"unreachable\"")?;
 
     let mut gates = Gates::register_at(site, stage.etcd()?, regate, RULES, |_| Ok(()))?;
     gates.wait_for_webhooks()?;
-    super::soon("it says that its token is refused", || {
-        Ok(problems(gates.regate()).contains("problem=\"unauthorized\" error=\"401 Unauthorized\""))
-    })?;
+    soon_says(
+        gates.regate(),
+        "problem=\"unauthorized\" error=\"401 Unauthorized\"",
+    )?;
     // Other credentials count without a restart, and what they lack is said, too.
     fs::copy(&carol, &kubeconfig)?;
-    super::soon("it says that it has no right to", || {
-        Ok(problems(gates.regate()).contains(
-            "problem=\"forbidden\" error=\"403 namespaces is forbidden: User \\\"carol\\\" cannot list resource",
-        ))
-    })?;
+    soon_says(
+        gates.regate(),
+        "problem=\"forbidden\" error=\"403 namespaces is forbidden: User \\\"carol\\\" cannot list resource",
+    )?;
     // It tries again and again, and says each only once.
     assert_eq!(problems(gates.regate()).lines().count(), 3);
     assert_not_synced(gates.regate())?;
-    assert_eq!(gates.regate().known_namespaces()?, 0);
     until_then_policies_that_need_them_fault(&gates)?;
 
-    gates.admin().must(ROLE)?;
-    gates
-        .admin()
-        .must("create clusterrolebinding regate --clusterrole=regate --user=carol")?;
+    let admin = gates.admin();
+    admin.must(ROLE)?;
+    admin.must("create clusterrolebinding regate --clusterrole=regate --user=carol")?;
     super::soon("it is ready", || Ok(gates.regate().is_ready()))?;
     assert_eq!(gates.regate().known_namespaces()?, stored(&gates)?);
     comes_and_goes(&gates, "before")?;
@@ -67,7 +62,7 @@ fn the_namespaces_of_the_cluster_are_known_from_the_first_list_on_and_whatever_h
     let known = gates.regate().known_namespaces()?;
     let (plane, regate) = gates.plane_and_regate();
     plane.restart(|| {
-        super::soon("it notices", || Ok(problems(regate).contains("synced=true")))?;
+        soon_says(regate, "synced=true")?;
         // What is known stays in use.
         assert!(regate.is_ready());
         assert_eq!(regate.known_namespaces()?, known);
@@ -81,9 +76,11 @@ fn assert_not_synced(regate: &Regate) -> Result<()> {
     let said = regate.readiness()?;
     let failed: Vec<_> = said.lines().filter(|line| !line.starts_with("[+]")).collect();
     assert_eq!(failed, ["[-]namespaces failed", "not ready"], "{said}");
+    assert_eq!(regate.known_namespaces()?, 0);
     Ok(())
 }
 
+/// At validate, where nothing else of the case is judged yet.
 fn until_then_policies_that_need_them_fault(gates: &Gates) -> Result<()> {
     super::assert_fault(&gates.create(&pod("default", "early"))?, "validate");
     assert!(!gates.is_stored("pod early -n default")?);
@@ -191,6 +188,11 @@ fn remove(gates: &Gates, name: &str) -> Result<()> {
 fn stored(gates: &Gates) -> Result<u64> {
     let names = gates.admin().must("get namespaces -o name")?;
     Ok(u64::try_from(names.lines().count())?)
+}
+
+/// Waits until it has said so of trouble with the watch.
+fn soon_says(regate: &Regate, said: &str) -> Result<()> {
+    super::soon(&format!("it says {said}"), || Ok(problems(regate).contains(said)))
 }
 
 /// What it said of trouble with the watch.
