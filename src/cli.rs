@@ -8,6 +8,7 @@
 pub mod cert;
 pub mod check;
 pub mod config;
+pub mod init;
 pub mod manifests;
 pub mod review;
 pub mod serve;
@@ -52,6 +53,7 @@ pub enum Action {
     Cert(cert::Args),
     Check(check::Args),
     Config(config::Args),
+    Init(init::Args),
     Manifests(Box<manifests::Args>),
     Review(review::Args),
     Serve(serve::Args),
@@ -270,6 +272,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Action::Cert(args) => cert::run(args, global),
         Action::Check(args) => check::run(args, global),
         Action::Config(args) => config::run(args, global),
+        Action::Init(args) => init::run(args, global),
         Action::Manifests(args) => manifests::run(*args, global),
         Action::Review(args) => review::run(args, global),
         Action::Serve(args) => serve::run(args, global),

@@ -22,6 +22,7 @@ use std::time::Instant;
 use arc_swap::ArcSwapOption;
 
 use crate::gate::Gate;
+use engine::builtins::BuiltinErrors;
 use engine::group::Group;
 pub use engine::{Context, Document, Limits, NotJson};
 pub use finding::Finding;
@@ -134,8 +135,8 @@ pub struct Policy {
     pub exceptions: Vec<Exception>,
     /// Whether it reads `input.regate.namespace`.
     pub reads_namespace: bool,
-    /// `builtinErrors: undefined`: a builtin error is passed over, as OPA does.
-    pub builtin_errors_are_undefined: bool,
+    /// What the errors of builtins are to it.
+    pub builtin_errors: BuiltinErrors,
     group: usize,
     entry: String,
 }
@@ -223,8 +224,14 @@ pub trait Evaluate {
 impl Evaluate for PolicySet {
     fn evaluate(&self, policy: &Policy, input: &Document, limits: &Limits) -> Result<Outcome, Fault> {
         let group = self.groups.get(policy.group).ok_or(Fault::Panic)?;
-        let values = group.evaluate(&policy.entry, input, limits)?;
-        Outcome::read(&values)
+        let (values, passed_over) = match policy.builtin_errors {
+            BuiltinErrors::Fault => (group.evaluate(&policy.entry, input, limits)?, None),
+            BuiltinErrors::Undefined => group.evaluate_leniently(&policy.entry, input, limits)?,
+        };
+        Ok(Outcome {
+            passed_over,
+            ..Outcome::read(&values)?
+        })
     }
 }
 

@@ -361,13 +361,21 @@ fn check<R: Review>(hint: &EnvelopeHint) -> Result<Envelope, Failure> {
 /// Asks every policy that the review matches; mutating ones in their order, each about the object as patched so far.
 fn evaluate<R: Review>(review: &mut R, set: &PolicySet, settings: &Settings, deadline: Instant) {
     // The answer leaves from another thread at the deadline; what was decided until shortly before shall be in it.
-    let margin = (deadline.saturating_duration_since(Instant::now()) / 10).min(Duration::from_millis(50));
+    let started = Instant::now();
+    let margin = (deadline.saturating_duration_since(started) / 10).min(Duration::from_millis(50));
     let limits = Limits {
         deadline: deadline.checked_sub(margin).unwrap_or(deadline),
         context: context_of_now(R::GATE),
     };
     let facts = review.facts().clone();
-    let namespace = NamespaceOf::new(&settings.namespaces, &facts, limits.deadline);
+    // At admission the API server has seen the Namespace; at authz anybody can ask for one that never was, and must not
+    // hold up a thread with it.
+    let patience = if R::GATE == Gate::Authz {
+        started
+    } else {
+        limits.deadline
+    };
+    let namespace = NamespaceOf::new(&settings.namespaces, &facts, patience);
     let selected = set.select(R::GATE, &facts, limits.context.now_ns, &|| namespace.get());
     let regate = Document::object([
         ("gate", Document::text(R::GATE.as_str())),
@@ -398,6 +406,13 @@ fn evaluate<R: Review>(review: &mut R, set: &PolicySet, settings: &Settings, dea
                     )
                 }),
             };
+            if let Ok(Outcome {
+                passed_over: Some(fault),
+                ..
+            }) = &outcome
+            {
+                review.tally().pass_over(policy, fault.clone());
+            }
             enforce(review, policy, outcome);
         }
         if !review.again() {

@@ -5,6 +5,7 @@ pub mod builtins;
 pub(crate) mod entry;
 pub(crate) mod group;
 pub mod json;
+mod normalize;
 
 pub use builtins::Context;
 pub use group::Limits;

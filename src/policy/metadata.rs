@@ -14,6 +14,7 @@ use std::fmt;
 
 use super::engine::Document;
 use super::engine::ast::{Position, Source};
+use super::engine::builtins::BuiltinErrors;
 use super::finding::Finding;
 use super::matching::Match;
 use crate::gate::Gate;
@@ -88,8 +89,7 @@ pub(crate) struct Metadata {
     /// Paths below `data`, and where each was asked for.
     pub(crate) needs: Vec<(Vec<String>, Position)>,
     pub(crate) exceptions: Vec<Exception>,
-    /// `builtinErrors: undefined`
-    pub(crate) builtin_errors_are_undefined: bool,
+    pub(crate) builtin_errors: BuiltinErrors,
     /// The file that it stands in.
     pub(crate) file: String,
 }
@@ -114,7 +114,7 @@ impl Metadata {
             instances: None,
             needs: Vec::new(),
             exceptions: Vec::new(),
-            builtin_errors_are_undefined: false,
+            builtin_errors: BuiltinErrors::Fault,
             file: file.to_owned(),
         }
     }

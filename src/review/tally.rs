@@ -8,7 +8,6 @@ use crate::policy::{Enforcement, Exception, Fault, Message, Outcome, Policy};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PolicyFault {
     pub(crate) policy: String,
-    pub(crate) enforcement: Enforcement,
     pub(crate) fault: Fault,
     /// Whether it could hide a refusal or a change. One that could not is counted and logged, no more.
     pub(crate) counts: bool,
@@ -87,9 +86,17 @@ impl Tally {
         }
         self.faults.push(PolicyFault {
             policy: policy.to_owned(),
-            enforcement,
             fault,
             counts: counts && enforcement == Enforcement::Deny,
+        });
+    }
+
+    /// Takes a fault that the policy wants passed over: it is counted and logged, no more.
+    pub(crate) fn pass_over(&mut self, policy: &Policy, fault: Fault) {
+        self.faults.push(PolicyFault {
+            policy: policy.name.clone(),
+            fault,
+            counts: false,
         });
     }
 

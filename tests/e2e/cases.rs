@@ -10,6 +10,7 @@ mod outage;
 mod plain;
 mod playground;
 mod readme;
+mod sets;
 mod starters;
 mod validate;
 mod verbs;
@@ -38,6 +39,7 @@ pub(crate) const ALL: &[&[Case]] = &[
     outage::CASES,
     faults::CASES,
     starters::CASES,
+    sets::CASES,
 ];
 
 /// Lists functions as cases under their own names.

@@ -24,16 +24,6 @@ fn kubeconfig(server: &str) -> String {
     .to_string()
 }
 
-/// The status of `/readyz?verbose` and its checks, without what else is told of them.
-fn checks(process: &Process) -> (u16, String) {
-    let (status, text) = process.probe("/readyz?verbose");
-    let line = |line: &str| match line.split_once(" revision=") {
-        Some((check, _)) => format!("{check}\n"),
-        None => format!("{line}\n"),
-    };
-    (status, text.lines().map(line).collect())
-}
-
 /// How an API server is.
 #[derive(Clone, Copy)]
 enum State {
@@ -45,16 +35,20 @@ enum State {
     Ending,
 }
 
-/// An API server, and how it is, to be changed.
-fn api_server() -> (String, Arc<Mutex<State>>) {
+/// An API server; how it is, to be changed, and how often it was asked.
+fn api_server() -> (String, Arc<Mutex<(State, usize)>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let state = Arc::new(Mutex::new(State::Starting));
+    let state = Arc::new(Mutex::new((State::Starting, 0)));
     let current = Arc::clone(&state);
     std::thread::spawn(move || {
         let mut watches = Vec::new();
         for stream in listener.incoming() {
-            let state = *current.lock().unwrap();
+            let state = {
+                let mut current = current.lock().unwrap();
+                current.1 += 1;
+                current.0
+            };
             match state {
                 State::Starting => drop(answer(stream.unwrap(), false)),
                 State::Serving => watches.push(answer(stream.unwrap(), true)),
@@ -94,6 +88,15 @@ fn answer(stream: TcpStream, serving: bool) -> TcpStream {
     stream
 }
 
+/// What `/readyz?verbose` says, without what it tells of the served set.
+fn verbose(process: &Process) -> (u16, String) {
+    let (status, text) = process.probe("/readyz?verbose");
+    let lines = text
+        .lines()
+        .map(|line| line.split(" revision=").next().unwrap_or(line).to_owned() + "\n");
+    (status, lines.collect())
+}
+
 #[test]
 fn a_server_with_a_kubeconfig_is_ready_with_the_first_list_and_from_then_on() {
     let (url, state) = api_server();
@@ -110,7 +113,7 @@ fn a_server_with_a_kubeconfig_is_ready_with_the_first_list_and_from_then_on() {
         "{failed}"
     );
     assert_eq!(
-        checks(&process),
+        verbose(&process),
         (
             503,
             "[+]policies ok\n[-]namespaces failed\n[+]running ok\nnot ready\n".to_owned()
@@ -127,7 +130,10 @@ fn a_server_with_a_kubeconfig_is_ready_with_the_first_list_and_from_then_on() {
     };
     gauges("0", "0");
 
-    *state.lock().unwrap() = State::Serving;
+    soon("it has tried again", || {
+        (state.lock().unwrap().1 >= 3).then_some(())
+    });
+    state.lock().unwrap().0 = State::Serving;
     soon("it is ready", || {
         (process.probe("/readyz") == (200, "ok\n".to_owned())).then_some(())
     });
@@ -141,7 +147,7 @@ fn a_server_with_a_kubeconfig_is_ready_with_the_first_list_and_from_then_on() {
     // Attempts that failed alike were told once.
     assert_eq!(process.events("replication_failed").len(), 1);
 
-    *state.lock().unwrap() = State::Ending;
+    state.lock().unwrap().0 = State::Ending;
     // The next connection ends the open watch, too.
     drop(TcpStream::connect(url.trim_start_matches("http://")));
     let failed = soon("the failure is told", || {
@@ -153,7 +159,7 @@ fn a_server_with_a_kubeconfig_is_ready_with_the_first_list_and_from_then_on() {
         "{failed}"
     );
     assert_eq!(
-        checks(&process),
+        verbose(&process),
         (
             200,
             "[+]policies ok\n[+]namespaces ok\n[+]running ok\nok\n".to_owned()
@@ -168,7 +174,7 @@ fn a_server_with_a_kubeconfig_is_ready_with_the_first_list_and_from_then_on() {
 fn a_server_without_a_way_to_the_api_server_is_ready_and_says_nothing_of_namespaces() {
     let process = Process::start(&[QUIET], &["--policy", "policies"]);
     assert_eq!(
-        checks(&process),
+        verbose(&process),
         (200, "[+]policies ok\n[+]running ok\nok\n".to_owned())
     );
     assert_eq!(process.metrics("regate_repli"), [""; 0]);

@@ -101,6 +101,63 @@ fn check_says_everything_at_once_or_nothing() {
     assert_eq!(report["findings"][1]["file"], "policies/bad.rego");
 }
 
+const ENDED: &str = "# METADATA\n# custom:\n#   enforcement: dryrun\n#   exceptions:\n\
+    #   - {match: {namespaces: [shop]}, reason: it was old, until: \"2020-01-31\"}\n\
+    package kubernetes.admission.owner\ndeny contains \"no\"\n";
+
+#[test]
+fn check_warns_of_exceptions_that_have_ended_and_finds_nothing_wrong_with_them() {
+    let desk = Desk::new(&[ENDED]);
+    let warning = "an exception of validate/owner ended with 2020-01-31: it was old";
+    let (code, out, error) = desk.run(&["check"], "");
+    assert_eq!((code, error.as_str()), (0, ""));
+    let lines: Vec<_> = out.lines().collect();
+    assert_eq!(lines[0], format!("warning: policies/0.rego:5:7: {warning}"));
+    assert!(
+        lines[1].starts_with("1 policies, nothing found, revision "),
+        "{out}"
+    );
+    assert_eq!(lines.len(), 2);
+
+    let (code, out, _) = desk.run(&["check", "-o", "json"], "");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(code, 0);
+    assert_eq!(
+        report["warnings"],
+        json!([{ "file": "policies/0.rego", "line": 5, "column": 7, "message": warning }])
+    );
+    assert_eq!(report["findings"], json!([]));
+    assert_eq!(
+        report["policies"],
+        json!([{ "gate": "validate", "name": "owner", "enforcement": "dryrun" }])
+    );
+}
+
+#[test]
+fn review_tells_what_had_no_effect_and_who_warned() {
+    let with = |custom: &str, name: &str| {
+        format!(
+            "# METADATA\n# custom:\n#   {custom}\npackage kubernetes.admission.{name}\ndeny contains \"no {name}\"\n"
+        )
+    };
+    let excepting = "exceptions: [{match: {names: [web]}, reason: the web is old}]";
+    let policies = [
+        with("enforcement: dryrun", "rehearsed"),
+        with("enforcement: warn", "soft"),
+        with(excepting, "freed"),
+    ];
+    let desk = Desk::new(&policies.each_ref().map(String::as_str));
+    let (code, out, _) = desk.run(&["review", "-", "--gate", "validate"], POD);
+    assert_eq!(
+        (code, out.as_str()),
+        (
+            0,
+            "-: Pod default/web: validate: allow; warned by soft\n  warning: [soft] no soft\n  \
+             would deny: [rehearsed] no rehearsed\n  not asked, by an exception: [freed] the web is old\n"
+        )
+    );
+}
+
 #[test]
 fn check_ends_with_2_for_what_cannot_be_read() {
     let desk = Desk::new(&[OWNER]);
@@ -296,7 +353,7 @@ fn warnings_and_operations_without_a_value_are_told() {
         (
             0,
             "-: Pod default/web: mutate: allow by bare\n  remove /metadata/labels\n\
-             -: Pod default/web: validate: allow\n  warning: [advice] soon gone\n"
+             -: Pod default/web: validate: allow; warned by advice\n  warning: [advice] soon gone\n"
         )
     );
 }

@@ -4,17 +4,20 @@
 //! libraries' memory. A group's engine is prepared once and never evaluated: each evaluation clones it, which copies
 //! neither policies nor data.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 
 use super::ast::{Source, message_in, position_in, syntax_finding};
-use super::builtins::{self, Context};
+use super::builtins::{self, BuiltinErrors, Context};
 use super::entry::entry;
 use super::json::Document;
+use super::normalize::Normalized;
 use crate::policy::Fault;
 use crate::policy::finding::Finding;
 
@@ -27,29 +30,38 @@ pub struct Limits {
     pub context: Context,
 }
 
-/// A prepared engine with the entry rules of its policies.
+/// A prepared engine with the entry rules of its policies, and where one of them asks for it a second one in which the
+/// errors of builtins are no faults.
 pub(crate) struct Group {
-    engine: Engine,
+    strict: Engine,
+    lenient: Option<Engine>,
+    /// What the engine reads of each file, by path: the engine's places are not the author's.
+    texts: BTreeMap<String, Arc<Normalized>>,
 }
 
 impl Group {
     /// Builds an engine of these sources; `policies` are the packages that get an entry, with their gate's rules.
-    /// Gives the paths of the entries in the same order.
+    /// Gives the paths of the entries in the same order. With [`BuiltinErrors::Undefined`] the group can
+    /// [evaluate leniently](Self::evaluate_leniently), which costs a second engine.
     pub(crate) fn build(
         sources: &[&Source],
         policies: &[(&[String], Vec<&str>)],
         data: &Document,
+        errors: BuiltinErrors,
     ) -> Result<(Self, Vec<String>), Finding> {
         let mut engine = Engine::new();
         engine.set_strict_builtin_errors(true);
         engine.set_gather_prints(true);
-        let ours = |error: anyhow::Error| syntax_finding("(generated)", &error.to_string());
+        let ours = |error: anyhow::Error| syntax_finding("(generated)", &error.to_string(), None);
         builtins::add_to(&mut engine).map_err(ours)?;
         for source in sources {
             engine.set_rego_v0(source.v0);
+            source.normalized.allow_length(&mut engine);
             engine
-                .add_policy(source.path.clone(), source.text.clone())
-                .map_err(|error| syntax_finding(&source.path, &error.to_string()))?;
+                .add_policy(source.path.clone(), source.normalized.text.clone())
+                .map_err(|error| {
+                    syntax_finding(&source.path, &error.to_string(), Some(&source.normalized))
+                })?;
         }
         engine.set_rego_v0(false);
         let mut entries = Vec::with_capacity(policies.len());
@@ -66,22 +78,76 @@ impl Group {
             let file = sources
                 .iter()
                 .find(|source| error.contains(&format!("--> {}:", source.path)));
-            syntax_finding(file.map_or("(policies)", |source| &source.path), &error)
+            syntax_finding(
+                file.map_or("(policies)", |source| &source.path),
+                &error,
+                file.map(|source| &*source.normalized),
+            )
         })?;
-        Ok((Group { engine }, entries))
+        // Prepared engines share what they are made of until one of them is changed, so this is done once, here.
+        let lenient = (errors == BuiltinErrors::Undefined).then(|| {
+            let mut twin = engine.clone();
+            twin.set_strict_builtin_errors(false);
+            twin
+        });
+        let texts = sources
+            .iter()
+            .map(|source| (source.path.clone(), Arc::clone(&source.normalized)))
+            .collect();
+        let group = Group {
+            strict: engine,
+            lenient,
+            texts,
+        };
+        Ok((group, entries))
     }
 
-    /// Evaluates an entry: the set of `[rule, value]` pairs.
+    /// Evaluates an entry: the set of `[rule, value]` pairs. The error of a builtin is a fault.
     pub(crate) fn evaluate(&self, entry: &str, input: &Document, limits: &Limits) -> Result<Document, Fault> {
+        self.run(&self.strict, BuiltinErrors::Fault, entry, input, limits)
+    }
+
+    /// The same for a policy that wants OPA's way: when a builtin fails, the entry is evaluated once more with failed
+    /// expressions undefined, in the time that is left. Gives the fault that was passed over, too. Whatever else goes
+    /// wrong is a fault, and so is a builtin that would take too much memory or time.
+    pub(crate) fn evaluate_leniently(
+        &self,
+        entry: &str,
+        input: &Document,
+        limits: &Limits,
+    ) -> Result<(Document, Option<Fault>), Fault> {
+        let fault = match self.evaluate(entry, input, limits) {
+            Ok(values) => return Ok((values, None)),
+            Err(fault @ Fault::Builtin { .. }) if !builtins::took_too_much() => fault,
+            Err(fault) => return Err(fault),
+        };
+        let Some(lenient) = &self.lenient else {
+            return Err(fault);
+        };
+        let values = self.run(lenient, BuiltinErrors::Undefined, entry, input, limits)?;
+        if builtins::took_too_much() {
+            return Err(fault);
+        }
+        Ok((values, Some(fault)))
+    }
+
+    fn run(
+        &self,
+        engine: &Engine,
+        errors: BuiltinErrors,
+        entry: &str,
+        input: &Document,
+        limits: &Limits,
+    ) -> Result<Document, Fault> {
         let remaining = limits.deadline.saturating_duration_since(Instant::now());
         if remaining.is_zero() {
             return Err(Fault::Deadline);
         }
-        let mut engine = self.engine.clone();
+        let mut engine = engine.clone();
         engine.set_execution_timer_config(timer(remaining));
         engine.set_input(input.0.clone());
-        builtins::enter(limits.context);
-        // Four builtins panic on odd operands; the engine is a clone of this evaluation's and is dropped after it.
+        builtins::enter(limits.context, errors);
+        // A builtin of the engine may panic on operands that nobody thought of; the clone is dropped after it.
         let result = catch_unwind(AssertUnwindSafe(|| engine.eval_rule(entry.to_owned())));
         // The engine's own error for a timeout loses its type on the way out of a function: our clock decides.
         if Instant::now() >= limits.deadline {
@@ -89,7 +155,7 @@ impl Group {
         }
         match result {
             Ok(Ok(value)) => Ok(Document(value)),
-            Ok(Err(error)) => Err(fault(&error.to_string())),
+            Ok(Err(error)) => Err(fault(&error.to_string(), &self.texts)),
             Err(_) => Err(Fault::Panic),
         }
     }
@@ -112,16 +178,17 @@ fn prepare(engine: &mut Engine) -> Result<(), String> {
     }
 }
 
-fn fault(text: &str) -> Fault {
-    let at = position_in(text)
-        .map(|at| format!(":{}:{}", at.line, at.column))
-        .unwrap_or_default();
+fn fault(text: &str, texts: &BTreeMap<String, Arc<Normalized>>) -> Fault {
     let file = text
         .lines()
         .find_map(|line| line.trim_start().strip_prefix("--> "));
     let file = file
         .and_then(|head| head.trim().rsplitn(3, ':').nth(2))
         .unwrap_or("");
+    let at = position_in(text).map(|at| texts.get(file).map_or(at, |text| text.place(at)));
+    let at = at
+        .map(|at| format!(":{}:{}", at.line, at.column))
+        .unwrap_or_default();
     let message = message_in(text);
     if [
         "multiple outputs",
@@ -141,3 +208,6 @@ fn fault(text: &str) -> Fault {
         message,
     }
 }
+
+#[cfg(test)]
+mod tests;

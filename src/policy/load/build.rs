@@ -7,6 +7,7 @@ use super::plan::Plan;
 use crate::gate::Gate;
 use crate::policy::engine::Document;
 use crate::policy::engine::ast::Source;
+use crate::policy::engine::builtins::BuiltinErrors;
 use crate::policy::engine::group::Group;
 use crate::policy::finding::Finding;
 use crate::policy::select::GateIndex;
@@ -125,7 +126,15 @@ fn group(
         .iter()
         .map(|package| (package.package, package.rules.clone()))
         .collect();
-    Group::build(&sources, &entries, data)
+    let undefined = packages
+        .iter()
+        .any(|package| package.metadata.builtin_errors == BuiltinErrors::Undefined);
+    let errors = if undefined {
+        BuiltinErrors::Undefined
+    } else {
+        BuiltinErrors::Fault
+    };
+    Group::build(&sources, &entries, data, errors)
 }
 
 fn index(gate: Gate, policies: &[Policy]) -> GateIndex {

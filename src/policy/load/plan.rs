@@ -85,7 +85,7 @@ fn policy(package: &Package<'_>, instance: Option<&Instance>) -> Policy {
             .clone(),
         exceptions: exceptions.clone(),
         reads_namespace: false,
-        builtin_errors_are_undefined: package.metadata.builtin_errors_are_undefined,
+        builtin_errors: package.metadata.builtin_errors,
         // Both are given when the package has an engine.
         group: 0,
         entry: String::new(),

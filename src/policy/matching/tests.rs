@@ -83,6 +83,11 @@ fn a_kind_is_its_main_resource_and_of_a_pod_what_changes_its_spec() {
         ("Pod", admission("other", "Pod", "pods", ""), false),
         (
             "apps/Deployment",
+            admission("apps", "Deployment", "deployments", "resize"),
+            false,
+        ),
+        (
+            "apps/Deployment",
             admission("apps", "Deployment", "deployments", ""),
             true,
         ),

@@ -5,6 +5,7 @@ use super::{Enforcement, Exception, Instance, KEYS, Metadata, Until};
 use crate::gate::Gate;
 use crate::policy::engine::Document;
 use crate::policy::engine::ast::Position;
+use crate::policy::engine::builtins::BuiltinErrors;
 use crate::policy::finding::Finding;
 use crate::policy::matching::Match;
 
@@ -129,12 +130,12 @@ impl<'a> Reader<'a> {
             Some("needs") => metadata.needs = self.needs(value),
             Some("exceptions") => metadata.exceptions = self.exceptions(value),
             Some("builtinErrors") => {
-                metadata.builtin_errors_are_undefined = match value.as_text() {
-                    Some("undefined") => true,
-                    Some("fault") => false,
+                metadata.builtin_errors = match value.as_text() {
+                    Some("undefined") => BuiltinErrors::Undefined,
+                    Some("fault") => BuiltinErrors::Fault,
                     _ => {
                         self.finding(value, "`builtinErrors` is `fault` or `undefined`");
-                        false
+                        BuiltinErrors::Fault
                     }
                 }
             }

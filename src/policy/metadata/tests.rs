@@ -78,7 +78,7 @@ fn everything_that_can_be_said_is_read() {
     assert_eq!(instances[1].parameters, None);
     assert_eq!(metadata.needs[0].0, ["teams", "owners"]);
     assert_eq!(metadata.exceptions[0].reason, "the cluster's own");
-    assert!(metadata.builtin_errors_are_undefined);
+    assert_eq!(metadata.builtin_errors, BuiltinErrors::Undefined);
 }
 
 #[test]

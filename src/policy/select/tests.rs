@@ -4,6 +4,7 @@ use super::*;
 use crate::gate::Gate;
 use crate::policy::Enforcement;
 use crate::policy::engine::Document;
+use crate::policy::engine::builtins::BuiltinErrors;
 use crate::policy::matching::Resource;
 use crate::policy::matching::selector::{Operator, Requirement, Selector};
 use crate::policy::metadata::Until;
@@ -19,7 +20,7 @@ fn policy(name: &str, rules: &[&'static str], matching: Vec<Match>) -> Policy {
         parameters: Document::empty(),
         exceptions: Vec::new(),
         reads_namespace: false,
-        builtin_errors_are_undefined: false,
+        builtin_errors: BuiltinErrors::Fault,
         group: 0,
         entry: String::new(),
     }
@@ -208,6 +209,28 @@ fn what_does_not_match_is_not_even_looked_at() {
     assert_eq!(index.candidates(&facts("team-4")), [4, 7]);
     assert_eq!(index.candidates(&facts("elsewhere")), [7]);
     assert_eq!(index.candidates(&facts("")).len(), 501);
+}
+
+#[test]
+fn a_policy_is_found_by_the_key_that_tells_it_from_the_others() {
+    let policies: Vec<Policy> = (0..10)
+        .map(|at| {
+            let namespace = format!("team-{at}");
+            let lists: [(Key, &[&str]); 3] = [
+                (Key::Names, &["*-db"]),
+                (Key::Operations, &["get"]),
+                (Key::Namespaces, &[&namespace]),
+            ];
+            policy("", &["allow"], vec![matching(&lists)])
+        })
+        .collect();
+    let index = GateIndex::build(policies.iter().enumerate());
+    let facts = Facts {
+        operation: "get".into(),
+        namespace: "team-3".into(),
+        ..Facts::default()
+    };
+    assert_eq!(index.candidates(&facts), [3]);
 }
 
 #[test]

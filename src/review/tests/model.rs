@@ -393,6 +393,103 @@ fn a_namespace_that_is_not_known_is_a_fault_of_whoever_needs_it() {
 }
 
 #[test]
+fn builtin_errors_are_passed_over_where_a_policy_asks_for_it_and_told() {
+    let rules = "deny contains \"x\" if to_number(\"x\") == 1\ndeny contains \"no\"";
+    let (answer, record) = asked(
+        &Settings::default(),
+        Gate::Validate,
+        &[with("builtinErrors: undefined", "admission.a", rules)],
+        &review_of(Gate::Validate),
+    );
+    assert_eq!(answer["response"]["status"]["message"], "[a] no");
+    assert_eq!(outcomes(&record), [("a", "deny", "deny")]);
+    assert_eq!(
+        (record.faults[0].reason, record.faults[0].place.as_str()),
+        ("builtin", "0.rego:5:31: a builtin failed")
+    );
+    let (answer, _) = asked(
+        &Settings::default(),
+        Gate::Validate,
+        &[with("builtinErrors: fault", "admission.a", rules)],
+        &review_of(Gate::Validate),
+    );
+    assert_eq!(answer["response"]["status"]["code"], 500);
+}
+
+#[test]
+fn what_runs_twice_is_told_once_and_a_fault_of_the_second_run_is_told() {
+    let policies = [
+        with("enforcement: dryrun", "mutation.a", NO),
+        with(
+            "order: 0",
+            "mutation.b",
+            "warn contains \"w\"\npatch := [{\"op\": \"remove\", \"path\": \"/spec/containers\"}]",
+        ),
+    ];
+    let (answer, record) = asked(
+        &Settings::default(),
+        Gate::Mutate,
+        &policies,
+        &review_of(Gate::Mutate),
+    );
+    assert_eq!(answer["response"]["status"]["code"], 500, "{answer}");
+    assert_eq!(
+        outcomes(&record),
+        [("a", "dryrun", "would_deny"), ("b", "deny", "fault")]
+    );
+    assert_eq!(
+        record.would_deny,
+        [Rehearsed {
+            policy: "a".into(),
+            text: "[a] no".into()
+        }]
+    );
+}
+
+#[test]
+fn a_request_for_all_namespaces_is_judged_by_denials_and_permitted_by_nobody_who_lists_some() {
+    let denies = with(
+        "match: {namespaces: ['', vault], resources: [secrets]}",
+        "authorization.a",
+        "deny contains \"not all of them\" if input.spec.resourceAttributes.namespace == \"\"",
+    );
+    let allows = with("match: {namespaces: ['*']}", "authorization.b", "allow := true");
+    let ask = |policy: &String, namespace: &str| {
+        let policies = std::slice::from_ref(policy);
+        let review = access_review(namespace);
+        asked(&Settings::default(), Gate::Authz, policies, &review).0["status"].clone()
+    };
+    assert_eq!(ask(&denies, "")["reason"], "[a] not all of them");
+    assert_eq!(ask(&denies, "vault"), json!({ "allowed": false }));
+    assert_eq!(ask(&allows, ""), json!({ "allowed": false }));
+    assert_eq!(ask(&allows, "vault")["allowed"], true);
+}
+
+#[test]
+fn at_authz_nobody_waits_for_a_namespace_that_anyone_can_make_up() {
+    let policy = with(
+        "order: 0",
+        "authorization.a",
+        "deny contains \"x\" if input.regate.namespace.labels.env == \"prod\"",
+    );
+    let started = Instant::now();
+    let (answer, record) = asked(
+        &with_namespaces(Vec::new()),
+        Gate::Authz,
+        &[policy],
+        &review_of(Gate::Authz),
+    );
+    assert_eq!(answer["status"]["denied"], true, "{answer}");
+    assert_eq!(record.faults[0].reason, "namespace");
+    assert!(
+        record.evaluation < Duration::from_millis(400),
+        "waited {:?} of {:?}",
+        record.evaluation,
+        started.elapsed()
+    );
+}
+
+#[test]
 fn a_mutation_that_only_warns_and_is_not_idempotent_is_left_out() {
     let grow = "patch := [{\"op\": \"replace\", \"path\": \"/metadata/name\", \"value\": \"x\"}] if false\n\
                 patch := [{\"op\": \"add\", \"path\": \"/spec/containers/-\", \"value\": {\"name\": \"s\"}}]";

@@ -120,6 +120,15 @@ fn settings_are_part_of_the_revision_in_their_order() {
 }
 
 #[test]
+fn a_library_has_no_terms() {
+    let library = "# METADATA\n# custom: {enforcement: warn}\npackage lib.x\ny := 1\n";
+    assert_eq!(
+        refused(&[A, library], &[]),
+        ["1.rego:2:12: `enforcement` in METADATA: this package is no policy"]
+    );
+}
+
+#[test]
 fn an_instance_may_not_be_called_like_another_policy() {
     let twin = "package kubernetes.admission.b.two\ndeny contains \"x\"\n";
     assert_eq!(

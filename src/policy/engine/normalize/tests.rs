@@ -1,0 +1,193 @@
+//! What is rewritten into what, and where the author finds it. That it means the same as in OPA is tested in `tests/opa`.
+
+use crate::policy::engine::ast::{Position, Source};
+use crate::policy::files::RegoFile;
+
+fn source(text: &str) -> Source {
+    Source::parse(&RegoFile {
+        path: "p.rego".into(),
+        text: text.into(),
+        is_test: false,
+        v0: false,
+    })
+    .unwrap()
+}
+
+/// A body as the engine reads it.
+fn body(text: &str) -> String {
+    let (before, after) = ("package p\nr if {\n", "\n}\n");
+    let source = source(&format!("{before}{text}{after}"));
+    assert_eq!(source.findings, []);
+    let rewritten = &source.normalized.text;
+    rewritten
+        .strip_prefix(before)
+        .unwrap()
+        .strip_suffix(after)
+        .unwrap()
+        .to_owned()
+}
+
+fn at(line: u32, column: u32) -> Position {
+    Position { line, column }
+}
+
+#[test]
+fn operands_are_taken_out_in_their_place() {
+    for (written, rewritten) in [
+        ("not f(input.x)", "__n0 := input.x; not f(__n0)"),
+        (
+            "not f(input.x, 1, data.y) with input as {\n} with g as 1",
+            "__n0 := input.x with input as { } with g as 1; __n1 := data.y with input as { } with g as 1; \
+             not f(__n0, 1, __n1) with input as {\n} with g as 1",
+        ),
+        (
+            "not startswith( # a\n  input.x,\n  \"y\",\n)",
+            "\n__n0 := input.x; not startswith( __n0, \"y\", )\n\n",
+        ),
+        (
+            "not input.a[input.b] == \"c\"",
+            "__n0 := input.b; not input.a[__n0] == \"c\"",
+        ),
+        ("not (input.a)>(1)", "__n0 := input.a; not (__n0)>(1)"),
+        (
+            "not count([x | some x in input.xs; not f(x.y)]) > 1",
+            "__n1 := count([x | some x in input.xs; __n0 := x.y; not f(__n0)]); not __n1 > 1",
+        ),
+    ] {
+        // Names are counted from the outside to the inside; only that they differ matters.
+        let plain = |text: &str| text.replace("__n1", "__n0");
+        assert_eq!(plain(&body(written)), plain(rewritten), "{written}");
+    }
+}
+
+#[test]
+fn what_is_defined_anyhow_stays() {
+    for written in [
+        "not input.x",
+        "not input.x == 1",
+        "x := 1; not f(x, 2, \"a\")",
+        "some x in input.xs; not x in [\"a\", 1]",
+        "not {x | some x in input.xs} == set()",
+        "not true",
+    ] {
+        assert_eq!(body(written), written);
+    }
+}
+
+#[test]
+fn a_body_without_braces_gets_them() {
+    let rewritten = source("package p\nr if not f(input.x) with input as 1\nelse := 2 if not f(input.y)\n");
+    assert_eq!(
+        rewritten.normalized.text,
+        "package p\nr if { __n0 := input.x with input as 1; not f(__n0) with input as 1 }\n\
+         else := 2 if { __n1 := input.y; not f(__n1) }\n"
+    );
+}
+
+#[test]
+fn names_that_are_made_up_are_nobody_elses() {
+    assert!(body("__n0 := 1; not f(input.x, __n0)").ends_with("__n_0 := input.x; not f(__n_0, __n0)"));
+}
+
+#[test]
+fn a_bracket_that_begins_a_line_is_no_call() {
+    assert_eq!(
+        body("x := input.a\n  (x + 1) > 2"),
+        "x := input.a\n  ;(x + 1) > 2"
+    );
+    assert_eq!(body("x := a[\"b\"] # c\n(x) > 2"), "x := a[\"b\"] # c\n;(x) > 2");
+    for written in ["not\n(1) > 1", "1 in\n(x)", "x := 1 +\n(2)", "f(\n(1))"] {
+        assert_eq!(body(written).matches(';').count(), 0, "{written}");
+    }
+}
+
+#[test]
+fn chained_bodies_of_sets_become_rules() {
+    let text = "package p\nd contains x if { x := 1 } {\n  x := 2\n}\n{ x := 3 }\ne := 1 if { false } else := 2 if { true }\n";
+    assert_eq!(
+        source(text).normalized.text,
+        "package p\nd contains x if { x := 1 }  d contains x if {\n  x := 2\n}\n d contains x if { x := 3 }\n\
+         e := 1 if { false } else := 2 if { true }\n"
+    );
+}
+
+#[test]
+fn the_last_operand_of_our_builtins_may_take_the_result() {
+    assert_eq!(body("base64.decode(\"eA==\", x)"), "x = base64.decode(\"eA==\")");
+    assert_eq!(
+        body("rand.intn(\n  \"a\", # seed\n  [1][0],\n  [x, y],\n)"),
+        "[x, y] = rand.intn(\n  \"a\", # seed\n  [1][0])\n\n"
+    );
+    assert_eq!(body("time.now_ns(x)"), "x = time.now_ns()");
+    assert_eq!(body("upper(\"x\", x)"), "upper(\"x\", x)");
+}
+
+#[test]
+fn places_are_the_authors() {
+    let text =
+        "package p\nr if {\n\tx := input.n\n\t(x) > 1; not f(input.x, \"é\", input.y); input.after\n}\n";
+    let source = source(text);
+    let engines = |needle: &str| {
+        let rewritten = &source.normalized.text;
+        let line = rewritten.lines().nth(3).unwrap();
+        let before = &line[..line.find(needle).unwrap()];
+        // As the engine counts: four for a tab, and bytes in strings.
+        at(4, u32::try_from(before.len() + 4).unwrap())
+    };
+    assert_eq!(source.normalized.place(at(3, 5)), at(3, 2));
+    assert_eq!(source.normalized.place(engines("(x)")), at(4, 2));
+    assert_eq!(source.normalized.place(engines("input.x")), at(4, 17));
+    assert_eq!(source.normalized.place(engines("input.y")), at(4, 31));
+    assert_eq!(source.normalized.place(engines("input.after")), at(4, 41));
+    // What was made up is where what it stands for begins.
+    assert_eq!(source.normalized.place(engines("not f(")), at(4, 38));
+    assert_eq!(source.normalized.place(at(5, 1)), at(5, 1));
+    assert_eq!(source.normalized.text.lines().count(), text.lines().count());
+}
+
+#[test]
+fn lines_that_were_written_into_may_be_longer_than_an_authors() {
+    let long = format!("package p\nr if {{ not f(input.{}) }}\n", "x".repeat(900));
+    assert!(source(&long).normalized.text.lines().any(|line| line.len() > 900));
+    let operands = vec![format!("input.{}", "x".repeat(90)); 10].join(", ");
+    let wide = source(&format!("package p\nr if {{ not f({operands}) }}\n"));
+    assert!(wide.normalized.text.lines().any(|line| line.len() > 1024));
+    let mut engine = regorus::Engine::new();
+    wide.normalized.allow_length(&mut engine);
+    engine
+        .add_policy("p".into(), wide.normalized.text.clone())
+        .unwrap();
+    let too_long = format!("package p\nr if {{ f(\"{}\") }}\n", "x".repeat(1100));
+    let refused = Source::parse(&RegoFile {
+        path: "p.rego".into(),
+        text: too_long,
+        is_test: false,
+        v0: false,
+    })
+    .unwrap_err();
+    assert_eq!(
+        (refused.line, refused.message.as_str()),
+        (Some(2), "line exceeds maximum column width of 1024")
+    );
+}
+
+#[test]
+fn what_cannot_be_read_as_opa_does_is_told() {
+    let told = |body: &str| {
+        let source = source(&format!("package p\nr if {{\n  {body}\n}}\n"));
+        let findings: Vec<_> = source.findings.iter().map(ToString::to_string).collect();
+        findings.join("\n")
+    };
+    let operands = "operands of a negated call have to be defined, and these cannot be looked at before it: give them \
+                    names above, as in `x := …`, and negate a call of the names";
+    assert_eq!(told("not f(`a\nb`, input.x)"), format!("p.rego:3:3: {operands}"));
+    assert_eq!(
+        told("true; not f(input.x) with input as [x | some x in [1]]"),
+        format!("p.rego:3:9: {operands}")
+    );
+    assert_eq!(
+        told("x := -input.y"),
+        "p.rego:3:8: a minus stands before numbers only: write `0 - x`"
+    );
+    assert_eq!(told("x := -1; y := 2 -x"), "");
+}

@@ -1,0 +1,405 @@
+//! The same modules in OPA and in Regate, where the engine by itself would decide otherwise.
+//!
+//! Each case is the body of a rule (or rules) in a package of its own; all packages are evaluated by one run of OPA,
+//! and each has to deny with the same messages in both.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use regate::policy::engine::{Context, Document, Limits};
+use regate::policy::files::{Files, RegoFile};
+use regate::policy::load::load;
+use regate::policy::{Evaluate, PolicySet};
+use serde_json::{Value, json};
+
+use crate::binaries;
+
+/// What the bodies may call and read.
+const PREAMBLE: &str = r#"
+f(x) if json.marshal(x) == "\"xyz\""
+g(x) := count(x)
+h(x, y) := [x, y]
+known := "xyz"
+unknown := input.missing
+no := false
+names contains n if some n in input.list
+empty contains n if some n in input.missing
+"#;
+
+/// Bodies of `deny contains "x" if`.
+const BODIES: &[&str] = &[
+    // References that stand alone, and comparisons for equality, stay as they are.
+    "not input.missing",
+    "not input.a.f",
+    "not input.a.b",
+    "not input.missing == 1",
+    "not 1 == input.missing",
+    "not input.a.n == 5",
+    "not input.a.n == 6",
+    "not input.missing.deeper == input.other",
+    "not input.missing = 1",
+    "not unknown",
+    "not no",
+    "not known",
+    "not unknown == 1",
+    "not names.x",
+    "not empty.x",
+    "not input.list[7] == \"x\"",
+    "not input.list[0] == \"x\"",
+    // Operands of calls have to be defined.
+    "not f(input.missing)",
+    "not f(input.a.b)",
+    "not f(input.who)",
+    "not f(unknown)",
+    "not f(known)",
+    "not f(no)",
+    "not f(\"abc\")",
+    "not startswith(input.missing, \"x\")",
+    "not startswith(input.who, \"x\")",
+    "not startswith(input.who, \"j\")",
+    "not startswith(\"x\", input.missing)",
+    "not startswith(input.who, input.missing)",
+    "not startswith(input.who, input.a.b)",
+    "not contains(concat(\",\", input.list), input.missing)",
+    "not contains(concat(\",\", input.list), \"z\")",
+    "not h(input.missing, 1)",
+    "not h(1, input.who)",
+    "not f(g(input.missing))",
+    "not f(g(input.who))",
+    "not count(input.missing) > 0",
+    "not count(input.list) > 2",
+    "not count(input.list) > 1",
+    "not count(input.missing) == 0",
+    "not count(input.list) == 2",
+    "not count(input.list) == 3",
+    "not 3 == count(input.list)",
+    "not input.missing == count(input.list)",
+    "not input.a.n == g(input.list)",
+    "not g(input.missing) == input.a.n",
+    // Other operators are calls.
+    "not input.missing > 1",
+    "not input.a.n > 1",
+    "not input.a.n > 9",
+    "not input.missing != 1",
+    "not input.a.n != 5",
+    "not input.a.n != 6",
+    "not input.missing + 1 > 1",
+    "not input.a.n + 1 > 1",
+    "not input.a.n * 2 == 10",
+    "not input.a.n * 2 == 11",
+    "not input.missing * 2 == 11",
+    "not (input.a.n - 1) % 2 == 0",
+    "not (input.a.n) > (input.missing)",
+    "not ((input.a.n) > 7)",
+    "not ((input.missing) > 7)",
+    "not (input.missing)",
+    "not -5 > input.a.n",
+    "not 0 - input.a.n > -7",
+    // Membership.
+    "not input.missing in {\"a\", \"b\"}",
+    "not input.who in {\"a\", \"b\"}",
+    "not input.who in {\"a\", \"jane\"}",
+    "not \"x\" in input.missing",
+    "not \"x\" in input.list",
+    "not \"z\" in input.list",
+    "not \"z\" in names",
+    "not \"z\" in empty",
+    "not 0, \"x\" in input.list",
+    "not 1, \"x\" in input.list",
+    "not input.missing, \"x\" in input.list",
+    "not input.who in [input.missing, \"jane\"]",
+    "not input.who in input.list",
+    // What is literal.
+    "not [input.missing][0] == 3",
+    "not [input.a.n][0] == 3",
+    "not [input.a.n][0] == 5",
+    "not [1, 2][0] == 3",
+    "not {\"k\": input.missing}.k == 3",
+    "not {\"k\": input.a.n, \"l\": 2}.k == 3",
+    "not [input.missing] == [1]",
+    "not [input.a.n] == [1]",
+    "not {input.missing} == {1}",
+    "not {\"a\": input.missing} == {\"a\": 1}",
+    "not {\"a\": 1, \"b\": input.who} == {\"a\": 1, \"b\": 2}",
+    "not [input.missing]",
+    "not [input.who]",
+    "not f([input.missing, 1])",
+    "not f([input.who, 1])",
+    "not f({\"a\": [input.missing]})",
+    "not f({\"a\": [input.who], \"b\": 1})",
+    "not f(set())",
+    "not count(set()) == input.a.n",
+    "not {input.who} & {\"jane\"} == {\"x\"}",
+    "not count({input.who} | {input.missing}) == 2",
+    // References in references.
+    "not input.a[input.missing]",
+    "not input.a[input.key]",
+    "not input.a[input.key] == \"xyz\"",
+    "not input.a[input.missing] == \"xyz\"",
+    "not f(input.a[input.key])",
+    "not f(input.a[input.missing])",
+    "not input.list[count(input.missing)]",
+    "not input.list[count(input.list)]",
+    "not g(input.list)",
+    "not h(input.who, 2)[0] == \"jane\"",
+    "not h(input.who, 2)[0] == \"joe\"",
+    "not h(input.missing, 2)[0] == \"joe\"",
+    "not input[g(input.list)]",
+    // Comprehensions.
+    "not count([x | some x in input.missing]) > 0",
+    "not count([x | some x in input.list]) > 0",
+    "not count([x | some x in input.list; not f(x)]) > input.a.n",
+    "not count([x | some x in input.list; not startswith(input.missing, x)]) == 2",
+    "count([x | some x in input.list; not startswith(input.missing, x)]) == 0",
+    "count({x | some x in input.list; not f(x)}) == 2",
+    "not [x | some x in input.list] == [\"x\"]",
+    "not {x: 1 | some x in input.list} == {}",
+    "every x in input.list { not startswith(x, input.missing) }",
+    "every x in input.list { not startswith(x, input.who) }",
+    "every i, x in input.list { not input.list[i] != x }",
+    // Names and scopes.
+    "x := input.missing; not f(x)",
+    "x := input.who; not f(x)",
+    "some x in input.list; not f(x)",
+    "some x in input.list; not startswith(x, input.a.b)",
+    "some i; input.list[i]; not f(input.list[i])",
+    "some i; x := input.list[i]; not input.list[i] != x",
+    "x := json.unmarshal(`{\"y\": 1}`); not f(x.y)",
+    "x := json.unmarshal(`{\"y\": 1}`); not f(x.z)",
+    "some i, x in input.list; not i > input.a.n; not x > input.who",
+    "not f(input.who); not f(input.missing)",
+    "not f(input.who); input.a.n == 5; not f(known) == input.other",
+    "__n0 := 1; not __n0 > input.a.n",
+    "__n0 := 1; not __n0 > input.missing",
+    // Calls that iterate.
+    "not count(input.lists[_]) > 1",
+    "not count(input.lists[_]) > 0",
+    "some i; not count(input.lists[i]) > 1; i == 1",
+    "not startswith(concat(\"\", input.lists[_]), \"x\")",
+    // `with`.
+    "not f(input.who) with input.who as \"xyz\"",
+    "not f(input.who) with input.who as \"abc\"",
+    "not f(input.missing) with input.missing as \"abc\"",
+    "not f(input.missing) with input.missing as \"xyz\"",
+    "not f(unknown) with input as {\"missing\": \"xyz\"}",
+    "not f(unknown) with input as {\"missing\": \"abc\"}",
+    "not unknown with input.missing as 1",
+    "not f(input.who) with input as {\n  \"who\": \"abc\", # a comment\n  \"more\": [1],\n}",
+    "not f(input.who) with input.who as \"abc\" with input.a as {}",
+    "not count(input.missing) > 0 with input.missing as []",
+    "not f(input.who) with input.who as input.missing",
+    "not f(input.who) with input.who as input.a.b",
+    "not f(input.who) with count as 5",
+    "not f(count(input.missing)) with count as 5",
+    // Over several lines.
+    "not startswith(\n  input.missing,\n  \"x\",\n)",
+    "not startswith(\n  input.who, # who\n  \"x\",\n)",
+    "not startswith(input.who, concat(\"\", [\n  \"x\",\n  input.a.b,\n]))",
+    "not\n    input.a.n\n    > 7",
+    "not startswith(input.who, `x`)",
+    "not startswith(input.who, \"ü(\"); not f(input.who)",
+    // A line that begins with a bracket is no call of what is above it.
+    "x := input.a.n\n  (x - 1) > 3",
+    "x := input.a.n\n  (x - 1) > 5",
+    "y := input.list[0]\n  # between\n  (1 + 1) == 2; y == \"x\"",
+    "input.a.n\n  (input.a.n - 4) == 1",
+    "input.a.list[\"0\"]\n  (1 == 1)",
+    "true\n  not (input.a.n) > 7",
+    "x := [1,\n  (2)]; count(x) == 2",
+    "1 +\n  (2) == 3",
+    // Results as the last operand.
+    "sprintf(\"%v\", [1], x); x == \"1\"",
+    "sprintf(\"%v\", [1], \"2\")",
+    "sprintf(\"%v\", [input.missing], x); x == \"1\"",
+    "base64.decode(\n  \"eA==\",\n  x,\n); x == \"x\"",
+    "crypto.sha256(\"x\", x); startswith(x, \"2d7\")",
+    "upper(\"x\", x); x == \"X\"",
+];
+
+/// Whole modules, each with its `deny`.
+const MODULES: &[&str] = &[
+    "deny contains \"x\" if not f(input.missing)\ndeny contains \"y\" if not f(input.who)",
+    "deny contains \"x\" if p == 2\np := 1 if not f(input.missing) else := 2 if not f(input.who) else := 3",
+    "deny contains \"x\" if p == 3\np := 1 if not f(input.missing) else := 2 if not g(input.missing) else := 3",
+    "deny contains \"x\" if q(\"abc\")\nq(x) if not startswith(x, input.missing)",
+    "deny contains \"x\" if q(\"abc\")\nq(x) if not startswith(x, input.a.b)",
+    "deny contains \"x\" if q({\"a\": 1})\nq(x) if not f(x.b)",
+    "deny contains \"x\" if q({\"a\": 1})\nq(x) if not f(x.a)",
+    "deny contains \"x\" if q([1, 2])\nq([x, y]) if not x > y",
+    "deny contains x if some x in [k | some k, v in obj]\nobj[k] := v if { some k in input.list; v := 1; not startswith(k, input.missing) }",
+    "deny contains x if some x in [k | some k, v in obj]\nobj[k] := v if { some k in input.list; v := 1; not startswith(k, input.a.b) }",
+    "deny contains x if { some x in input.list; not startswith(x, input.a.b) } { x := \"second\"; input.a.n == 5 }",
+    "deny contains x if { x := input.missing } { x := input.who }",
+    "deny contains {\"m\": concat(\"\", [\"q\" | not f(input.missing)])}.m if true == true\ndeny contains \"a\" if { x := [1 | not f(input.missing)]; x == [] }",
+    "deny contains \"x\" if allowed == false\ndefault allowed := false\nallowed if not blocked(input.team)\nblocked(t) if t == \"evil\"",
+    "deny contains k if { t := input.objs[k]; t; not input.names[k] }",
+    "m[k] := t if { t := input.objs[k]; not p[k] }\np[\"a\"] := 1 if true\ndeny contains k if m[k]",
+    "m[k] := t if { t := input.objs[k]; not f(k); not input.names[t.k] }\ndeny contains k if m[k]",
+    "m[k] := t if { t := input.objs[k]; not startswith(k, input.names[t.k]) }\ndeny contains k if m[k]",
+    "deny contains k if { walk(input.objs, [p, v]); is_string(v); k := p[0]; not startswith(v, \"z\") }",
+    "import future.keywords.not\ndeny contains \"x\" if not f(input.missing)",
+    "import data.lib\ndeny contains \"x\" if not f(lib)",
+];
+
+/// Modules of the language before version 1.
+const OLD: &[&str] = &[
+    "deny[x] { x := input.missing } { x := input.who }",
+    "deny[x] { x := \"a\" }\n{ x := \"b\"; not f(input.missing) }\n{\n  x := \"c\"\n  not f(input.who)\n}\nf(x) { x == \"xyz\" }",
+    "deny[\"x\"] { p }\np { false } { not q(input.who) }\nq(x) = y { y := x == \"joe\" } { y := x == \"joe\" }",
+    "deny[\"x\"] { not startswith(input.missing, \"x\") }",
+    "deny[\"x\"] { x = input.who; not startswith(x, \"x\") }",
+    "deny[\"x\"] { x = input.list[_]; not startswith(x, input.who) }",
+    "deny[\"x\"] { x := input.a.n\n (x - 1) > 3 }",
+    "deny[\"x\"] { not any_of }\nany_of { input.list[_] == \"q\" }",
+];
+
+fn input() -> Value {
+    json!({
+        "who": "jane", "key": "b", "list": ["x", "y"], "lists": [["x"], ["y", "z"], []],
+        "objs": {"a": {"k": "a"}, "b": {"k": "b"}}, "names": {"A": 1, "a": "x"},
+        "a": {"b": "xyz", "n": 5, "f": false, "list": {"0": true}},
+    })
+}
+
+fn modules() -> Vec<RegoFile> {
+    let rules = |body: &&str| format!("deny contains \"x\" if {{\n  {body}\n}}");
+    let today = BODIES
+        .iter()
+        .map(rules)
+        .chain(MODULES.iter().map(|rules| (*rules).to_owned()));
+    let today = today.map(|rules| (rules, PREAMBLE, false));
+    let old = OLD.iter().map(|rules| ((*rules).to_owned(), "", true));
+    let module = |(number, (rules, preamble, v0)): (usize, (String, &str, bool))| {
+        // What is imported comes first.
+        let (imports, rules) = match rules.split_once("\ndeny") {
+            Some((imports, rules)) if imports.starts_with("import") => {
+                (format!("{imports}\n"), format!("deny{rules}"))
+            }
+            _ => (String::new(), rules),
+        };
+        let directory = if v0 { "v0/" } else { "" };
+        RegoFile {
+            path: format!("{directory}{number}.rego"),
+            text: format!("package kubernetes.admission.case{number}\n{imports}{rules}\n{preamble}"),
+            is_test: false,
+            v0,
+        }
+    };
+    today.chain(old).enumerate().map(module).collect()
+}
+
+/// Denies with the same messages as OPA does.
+pub(crate) fn same() -> Result<()> {
+    let (mut modules, mut expected) = (modules(), BTreeMap::new());
+    for v0 in [false, true] {
+        expected.extend(in_opa(&modules, v0)?);
+    }
+    let refused: Vec<_> = modules
+        .iter()
+        .filter(|module| !expected.contains_key(&name(module)))
+        .map(|module| module.path.clone())
+        .collect();
+    ensure!(refused.is_empty(), "OPA knows nothing of {refused:?}");
+    let mut different = Vec::new();
+    modules.push(RegoFile {
+        path: "lib.rego".into(),
+        text: "package lib\nx := 1\n".into(),
+        is_test: false,
+        v0: false,
+    });
+    let files = Files {
+        modules: modules.clone(),
+        ..Files::default()
+    };
+    let set = load(&files).map_err(|findings| {
+        let lines: Vec<_> = findings.iter().map(ToString::to_string).collect();
+        anyhow!("{}", lines.join("\n"))
+    })?;
+    for module in modules.iter().filter(|module| module.path != "lib.rego") {
+        let (ours, theirs) = (ours(&set, &name(module)), expected.get(&name(module)));
+        if ours.as_ref().ok() != theirs {
+            different.push(format!(
+                "{}\nOPA: {theirs:?}\nRegate: {ours:?}\n",
+                module.text.replace(PREAMBLE, "")
+            ));
+        }
+    }
+    ensure!(
+        different.is_empty(),
+        "{} differ:\n{}",
+        different.len(),
+        different.join("\n")
+    );
+    Ok(())
+}
+
+fn name(module: &RegoFile) -> String {
+    let digits: String = module.path.chars().filter(char::is_ascii_digit).collect();
+    let digits = if module.v0 {
+        digits.get(1..).unwrap_or_default()
+    } else {
+        &digits
+    };
+    format!("case{digits}")
+}
+
+/// What each package denies in OPA.
+fn in_opa(modules: &[RegoFile], v0: bool) -> Result<BTreeMap<String, Vec<Value>>> {
+    let directory = tempfile::tempdir()?;
+    for module in modules.iter().filter(|module| module.v0 == v0) {
+        fs::write(
+            directory.path().join(format!("{}.rego", name(module))),
+            &module.text,
+        )?;
+    }
+    fs::write(
+        directory.path().join("lib.rego"),
+        "package lib\nx := 1 { true }\n".replace(if v0 { "" } else { " { true }" }, ""),
+    )?;
+    let input_file = directory.path().join("input.json");
+    fs::write(&input_file, input().to_string())?;
+    let mut command = Command::new(binaries::OPA.path()?);
+    command.args(["eval", "--format", "json", "data.kubernetes.admission", "--input"]);
+    command.arg(&input_file).arg("--data").arg(directory.path());
+    if v0 {
+        command.arg("--v0-compatible");
+    }
+    let output = command.output().context("cannot run opa")?;
+    let answer: Value = serde_json::from_slice(&output.stdout)?;
+    let packages = answer
+        .pointer("/result/0/expressions/0/value")
+        .and_then(Value::as_object)
+        .with_context(|| format!("OPA refuses a case: {answer:#}"))?;
+    let denials = |rules: &Value| {
+        rules
+            .get("deny")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
+    Ok(packages
+        .iter()
+        .map(|(name, rules)| (name.clone(), denials(rules)))
+        .collect())
+}
+
+/// What a policy of ours denies.
+fn ours(set: &PolicySet, name: &str) -> Result<Vec<Value>> {
+    let policy = set.policies().iter().find(|policy| policy.name == name);
+    let policy = policy.with_context(|| format!("no policy {name}"))?;
+    let limits = Limits {
+        deadline: Instant::now() + Duration::from_secs(10),
+        context: Context::default(),
+    };
+    let outcome = set.evaluate(policy, &Document::from_json(&input()), &limits)?;
+    let mut messages: Vec<_> = outcome
+        .deny
+        .into_iter()
+        .map(|message| json!(message.msg))
+        .collect();
+    messages.sort_by_key(Value::to_string);
+    Ok(messages)
+}
