@@ -8,6 +8,7 @@
 pub mod cert;
 pub mod check;
 pub mod config;
+pub mod init;
 pub mod manifests;
 pub mod review;
 pub mod serve;
@@ -52,6 +53,7 @@ pub enum Action {
     Cert(cert::Args),
     Check(check::Args),
     Config(config::Args),
+    Init(init::Args),
     Manifests(Box<manifests::Args>),
     Review(review::Args),
     Serve(serve::Args),
@@ -184,7 +186,14 @@ fn offline_sources(policies: &Policies, more: Vec<PathBuf>) -> Sources {
 /// The policies of a command that works on them offline. What is wrong with them is printed, and there is no set then.
 fn load_policies(policies: &Policies) -> anyhow::Result<Option<PolicySet>> {
     match Files::read(&offline_sources(policies, Vec::new())).and_then(|files| load(&files)) {
-        Ok(set) => Ok(Some(set)),
+        Ok(set) => {
+            // Offline a policy may be tried without its data; whoever tries it has to know.
+            let mut out = std::io::stderr().lock();
+            for warning in set.warnings.iter().chain(&set.missing) {
+                writeln!(out, "warning: {warning}")?;
+            }
+            Ok(Some(set))
+        }
         Err(findings) => {
             print_findings(&findings)?;
             Ok(None)
@@ -270,6 +279,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Action::Cert(args) => cert::run(args, global),
         Action::Check(args) => check::run(args, global),
         Action::Config(args) => config::run(args, global),
+        Action::Init(args) => init::run(args, global),
         Action::Manifests(args) => manifests::run(*args, global),
         Action::Review(args) => review::run(args, global),
         Action::Serve(args) => serve::run(args, global),

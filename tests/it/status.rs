@@ -28,13 +28,14 @@ package kubernetes.admission.guard
 deny contains input.parameters.secret if input.request.uid == "u-1"
 "#;
 
-const OTHER: &str = "package kubernetes.authorization.other\n\ndeny if input.spec.user == \"nobody\"\n";
+const OTHER: &str =
+    "package kubernetes.authorization.other\n\ndeny contains \"no\" if input.spec.user == \"nobody\"\n";
 
 /// On line 3 stands a function that nobody knows.
 const BROKEN: &str =
-    "package kubernetes.authorization.other\n\ndeny if lowr(input.spec.user) == \"nobody\"\n";
+    "package kubernetes.authorization.other\n\ndeny contains \"no\" if lowr(input.spec.user) == \"nobody\"\n";
 
-const FINDING: &str = "policies/other.rego:3:9: there is no function `lowr`: did you mean `lower`?";
+const FINDING: &str = "policies/other.rego:3:23: there is no function `lowr`: did you mean `lower`?";
 
 /// What `regate status -o json` prints, and how it ends.
 fn document(process: &Process) -> (i32, Value) {
@@ -74,7 +75,7 @@ fn a_reload_that_is_refused_is_told_until_a_good_one_comes_and_readiness_never_f
     assert_eq!(
         refused["refused"]["findings"],
         json!([{
-            "file": "policies/other.rego", "line": 3, "column": 9,
+            "file": "policies/other.rego", "line": 3, "column": 23,
             "message": "there is no function `lowr`: did you mean `lower`?"
         }])
     );

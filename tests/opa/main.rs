@@ -1,5 +1,6 @@
 //! The policies of the repository under the real OPA: its strict check, and their own `*_test.rego` tests. And
-//! modules that the engine by itself decides otherwise, and our builtins, in both.
+//! modules that the engine by itself decides otherwise, and our builtins, in both; and the script that `regate init`
+//! writes, which asks OPA for the same.
 //!
 //! `cargo test --test opa` runs it. OPA is found or built as the programs of the end-to-end tests are; where neither is
 //! possible the tests are reported as ignored, or as failed with `REGATE_E2E=require`.
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         ),
         trial("patterns_match_as_in_opa", builtins::patterns),
         trial("builtins_answer_as_opa_does", builtins::expressions),
+        trial("what_init_writes_passes_its_own_ci_until_it_is_broken", init),
     ]
     .into_iter()
     .map(|trial| trial.with_ignored_flag(ignored.is_some()))
@@ -123,6 +125,61 @@ fn coverage() -> Result<()> {
         .and_then(Value::as_f64)
         .context("no coverage is reported")?;
     ensure!(covered >= 99.0, "the tests cover {covered} % of the policies");
+    Ok(())
+}
+
+/// Runs the script in a folder as `regate init` leaves it, and again after each thing that it should notice.
+fn init() -> Result<()> {
+    let desk = tempfile::tempdir()?;
+    let regate = Path::new(env!("CARGO_BIN_EXE_regate"));
+    std::os::unix::fs::symlink(binaries::OPA.path()?, desk.path().join("opa"))?;
+    let site = desk.path().join("site");
+    ensure!(
+        Command::new(regate)
+            .arg("init")
+            .arg(&site)
+            .output()?
+            .status
+            .success()
+    );
+    let path = format!(
+        "{}:{}:{}",
+        desk.path().display(),
+        regate.parent().context("no directory")?.display(),
+        env::var("PATH")?
+    );
+    let ci = || {
+        let output = Command::new(site.join("ci.sh")).env("PATH", &path).output();
+        output.context("cannot run ci.sh")
+    };
+    let passed = ci()?;
+    ensure!(
+        passed.status.success(),
+        "{}{}",
+        text(&passed.stdout),
+        text(&passed.stderr)
+    );
+    ensure!(
+        text(&passed.stdout).contains("PASS: 3/3"),
+        "{}",
+        text(&passed.stdout)
+    );
+    for (file, from, to) in [
+        ("policies/validate/owner.rego", "deny contains", "denny contains"),
+        ("policies/validate/owner.rego", "\tmsg :=", "\t\tmsg :="),
+        ("policies/validate/owner.rego", "must name", "has to name"),
+        ("reviews/allowed.yaml", "owner: shop", "owner: jane"),
+        ("reviews/denied.json", r#""owner": "jane""#, r#""owner": "shop""#),
+    ] {
+        let whole = fs::read_to_string(site.join(file))?;
+        ensure!(whole.contains(from), "{file} has no {from}");
+        fs::write(site.join(file), whole.replace(from, to))?;
+        ensure!(
+            !ci()?.status.success(),
+            "{file} with {to} for {from} is not noticed"
+        );
+        fs::write(site.join(file), whole)?;
+    }
     Ok(())
 }
 

@@ -110,10 +110,6 @@ impl Group {
     /// The same for a policy that wants OPA's way: when a builtin fails, the entry is evaluated once more with failed
     /// expressions undefined, in the time that is left. Gives the fault that was passed over, too. Whatever else goes
     /// wrong is a fault, and so is a builtin that would take too much memory or time.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the policies' `builtinErrors` is to ask for it")
-    )]
     pub(crate) fn evaluate_leniently(
         &self,
         entry: &str,
