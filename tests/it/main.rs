@@ -16,6 +16,7 @@ mod init;
 mod last_good;
 mod layering;
 mod manifests;
+mod policies;
 mod policy_records;
 mod process;
 mod readme;
