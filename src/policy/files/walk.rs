@@ -40,10 +40,12 @@ pub(super) struct Walk {
     pub(super) found: Vec<Found>,
     pub(super) findings: Vec<Finding>,
     places: Places,
-    /// Files by their real paths, and where the data of data files stands.
-    seen: BTreeSet<(PathBuf, Option<(Vec<String>, Format)>)>,
+    seen: BTreeSet<Seen>,
     entries: usize,
 }
+
+/// A file by its real path, and where its data stands if it is data.
+type Seen = (PathBuf, Option<(Vec<String>, Format)>);
 
 /// What a source may give.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use regorus::unstable::Expr;
 
 use super::Edit;
-use super::negation::offset;
+use super::rewrites::offset;
 use super::tokens::{Kind, Token, line_ends, on_one_line, within};
 use crate::policy::engine::ast::parts::function_name;
 use crate::policy::engine::builtins;
@@ -38,7 +38,8 @@ fn result(text: &str, tokens: &[Token], begin: usize, end: usize) -> Option<Vec<
         match text.get(token.bytes.clone())? {
             "(" | "[" | "{" => {
                 if depth == 0 {
-                    separators = vec![token.bytes.end..token.bytes.end];
+                    separators.clear();
+                    separators.push(token.bytes.end..token.bytes.end);
                 }
                 depth += 1;
             }

@@ -158,7 +158,12 @@ fn what_a_policy_needs_from_elsewhere_may_be_absent() {
     let found = |needs: &[&[&str]]| {
         let path = |path: &&[&str]| path.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
         let (mut found, needs) = (Vec::new(), needs.iter().map(path).collect());
-        references::check(&[source.clone()], &Document::empty(), &needs, &mut found);
+        references::check(
+            std::slice::from_ref(&source),
+            &Document::empty(),
+            &needs,
+            &mut found,
+        );
         found.len()
     };
     assert_eq!(found(&[]), 1);
