@@ -16,7 +16,7 @@ use regorus::unstable::{Module, Ref, Span};
 
 pub(crate) use names::Body;
 
-use super::normalize::negation::Rewrites;
+use super::normalize::rewrites::Rewrites;
 use super::normalize::{Normalized, lines, tokens};
 use crate::policy::files::RegoFile;
 use crate::policy::finding::Finding;
