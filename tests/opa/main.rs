@@ -50,6 +50,7 @@ fn main() -> ExitCode {
             builtins::directives_of_any_shape,
         ),
         trial("patterns_match_as_in_opa", builtins::patterns),
+        trial("globs_match_as_in_opa", builtins::globs),
         trial("builtins_answer_as_opa_does", builtins::expressions),
     ]
     .into_iter()
