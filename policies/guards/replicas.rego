@@ -29,7 +29,7 @@ deny contains {"msg": msg, "field": "/spec/replicas"} if {
 	msg := sprintf("namespaces of %s need %v replicas, not %v", [environment, minimum, replicas])
 }
 
-# More than any on CREATE.
+# On CREATE there is nothing to keep, so the minimum counts.
 old_replicas := object.get(input.request.oldObject, ["spec", "replicas"], 1) if {
 	is_object(input.request.oldObject)
 } else := minimum

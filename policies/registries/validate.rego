@@ -23,11 +23,12 @@ deny contains {"msg": concat(": ", [entry.title, msg]), "field": concat("", [ent
 	msg := registries.refusal(image)
 }
 
-deny contains {"msg": sprintf(`volume "%v": %s`, [volume.name, msg]), "field": field} if {
+deny contains {"msg": msg, "field": field} if {
 	volume := pods.spec.volumes[i]
 	image := volume.image.reference
 	not image in old_references
-	msg := registries.refusal(image)
+	refusal := registries.refusal(image)
+	msg := sprintf(`volume "%v": %s`, [object.get(volume, "name", ""), refusal])
 	field := sprintf("%s/volumes/%d/image/reference", [pods.pointer, i])
 }
 

@@ -45,6 +45,12 @@ test_image_volumes_are_denied if {
 	}}
 }
 
+test_an_image_volume_without_a_name_is_denied if {
+	pod := fixtures.pod({"volumes": [{"image": {"reference": "quay.io/files:1"}}]})
+	messages := approved_registries.deny with input as fixtures.create(pod)
+	{message.msg | some message in messages} == {`volume "": image "quay.io/files:1" is not from an approved registry`}
+}
+
 test_an_update_to_another_image_is_denied if {
 	messages := approved_registries.deny with input as fixtures.update(running("registry.k8s.io/pause:3.10"), bad)
 	messages == {{"msg": denied, "field": "/spec/containers/0/image"}}

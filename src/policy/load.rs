@@ -15,6 +15,9 @@ mod calls;
 mod data;
 mod packages;
 mod plan;
+mod references;
+mod safety;
+mod types;
 
 /// The stack of the thread that parses and prepares: the engine recurses over what authors nest.
 const STACK: usize = 64 << 20;
@@ -60,11 +63,21 @@ fn load_here(files: &Files) -> Result<PolicySet, Vec<Finding>> {
             Err(finding) => findings.push(finding),
         }
     }
+    let all_parsed = sources.len() == files.modules.iter().filter(|file| !file.is_test).count();
+    let before = findings.len();
     let data = data::merged(&files.data, &sources, &mut findings);
+    let all_read = all_parsed && findings.len() == before;
     let packages = packages::find(&sources, &mut findings);
     let plans = plan::plans(&packages, &files.settings, &mut findings);
     overlaps(&sources, &mut findings);
     calls::check(&sources, &mut findings);
+    // What is missing may be in a file that cannot be read.
+    if all_read {
+        references::check(&sources, &data, &packages::needs(&packages), &mut findings);
+    }
+    if all_parsed {
+        safety::check(&sources, &mut findings);
+    }
     if !findings.is_empty() {
         return Err(findings);
     }

@@ -14,6 +14,10 @@ use crate::regate::{Regate, Registration};
 /// How long a change may take until the API server shows it: a policy, a webhook, a definition.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
+/// What is registered besides the rules of the policies, which may be about other kinds: that by whose creation the start
+/// is awaited.
+const AWAITED: &[&str] = &["--rule=CREATE:/configmaps"];
+
 /// An API server that asks Regate at every gate.
 #[derive(Debug)]
 pub(crate) struct Gates {
@@ -55,7 +59,7 @@ impl Gates {
         manifests: &[&str],
         change: impl FnOnce(&Registration) -> Result<()>,
     ) -> Result<Self> {
-        let registration = regate.register(manifests)?;
+        let registration = regate.register(&[AWAITED, manifests].concat())?;
         change(&registration)?;
         let plane = ControlPlane::start_at(site, etcd, &registration.flags()?)?;
         registration.apply_webhooks(plane.admin())?;

@@ -27,13 +27,6 @@ const SETS: [&str; 7] = [
     "tenants",
 ];
 
-/// What the sets judge beside creations and updates, and the kind by whose creation the start is awaited.
-const RULES: &[&str] = &[
-    "--rule=CREATE,DELETE:/configmaps",
-    "--rule=CONNECT:/pods/exec",
-    "--rule=UPDATE:apps/deployments/scale",
-];
-
 /// Starts an API server and Regate with the sets, which knows its Namespaces when this returns.
 pub(crate) fn start(etcd: Arc<Etcd>) -> Result<Gates> {
     let site = Site::new()?;
@@ -53,7 +46,7 @@ pub(crate) fn start(etcd: Arc<Etcd>) -> Result<Gates> {
         ],
         write,
     )?;
-    let gates = Gates::register_at(site, etcd, regate, RULES, |_| Ok(()))?;
+    let gates = Gates::register_at(site, etcd, regate, &[], |_| Ok(()))?;
     gates.wait_for_webhooks()?;
     ensure!(
         wait_until(SOON, || gates.regate().is_ready()),

@@ -80,10 +80,32 @@ impl Process {
         Client::connect(self.address, options.config(&self.ca), None).unwrap()
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn probe_address(&self) -> SocketAddr {
+        self.probe_address
+    }
+
     /// What a probe is answered: status and body.
     pub(crate) fn probe(&self, target: &str) -> (u16, String) {
         let (status, _, body) = get(self.probe_address, target);
         (status, body)
+    }
+
+    /// How `regate status` ends when it is asked of this server, and what it prints.
+    pub(crate) fn status(&self, arguments: &[&str]) -> (i32, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_regate"))
+            .args(["status", "--server", &format!("http://{}", self.probe_address)])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
     }
 
     /// The lines of the metrics that begin so.

@@ -67,6 +67,105 @@ pub(crate) fn directives_of_any_shape() -> Result<()> {
     same_lists(LIST, &input, |at| format!("{:?}", cases.get(at)))
 }
 
+const PATTERNS: &str = "all := [v | some pattern in input.patterns; some text in input.texts; v := [\
+    regex.match(pattern, text), regex.find_n(pattern, text, -1), regex.replace(text, pattern, \"<$0>\"), \
+    regex.split(pattern, text), regex.find_all_string_submatch_n(pattern, text, 2)]]\n";
+
+/// Texts with what is a letter, a digit or a space in Unicode only.
+const TEXTS: [&str; 12] = [
+    "",
+    "a",
+    "abc-12",
+    "a b\tc",
+    "é",
+    "x٣y",
+    "a\u{a0}b",
+    "日本",
+    "<b>",
+    "[&~-]",
+    "a{2}",
+    "\u{b}\u{c}",
+];
+
+/// What OPA reads must be read, and match the same. The other way round, a repetition of a repetition like `a**` is
+/// read here and not in OPA.
+pub(crate) fn patterns() -> Result<()> {
+    let patterns = random_patterns(6000);
+    let input = |patterns: &[String]| json!({"patterns": patterns, "texts": TEXTS}).to_string();
+    let valid = "package p\nall := [pattern | some pattern in input.patterns; regex.is_valid(pattern)]\n";
+    let valid: Vec<String> = serde_json::from_value(in_opa(valid, "data.p.all", &input(&patterns))?)?;
+    ensure!(valid.len() > 1000, "only {} patterns", valid.len());
+    let told = |at: usize| {
+        let pattern = valid.get(at / TEXTS.len());
+        format!("{pattern:?} on {:?}", TEXTS.get(at % TEXTS.len()))
+    };
+    same_lists(PATTERNS, &input(&valid), told)
+}
+
+fn random_patterns(count: usize) -> Vec<String> {
+    const PIECES: [&str; 44] = [
+        "a",
+        "b",
+        "é",
+        "\\d",
+        "\\D",
+        "\\w",
+        "\\W",
+        "\\s",
+        "\\S",
+        "\\b",
+        "\\<",
+        "\\>",
+        ".",
+        "^",
+        "$",
+        "*",
+        "+",
+        "?",
+        "|",
+        "(",
+        ")",
+        "(?i:",
+        "(?:",
+        "[a-c]",
+        "[^a]",
+        "[\\w-]",
+        "[^\\s]",
+        "[\\D]",
+        "[[]",
+        "[]a]",
+        "[a&&b]",
+        "[~~]",
+        "[[:alpha:]]",
+        "[[:^digit:]]",
+        "{2}",
+        "{1,}",
+        "{,2}",
+        "{",
+        "}",
+        "\\Qa.b\\E",
+        "\\pL",
+        "\\.",
+        "-",
+        "\\x41",
+    ];
+    let mut state = 0x2545_f491_4f6c_dd1du64;
+    let mut draw = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below as u64).unwrap_or_default()
+    };
+    (0..count)
+        .map(|_| {
+            let pieces = 1 + draw(5);
+            (0..pieces)
+                .filter_map(|_| PIECES.get(draw(PIECES.len())).copied())
+                .collect()
+        })
+        .collect()
+}
+
 /// Formats of pieces that mean something, with up to three operands.
 fn random_cases(count: usize) -> Vec<Value> {
     // Digits small enough that no width is longer than what is allowed here.

@@ -5,6 +5,7 @@
 //! `cargo test --test opa` runs it. OPA is found or built as the programs of the end-to-end tests are; where neither is
 //! possible the tests are reported as ignored, or as failed with `REGATE_E2E=require`.
 
+mod accepted;
 #[expect(
     dead_code,
     reason = "only OPA is run here; the end-to-end tests run the other programs"
@@ -52,11 +53,17 @@ fn main() -> ExitCode {
             "sprintf_reads_directives_of_any_shape_as_opa_does",
             builtins::directives_of_any_shape,
         ),
+        trial("patterns_match_as_in_opa", builtins::patterns),
         trial("builtins_answer_as_opa_does", builtins::expressions),
         trial("what_init_writes_passes_its_own_ci_until_it_is_broken", init),
     ]
     .into_iter()
     .map(|trial| trial.with_ignored_flag(ignored.is_some()))
+    .chain([trial(
+        "nothing_that_opa_compiles_is_refused_by_checks_of_ours",
+        accepted::nothing_is_refused,
+    )
+    .with_ignored_flag(accepted::cases().is_none())])
     .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -235,6 +235,12 @@ const MODULES: &[&str] = &[
     "deny contains x if { x := input.missing } { x := input.who }",
     "deny contains {\"m\": concat(\"\", [\"q\" | not f(input.missing)])}.m if true == true\ndeny contains \"a\" if { x := [1 | not f(input.missing)]; x == [] }",
     "deny contains \"x\" if allowed == false\ndefault allowed := false\nallowed if not blocked(input.team)\nblocked(t) if t == \"evil\"",
+    "deny contains k if { t := input.objs[k]; t; not input.names[k] }",
+    "m[k] := t if { t := input.objs[k]; not p[k] }\np[\"a\"] := 1 if true\ndeny contains k if m[k]",
+    "m[k] := t if { t := input.objs[k]; not f(k); not input.names[t.k] }\ndeny contains k if m[k]",
+    "m[k] := t if { t := input.objs[k]; not startswith(k, input.names[t.k]) }\ndeny contains k if m[k]",
+    "deny contains k if { walk(input.objs, [p, v]); is_string(v); k := p[0]; not startswith(v, \"z\") }",
+    "import future.keywords.not\ndeny contains \"x\" if not f(input.missing)",
     "import data.lib\ndeny contains \"x\" if not f(lib)",
 ];
 
@@ -253,6 +259,7 @@ const OLD: &[&str] = &[
 fn input() -> Value {
     json!({
         "who": "jane", "key": "b", "list": ["x", "y"], "lists": [["x"], ["y", "z"], []],
+        "objs": {"a": {"k": "a"}, "b": {"k": "b"}}, "names": {"A": 1, "a": "x"},
         "a": {"b": "xyz", "n": 5, "f": false, "list": {"0": true}},
     })
 }
@@ -267,9 +274,11 @@ fn modules() -> Vec<RegoFile> {
     let old = OLD.iter().map(|rules| ((*rules).to_owned(), "", true));
     let module = |(number, (rules, preamble, v0)): (usize, (String, &str, bool))| {
         // What is imported comes first.
-        let (imports, rules) = match rules.strip_prefix("import data.lib\n") {
-            Some(rest) => ("import data.lib\n", rest.to_owned()),
-            None => ("", rules),
+        let (imports, rules) = match rules.split_once("\ndeny") {
+            Some((imports, rules)) if imports.starts_with("import") => {
+                (format!("{imports}\n"), format!("deny{rules}"))
+            }
+            _ => (String::new(), rules),
         };
         let directory = if v0 { "v0/" } else { "" };
         RegoFile {

@@ -3,6 +3,8 @@
 //! Loading asks these facts to group packages, to generate entry rules and to refuse what the engine would accept and
 //! should not. The engine's tree is walked once per file and not kept.
 
+mod limits;
+mod names;
 pub(super) mod parts;
 mod walk;
 
@@ -11,6 +13,8 @@ use std::sync::Arc;
 
 use regorus::Engine;
 use regorus::unstable::{Module, Ref, Span};
+
+pub(crate) use names::Body;
 
 use super::normalize::negation::Rewrites;
 use super::normalize::{Normalized, lines, tokens};
@@ -38,6 +42,10 @@ pub(crate) struct Source {
     pub(crate) rules: Vec<RuleFacts>,
     /// Paths below `data` that it reads, as far as they are constant: `data.a[x].b` is `["a"]`.
     pub(crate) reads: BTreeSet<Vec<String>>,
+    /// What is read below `data` and where, but for functions that are called.
+    pub(crate) data_reads: Vec<(Vec<String>, Position)>,
+    /// The names that its imports give.
+    pub(crate) imported: Vec<String>,
     /// Paths below `input` that it reads, as far as they are constant; an empty one where it takes `input` whole.
     pub(crate) input_reads: BTreeSet<Vec<String>>,
 }
@@ -66,6 +74,27 @@ pub(crate) struct RuleFacts {
     pub(crate) calls: Vec<Call>,
     /// What it reads below `data`, imports resolved, as far as it is constant.
     pub(crate) reads: BTreeSet<Vec<String>>,
+    /// What it reads of its own package by plain names, as paths below `data`; of names that are no variables.
+    pub(crate) own_reads: BTreeSet<Vec<String>>,
+    /// What kind of value it gives.
+    pub(crate) kind: RuleKind,
+    /// Literals that it gives: its values, or the members of a set, with what they are.
+    pub(crate) literals: Vec<(&'static str, Position)>,
+    /// The variables of its bodies.
+    pub(crate) bodies: Vec<Body>,
+}
+
+/// What kind of value a rule gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RuleKind {
+    /// It is a function.
+    Function,
+    /// Members of an object: `x[key] := value`, `x.key := value`.
+    Members,
+    /// Members of a set: `x contains member`.
+    Set,
+    /// One value.
+    Value,
 }
 
 /// One call of a function.
@@ -82,26 +111,22 @@ pub(crate) struct Call {
     pub(crate) at: Position,
 }
 
-/// Brackets that may be open at one time: the parser's cost doubles with each nested literal.
-const MAX_LITERAL_DEPTH: usize = 14;
-
 impl Source {
     /// Parses a file.
     ///
     /// # Errors
     /// The first syntax error: the parser stops there.
     pub(crate) fn parse(file: &RegoFile) -> Result<Self, Finding> {
-        if let Some(at) = too_deep(&file.text) {
-            let message =
-                format!("brackets nested more than {MAX_LITERAL_DEPTH} deep: name a part of it in a rule");
+        let mut normalized = Normalized::new(&file.text);
+        let tokens = tokens::tokens(&file.text);
+        if let Some((at, message)) = limits::exceeded(&normalized, &tokens) {
             return Err(at.finding(&file.path, message));
         }
-        let mut normalized = Normalized::new(&file.text);
-        normalized.edit(lines::separate(&file.text, &tokens::tokens(&file.text)));
+        normalized.edit(lines::separate(&file.text, &tokens));
         let module = module(file, &mut normalized)?;
         let tokens = tokens::tokens(&normalized.text);
-        let rewrites = Rewrites::of(&normalized, &tokens, &module);
         let mut source = walk::Walk::of(&module, &normalized).source(file, &module)?;
+        let rewrites = Rewrites::of(&normalized, &tokens, &module);
         let refused = rewrites
             .refused
             .iter()
@@ -193,58 +218,6 @@ pub(super) fn message_in(text: &str) -> String {
         .unwrap_or("unreadable")
         .trim()
         .to_owned()
-}
-
-/// The first place where more than [`MAX_LITERAL_DEPTH`] square or curly brackets are open, outside of strings and
-/// comments.
-fn too_deep(text: &str) -> Option<Position> {
-    let mut depth = 0usize;
-    let mut at = Position { line: 1, column: 0 };
-    let mut chars = text.chars();
-    let mut inside = Inside::Code;
-    while let Some(c) = chars.next() {
-        if c == '\n' {
-            at = Position {
-                line: at.line + 1,
-                column: 0,
-            };
-        } else {
-            at.column += 1;
-        }
-        inside = match (inside, c) {
-            (Inside::Code, '#') => Inside::Comment,
-            (Inside::Code, '"') => Inside::String,
-            (Inside::Code, '`') => Inside::RawString,
-            (Inside::Code, '[' | '{') => {
-                depth += 1;
-                if depth > MAX_LITERAL_DEPTH {
-                    return Some(at);
-                }
-                Inside::Code
-            }
-            (Inside::Code, ']' | '}') => {
-                depth = depth.saturating_sub(1);
-                Inside::Code
-            }
-            (Inside::String, '\\') => {
-                // The escaped character, which may be a quote; a string does not go on behind its line.
-                at.column += u32::from(chars.next().is_some());
-                Inside::String
-            }
-            (Inside::String, '"' | '\n') | (Inside::RawString, '`') | (Inside::Comment, '\n') => Inside::Code,
-            (inside, _) => inside,
-        };
-    }
-    None
-}
-
-/// What a character of a policy's text belongs to.
-#[derive(Clone, Copy)]
-enum Inside {
-    Code,
-    Comment,
-    RawString,
-    String,
 }
 
 impl Position {

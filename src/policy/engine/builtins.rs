@@ -18,8 +18,6 @@ mod review;
 mod sprintf;
 mod strings;
 mod term;
-#[cfg(test)]
-mod tests;
 mod time;
 mod units;
 
@@ -89,7 +87,7 @@ struct TooMuch(String);
 type Function = fn(&[Value]) -> anyhow::Result<Value>;
 
 /// Name, number of operands, function. A name that the engine has too is overridden.
-const FUNCTIONS: [(&str, u8, Function); 29] = [
+const FUNCTIONS: [(&str, u8, Function); 34] = [
     ("base64.decode", 1, encoding::base64_decode),
     ("base64url.decode", 1, encoding::base64url_decode),
     ("bits.lsh", 2, numbers::shift_left),
@@ -103,7 +101,16 @@ const FUNCTIONS: [(&str, u8, Function); 29] = [
     ("numbers.range_step", 3, numbers::range_step),
     ("object.subset", 2, objects::subset),
     ("rand.intn", 2, review::rand_intn),
+    (
+        "regex.find_all_string_submatch_n",
+        3,
+        regex::find_all_string_submatch_n,
+    ),
+    ("regex.find_n", 3, regex::find_n),
+    ("regex.is_valid", 1, regex::is_valid),
+    ("regex.match", 2, regex::matches),
     ("regex.replace", 3, regex::replace),
+    ("regex.split", 2, regex::split),
     ("regex.template_match", 4, regex::template_match),
     ("replace", 3, strings::replace),
     ("sprintf", 2, sprintf::sprintf),
@@ -181,3 +188,6 @@ fn text<'a>(values: &'a [Value], at: usize, function: &str) -> anyhow::Result<&'
         _ => anyhow::bail!("{function}: operand {} must be a string", at + 1),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,8 +26,18 @@ use super::ast::Position;
 pub(crate) struct Normalized {
     /// The text for the engine.
     pub(crate) text: String,
-    /// The author's text, and the edits that were made of it, one stage after the other.
-    edited: Option<(String, Vec<Vec<Edit>>)>,
+    /// Where its lines begin.
+    lines: Vec<usize>,
+    /// What it was made of, if it is not as its author wrote it.
+    edited: Option<Edited>,
+}
+
+/// The author's text, and the edits that were made of it, one stage after the other.
+#[derive(Clone, Debug)]
+struct Edited {
+    text: String,
+    lines: Vec<usize>,
+    stages: Vec<Vec<Edit>>,
 }
 
 /// A piece of text that takes the place of another.
@@ -44,6 +54,7 @@ impl Normalized {
     pub(super) fn new(text: &str) -> Self {
         Self {
             text: text.to_owned(),
+            lines: line_starts(text),
             edited: None,
         }
     }
@@ -77,36 +88,73 @@ impl Normalized {
             done = edit.replaced.end;
         }
         text.push_str(self.text.get(done..).unwrap_or_default());
-        let before = std::mem::replace(&mut self.text, text);
-        let (_, stages) = self.edited.get_or_insert_with(|| (before, Vec::new()));
-        stages.push(edits);
+        let lines = std::mem::replace(&mut self.lines, line_starts(&text));
+        let text = std::mem::replace(&mut self.text, text);
+        let edited = self.edited.get_or_insert(Edited {
+            text,
+            lines,
+            stages: Vec::new(),
+        });
+        edited.stages.push(edits);
     }
 
     /// Where the author wrote what the engine calls this place.
     pub(crate) fn place(&self, at: Position) -> Position {
-        let Some(mut offset) = offset_of(&self.text, at) else {
+        let Some(offset) = self.offset_of(at) else {
             return at;
         };
-        let mut author = self.text.as_str();
-        if let Some((text, stages)) = &self.edited {
-            author = text;
-            offset = stages
-                .iter()
-                .rev()
-                .fold(offset, |offset, edits| origin(edits, offset));
-        }
-        let before = author.get(..offset).unwrap_or(author);
-        let (above, line) = before.rsplit_once('\n').map_or(("", before), |split| split);
-        let lines = if above.is_empty() && !before.contains('\n') {
-            1
-        } else {
-            above.matches('\n').count() + 2
+        let (text, lines, offset) = match &self.edited {
+            None => (&self.text, &self.lines, offset),
+            Some(Edited { text, lines, stages }) => {
+                let stages = stages.iter().rev();
+                let offset = stages.fold(offset, |offset, edits| origin(edits, offset));
+                (text, lines, offset)
+            }
         };
-        Position {
-            line: u32::try_from(lines).unwrap_or(at.line),
-            column: u32::try_from(line.chars().count() + 1).unwrap_or(at.column),
-        }
+        position(text, lines, offset)
     }
+
+    /// The place of an offset of the text as it is now.
+    pub(super) fn position(&self, offset: usize) -> Position {
+        position(&self.text, &self.lines, offset)
+    }
+
+    /// The offset of a place as the engine counts: a tab has four columns, a character of a string one for each byte.
+    fn offset_of(&self, at: Position) -> Option<usize> {
+        let start = *self.lines.get(usize::try_from(at.line).ok()?.checked_sub(1)?)?;
+        let line = self.text.get(start..)?.split('\n').next()?;
+        let (mut column, mut in_string, mut escaped) = (1, false, false);
+        for (offset, c) in line.char_indices() {
+            if column >= at.column {
+                return Some(start + offset);
+            }
+            column += match c {
+                '\t' if !in_string => 4,
+                c if in_string => u32::try_from(c.len_utf8()).unwrap_or(1),
+                _ => 1,
+            };
+            in_string ^= c == '"' && !escaped;
+            escaped = in_string && c == '\\' && !escaped;
+        }
+        Some(start + line.len())
+    }
+}
+
+/// Line and column, in characters, of an offset.
+fn position(text: &str, lines: &[usize], offset: usize) -> Position {
+    let line = lines.partition_point(|start| *start <= offset);
+    let start = line.checked_sub(1).and_then(|line| lines.get(line).copied());
+    let before = text.get(start.unwrap_or_default()..offset).unwrap_or_default();
+    Position {
+        line: u32::try_from(line).unwrap_or(u32::MAX),
+        column: u32::try_from(before.chars().count() + 1).unwrap_or(u32::MAX),
+    }
+}
+
+/// The offsets at which the lines of a text begin.
+fn line_starts(text: &str) -> Vec<usize> {
+    let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+    std::iter::once(0).chain(ends.map(|(end, _)| end + 1)).collect()
 }
 
 /// The offset before the edits of one after them; what an edit wrote comes from where it begins.
@@ -125,27 +173,6 @@ fn origin(edits: &[Edit], offset: usize) -> usize {
         taken += edit.replaced.len();
     }
     offset + taken - added
-}
-
-/// The offset of a place as the engine counts: a tab has four columns, a character of a string one for each byte.
-fn offset_of(text: &str, at: Position) -> Option<usize> {
-    let above = usize::try_from(at.line).ok()?.checked_sub(1)?;
-    let start: usize = text.split_inclusive('\n').take(above).map(str::len).sum();
-    let line = text.get(start..)?.split('\n').next()?;
-    let (mut column, mut in_string, mut escaped) = (1, false, false);
-    for (offset, c) in line.char_indices() {
-        if column >= at.column {
-            return Some(start + offset);
-        }
-        column += match c {
-            '\t' if !in_string => 4,
-            c if in_string => u32::try_from(c.len_utf8()).unwrap_or(1),
-            _ => 1,
-        };
-        in_string ^= c == '"' && !escaped;
-        escaped = in_string && c == '\\' && !escaped;
-    }
-    Some(start + line.len())
 }
 
 #[cfg(test)]

@@ -9,15 +9,41 @@ use crate::policy::finding::Finding;
 
 type Path = Vec<String>;
 
+/// Builtins that would silently do nothing, or not what they do elsewhere; and what to do instead.
+const NOT_OFFERED: [(&str, &str); 6] = [
+    (
+        "http.send",
+        "a policy decides by what it is given; data that changes comes as data files",
+    ),
+    (
+        "net.lookup_ip_addr",
+        "a decision must not wait for a name server; list the addresses in data",
+    ),
+    (
+        "opa.runtime",
+        "there is no OPA whose environment it could tell; put what it should say into data",
+    ),
+    ("rego.metadata.chain", "write what it should say where it is read"),
+    ("rego.metadata.rule", "write what it should say where it is read"),
+    ("trace", "nobody would see its notes; use `print`"),
+];
+
 /// Adds what is wrong with the calls of all files.
 pub(super) fn check(sources: &[Source], findings: &mut Vec<Finding>) {
     let functions = functions(sources);
+    let rules: BTreeSet<(&[String], &str)> = sources
+        .iter()
+        .flat_map(|source| {
+            let rules = source.rules.iter().filter(|rule| !rule.is_default);
+            rules.map(|rule| (source.package.as_slice(), rule.name.as_str()))
+        })
+        .collect();
     for source in sources {
         for rule in &source.rules {
             let wrong = rule
                 .calls
                 .iter()
-                .filter_map(|call| Some((call, problem(source, call, &functions)?)));
+                .filter_map(|call| Some((call, problem(source, call, &functions, &rules)?)));
             findings.extend(wrong.map(|(call, message)| source.finding(call.at, message)));
             let name = std::iter::once(&rule.name)
                 .chain(&rule.below)
@@ -49,7 +75,8 @@ fn graph(sources: &[Source], functions: &BTreeMap<Path, usize>) -> BTreeMap<Path
                     .iter()
                     .filter_map(|call| resolve(source, call, functions)),
             );
-            edges.extend(rule.reads.iter().flat_map(|read| reached(&paths, read)));
+            let reads = rule.reads.iter().chain(&rule.own_reads);
+            edges.extend(reads.flat_map(|read| reached(&paths, read)));
         }
     }
     graph
@@ -85,10 +112,30 @@ fn resolve(source: &Source, call: &Call, functions: &BTreeMap<Path, usize>) -> O
     functions.contains_key(&target).then_some(target)
 }
 
-fn problem(source: &Source, call: &Call, functions: &BTreeMap<Path, usize>) -> Option<String> {
-    let given = call.operands?;
+fn problem(
+    source: &Source,
+    call: &Call,
+    functions: &BTreeMap<Path, usize>,
+    rules: &BTreeSet<(&[String], &str)>,
+) -> Option<String> {
     let name = call.function.join(".");
     let ours = resolve(source, call, functions).and_then(|target| functions.get(&target).copied());
+    if let Some((_, why)) = NOT_OFFERED
+        .iter()
+        .find(|(banned, _)| *banned == name && ours.is_none())
+    {
+        return Some(format!("`{name}` is not offered here: {why}"));
+    }
+    let given = call.operands?;
+    let root = call.function.first()?;
+    if ours.is_none()
+        && rules.contains(&(source.package.as_slice(), root))
+        && builtins::operands_of(&name).is_some()
+    {
+        return Some(format!(
+            "`{name}` would be read as a part of this package's rule `{root}`: give the rule another name"
+        ));
+    }
     let wanted = match ours {
         Some(operands) => operands,
         None if name == "print" => return None,

@@ -39,6 +39,12 @@ impl Package<'_> {
     }
 }
 
+/// What policies need of data, given or not.
+pub(super) fn needs(packages: &[Package<'_>]) -> BTreeSet<Vec<String>> {
+    let needs = packages.iter().flat_map(|package| &package.metadata.needs);
+    needs.map(|(path, _)| path.clone()).collect()
+}
+
 /// What policies need of data and is not there.
 pub(super) fn missing(packages: &[Package<'_>], data: &Document) -> Vec<Finding> {
     let mut missing = Vec::new();
@@ -75,6 +81,7 @@ pub(super) fn find<'a>(sources: &'a [Source], findings: &mut Vec<Finding>) -> Ve
                     name.join(".")
                 };
                 let rules = gate_rules(gate, package, &sources, findings);
+                super::types::check(gate, &sources, findings);
                 let metadata = metadata::of_package(gate, rules.contains(&"deny"), &sources, findings);
                 policies.push(Package {
                     gate,

@@ -12,6 +12,8 @@ use crate::policy::engine::{Context, Document};
 use crate::policy::files::{DataFile, Format, RegoFile};
 use crate::policy::{Evaluate, Fault, Limits, Outcome};
 
+mod checks;
+
 fn files(modules: &[&str], data: &[(&[&str], &str)]) -> Files {
     let module = |(number, text): (usize, &&str)| RegoFile {
         path: format!("{number}.rego"),
@@ -147,7 +149,7 @@ fn a_package_that_is_read_whole_does_not_show_its_entry() {
 #[test]
 fn data_files_make_one_document() {
     let policy = "package kubernetes.admission.d\ndeny contains m if some m in data.a.list\n\
-                  deny contains data.a.b.c\n";
+                  deny contains m if some m in data.a.b\n";
     let set = load(&files(
         &[policy],
         &[(&["a"], r#"{"list":["x"]}"#), (&["a", "b"], r#"{"c":"$y"}"#)],
@@ -246,7 +248,8 @@ fn calls_that_cannot_work_are_refused_though_never_reached() {
             "0.rego:7:22: `startswith` takes 2 operands, not 1",
             "0.rego:8:22: there is no function `data.lib.g`",
             "0.rego:9:22: `data.lib.f` takes 1 operands, not 3",
-            "0.rego:10:22: there is no function `http.send`",
+            "0.rego:10:22: `http.send` is not offered here: a policy decides by what it is given; data that changes comes as \
+             data files",
         ]
     );
 }
@@ -264,15 +267,6 @@ fn functions_that_call_themselves_are_refused() {
             "1.rego:3:1: `h` calls itself: Rego has no recursion",
         ]
     );
-}
-
-#[test]
-fn unbound_variables_are_refused() {
-    let found =
-        findings(&["package kubernetes.admission.x\ndeny contains msg if {\n  input.a\n  x == 1\n}\n"]);
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].starts_with("0.rego:"), "{found:?}");
-    assert!(found[0].contains("unsafe"), "{found:?}");
 }
 
 #[test]
@@ -359,32 +353,32 @@ fn whatever_depends_on_itself_is_refused() {
     let calls = |name: &str| format!("`{name}` calls itself: Rego has no recursion");
     let told = |module: &str| {
         let all = findings(&[&format!("package kubernetes.admission.x\n{module}\n")]);
-        all[0].split_once(": ").unwrap().1.to_owned()
+        let messages = all
+            .iter()
+            .map(|finding| finding.split_once(": ").unwrap().1.to_owned());
+        messages.collect::<Vec<_>>()
     };
     let own = "data.kubernetes.admission.x";
-    assert_eq!(
+    assert!(
         told(&format!(
             "deny contains \"no\" if blocked\nblocked if {{ some r; {own}[r] == \"evil\" }}"
-        )),
-        depends("blocked")
+        ))
+        .contains(&depends("blocked"))
     );
-    assert_eq!(
-        told(&format!("deny contains \"no\" if {own}.a\na if {own}.deny")),
-        depends("deny")
-    );
-    assert_eq!(
+    assert!(told(&format!("deny contains \"no\" if {own}.a\na if {own}.deny")).contains(&depends("deny")));
+    assert!(
         told(&format!(
             "deny contains \"no\" if f(1)\nf(x) if count({own}) == x"
-        )),
-        depends("deny")
+        ))
+        .contains(&depends("deny"))
     );
-    assert_eq!(
-        told("deny contains \"no\" if f(1)\nf(x) := y if { y := g(x) with g as f }\ng(x) := x"),
-        calls("f")
+    assert!(
+        told("deny contains \"no\" if f(1)\nf(x) := y if { y := g(x) with g as f }\ng(x) := x")
+            .contains(&calls("f"))
     );
-    assert_eq!(
-        told("deny contains \"no\" if f([1])\nf(x) := y if { y := count(x) with count as f }"),
-        calls("f")
+    assert!(
+        told("deny contains \"no\" if f([1])\nf(x) := y if { y := count(x) with count as f }")
+            .contains(&calls("f"))
     );
 }
 
@@ -401,7 +395,10 @@ fn one_operand_too_many_is_for_results_only() {
     );
     assert_eq!(
         told("not upper(\"x\", \"y\", msg)"),
-        ["0.rego:2:28: `upper` takes 1 operands, not 3"]
+        [
+            "0.rego:2:15: nothing binds `msg`: there is no such variable here, and no rule or import of that name",
+            "0.rego:2:28: `upper` takes 1 operands, not 3",
+        ]
     );
     for (call, result) in [("upper(\"x\", msg)", "X"), ("base64.decode(\"eA==\", msg)", "x")] {
         let module = format!("package kubernetes.admission.x\ndeny contains msg if {{ {call} }}\n");

@@ -4,6 +4,9 @@ use super::*;
 use crate::policy::matching::Selector;
 use crate::policy::matching::selector::{Operator, Requirement};
 
+/// The lists of a `match`.
+type Lists<'a> = &'a [(Key, &'a [&'a str])];
+
 const CU: (Key, &[&str]) = (Key::Operations, &["CREATE", "UPDATE"]);
 
 fn of(policies: Vec<Wanted>, request: Request) -> Cuts {
@@ -115,7 +118,7 @@ fn a_policy_that_nobody_would_enforce_is_told_apart() {
         ..by_service()
     };
     let service: (Key, &[&str]) = (Kinds, &["Service"]);
-    let cases: [(&[(Key, &[&str])], &str); 7] = [
+    let cases: [(Lists<'_>, &str); 7] = [
         (
             &[service, (Namespaces, &["zoo", "kube-system"])],
             "the namespace kube-system, zoo",

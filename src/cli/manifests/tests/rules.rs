@@ -8,6 +8,12 @@ use super::super::rules::{self, OPERATIONS};
 use super::*;
 use crate::policy::matching::{Facts, Reach, Resource};
 
+/// The lists of a `match`.
+type Lists<'a> = &'a [(Key, &'a [&'a str])];
+
+/// A name, the matches of a policy, and the rules.
+type Case<'a> = (&'a str, &'a [Lists<'a>], &'a [[&'a str; 4]]);
+
 /// The rules of the validating webhook for these policies, in short.
 fn of(policies: &[Wanted]) -> Vec<[String; 4]> {
     let [webhook] = validating(&with_policies(policies.to_vec(), request()))
@@ -29,7 +35,7 @@ fn rules_are_what_the_match_means() {
     use Key::{ApiGroups, Kinds, Namespaces, Operations, Resources, Users};
     let cu: (Key, &[&str]) = (Operations, &["CREATE", "UPDATE"]);
     let pods = "pods pods/ephemeralcontainers pods/resize";
-    let cases: &[(&str, &[&[(Key, &[&str])]], &[[&str; 4]])] = &[
+    let cases: &[Case<'_>] = &[
         (
             "kinds",
             &[&[(Kinds, &["Pod"]), cu]],

@@ -1,7 +1,9 @@
 //! What stands directly in a node of the syntax tree, so that each pass over it says only what it looks for.
 
+use std::collections::BTreeSet;
+
 use regorus::Value;
-use regorus::unstable::{Expr, Literal, LiteralStmt, Query, Rule, RuleHead};
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Query, Rule, RuleHead};
 
 /// The expressions and the query directly in a node.
 #[derive(Default)]
@@ -118,6 +120,44 @@ pub(in crate::policy::engine) fn of_rule(rule: &Rule) -> Vec<&Expr> {
     }
 }
 
+/// Every expression of a rule, from the outside to the inside.
+pub(in crate::policy::engine) fn each_of_rule<'a>(rule: &'a Rule, see: &mut dyn FnMut(&'a Expr)) {
+    of_rule(rule).into_iter().for_each(|expr| each_in(expr, see));
+    if let Rule::Spec { bodies, .. } = rule {
+        bodies.iter().for_each(|body| each_of_query(&body.query, see));
+    }
+}
+
+fn each_of_query<'a>(query: &'a Query, see: &mut dyn FnMut(&'a Expr)) {
+    for statement in &query.stmts {
+        let parts = of_statement(statement);
+        parts.exprs.into_iter().for_each(|expr| each_in(expr, see));
+        parts
+            .query
+            .into_iter()
+            .for_each(|query| each_of_query(query, see));
+    }
+}
+
+fn each_in<'a>(expr: &'a Expr, see: &mut dyn FnMut(&'a Expr)) {
+    see(expr);
+    let parts = of_expr(expr);
+    parts.exprs.into_iter().for_each(|expr| each_in(expr, see));
+    parts
+        .query
+        .into_iter()
+        .for_each(|query| each_of_query(query, see));
+}
+
+/// Whether negation is to be read as the engine reads it: what is undefined in it makes it true. OPA does so where
+/// it is asked to.
+pub(in crate::policy::engine) fn negates_whole_bodies(module: &Module) -> bool {
+    module.imports.iter().any(|import| {
+        let name = function_name(&import.refr).unwrap_or_default();
+        ["future.keywords", "future.keywords.not", "rego.v2"].contains(&name.as_str())
+    })
+}
+
 /// Whether a query stands in the expression, at any depth.
 pub(in crate::policy::engine) fn has_query(expr: &Expr) -> bool {
     let parts = of_expr(expr);
@@ -151,4 +191,56 @@ pub(in crate::policy::engine) fn function_name(function: &Expr) -> Option<String
         },
         expr => variable(expr).map(str::to_owned),
     }
+}
+
+/// The variables that a query declares, so that none of them is a rule's name there.
+pub(in crate::policy::engine) fn declared_in(query: &Query) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for statement in &query.stmts {
+        match &statement.literal {
+            Literal::SomeVars { vars, .. } => names.extend(vars.iter().map(|name| name.text().to_owned())),
+            Literal::SomeIn { key, value, .. } => {
+                key.iter().for_each(|key| pattern(key, &mut names));
+                pattern(value, &mut names);
+            }
+            Literal::Expr { expr, .. } => {
+                if let Expr::AssignExpr {
+                    op: AssignOp::ColEq,
+                    lhs,
+                    ..
+                } = &**expr
+                {
+                    pattern(lhs, &mut names);
+                }
+            }
+            Literal::NotExpr { .. } | Literal::Every { .. } => {}
+        }
+    }
+    names
+}
+
+/// The variables that a pattern binds: not those of references and calls in it.
+pub(in crate::policy::engine) fn pattern(expr: &Expr, names: &mut BTreeSet<String>) {
+    match expr {
+        Expr::Var { .. } => names.extend(variable(expr).filter(|name| *name != "_").map(str::to_owned)),
+        Expr::Array { .. } | Expr::Set { .. } | Expr::Object { .. } => of_expr(expr)
+            .exprs
+            .into_iter()
+            .for_each(|part| pattern(part, names)),
+        _ => {}
+    }
+}
+
+/// What a literal is; `None` of what has to be evaluated.
+pub(in crate::policy::engine) fn literal(expr: &Expr) -> Option<&'static str> {
+    Some(match expr {
+        Expr::String { .. } | Expr::RawString { .. } => "string",
+        Expr::Number { .. } => "number",
+        Expr::Bool { .. } | Expr::BoolExpr { .. } | Expr::Membership { .. } => "boolean",
+        Expr::Null { .. } => "null",
+        Expr::Array { .. } | Expr::ArrayCompr { .. } => "array",
+        Expr::Set { .. } | Expr::SetCompr { .. } => "set",
+        Expr::Object { .. } | Expr::ObjectCompr { .. } => "object",
+        _ => return None,
+    })
 }

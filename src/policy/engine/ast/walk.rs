@@ -9,21 +9,23 @@ use regorus::unstable::{
     AssignOp, Expr, Literal, LiteralStmt, Module, Query, Rule, RuleAssign, RuleHead, Span,
 };
 
-use super::{Call, Position, RuleFacts, Source};
+use super::parts::{declared_in, literal, negates_whole_bodies, pattern};
+use super::{Call, Position, RuleFacts, RuleKind, Source, names};
 use crate::policy::engine::normalize::Normalized;
 use crate::policy::files::RegoFile;
 use crate::policy::finding::Finding;
 
 /// `a.b["c"][x].d` as far as it is constant: the root's name, the constant parts, and what stands in brackets.
-struct Reference<'a> {
-    root: Option<String>,
+pub(super) struct Reference<'a> {
+    pub(super) root: Option<String>,
     constant: Vec<String>,
-    whole: bool,
-    indices: Vec<&'a Expr>,
-    base: &'a Expr,
+    /// Whether all of it is constant.
+    pub(super) whole: bool,
+    pub(super) indices: Vec<&'a Expr>,
+    pub(super) base: &'a Expr,
 }
 
-fn reference(expr: &Expr) -> Reference<'_> {
+pub(super) fn reference(expr: &Expr) -> Reference<'_> {
     let mut parts: Vec<Option<String>> = Vec::new();
     let mut indices = Vec::new();
     let mut at = expr;
@@ -80,8 +82,14 @@ pub(super) struct Walk<'n> {
     reads: BTreeSet<Vec<String>>,
     /// Below `input`, of the whole file.
     input_reads: BTreeSet<Vec<String>>,
+    /// Below `data` and where, but for what is called.
+    data_reads: Vec<(Vec<String>, Position)>,
     /// Of the rule under way.
     rule_reads: BTreeSet<Vec<String>>,
+    /// Of the rule under way: what it reads of its package by plain names.
+    own_reads: BTreeSet<Vec<String>>,
+    /// The variables that the rule and the queries around declare.
+    locals: Vec<BTreeSet<String>>,
     calls: Vec<Call>,
     depth: usize,
     too_long: Option<Position>,
@@ -101,7 +109,10 @@ impl<'n> Walk<'n> {
             imports: Vec::new(),
             reads: BTreeSet::new(),
             input_reads: BTreeSet::new(),
+            data_reads: Vec::new(),
             rule_reads: BTreeSet::new(),
+            own_reads: BTreeSet::new(),
+            locals: Vec::new(),
             calls: Vec::new(),
             depth: 0,
             too_long: None,
@@ -113,7 +124,11 @@ impl<'n> Walk<'n> {
             match split(&path) {
                 // What is read of an imported input is noted where its name is used.
                 None => continue,
-                Some(("data", below)) => drop(walk.reads.insert(below.to_vec())),
+                Some(("data", below)) => {
+                    walk.reads.insert(below.to_vec());
+                    let at = walk.at(&import.span);
+                    walk.data_reads.push((below.to_vec(), at));
+                }
                 Some(_) => {}
             }
             let alias = import.r#as.as_ref().map(|span| span.text().to_owned());
@@ -124,12 +139,16 @@ impl<'n> Walk<'n> {
     }
 
     pub(super) fn source(mut self, file: &RegoFile, module: &Module) -> Result<Source, Finding> {
-        let rules = module.policy.iter().filter_map(|rule| self.rule(rule)).collect();
+        let mut rules: Vec<_> = module.policy.iter().map(|rule| self.rule(rule)).collect();
         if let Some(at) = self.too_long {
             let message = format!(
                 "an expression of more than {MAX_EXPRESSION_DEPTH} parts in each other: name a part of it in a rule"
             );
             return Err(at.finding(&file.path, message));
+        }
+        // Not before the depth of all expressions is known.
+        for (facts, rule) in rules.iter_mut().zip(module.policy.iter()) {
+            facts.bodies = names::bodies(rule, self.normalized, negates_whole_bodies(module));
         }
         let package_at = self.at(&module.package.span);
         Ok(Source {
@@ -142,6 +161,8 @@ impl<'n> Walk<'n> {
             package_at,
             rules,
             reads: self.reads,
+            data_reads: self.data_reads,
+            imported: self.imports.into_iter().map(|(name, _)| name).collect(),
             input_reads: self.input_reads,
         })
     }
@@ -151,7 +172,8 @@ impl<'n> Walk<'n> {
         self.normalized.place(Position::from(span))
     }
 
-    fn rule(&mut self, rule: &Rule) -> Option<RuleFacts> {
+    fn rule(&mut self, rule: &Rule) -> RuleFacts {
+        self.locals.push(declared_by(rule));
         let (head, arguments, at) = match rule {
             Rule::Default {
                 refr,
@@ -188,19 +210,32 @@ impl<'n> Walk<'n> {
             }
         };
         let head = reference(head);
-        head.indices.into_iter().for_each(|index| self.expr(index));
+        head.indices.iter().for_each(|index| self.expr(index));
+        self.locals.pop();
+        let (kind, literals) = values(rule, &head);
+        let literals = literals.into_iter().map(|(literal, span)| {
+            let mut at = self.at(span);
+            // The span of a string begins behind its quote.
+            at.column -= u32::from(literal == "string");
+            (literal, at)
+        });
+        let literals = literals.collect();
         let calls = std::mem::take(&mut self.calls);
         let reads = std::mem::take(&mut self.rule_reads);
         self.reads.extend(reads.iter().cloned());
-        Some(RuleFacts {
-            name: head.root?,
+        RuleFacts {
+            name: head.root.unwrap_or_default(),
             below: head.constant,
             arguments,
             is_default: matches!(rule, Rule::Default { .. }),
             at: self.at(at),
             calls,
             reads,
-        })
+            own_reads: std::mem::take(&mut self.own_reads),
+            kind,
+            literals,
+            bodies: Vec::new(),
+        }
     }
 
     fn assign(&mut self, assign: Option<&RuleAssign>) {
@@ -211,7 +246,15 @@ impl<'n> Walk<'n> {
     }
 
     fn query(&mut self, query: &Query) {
+        self.within(query, |_| {});
+    }
+
+    /// Walks a query, and what sees its variables.
+    fn within(&mut self, query: &Query, also: impl FnOnce(&mut Self)) {
+        self.locals.push(declared_in(query));
+        also(self);
         query.stmts.iter().for_each(|statement| self.statement(statement));
+        self.locals.pop();
     }
 
     fn statement(&mut self, statement: &LiteralStmt) {
@@ -231,13 +274,26 @@ impl<'n> Walk<'n> {
                 Expr::Call { fcn, params, .. } => self.call(fcn, params.iter().map(|param| &**param), true),
                 expr => self.expr(expr),
             },
-            Literal::Every { domain, query, .. } => {
+            Literal::Every {
+                key,
+                value,
+                domain,
+                query,
+                ..
+            } => {
                 self.expr(domain);
+                let names = key.iter().chain([value]);
+                self.locals
+                    .push(names.map(|name| name.text().to_owned()).collect());
                 self.query(query);
+                self.locals.pop();
             }
         }
         for with in &statement.with_mods {
+            // What stands in for a part of `data` need not be there.
+            let known = self.data_reads.len();
             self.expr(&with.refr);
+            self.data_reads.truncate(known);
             self.expr(&with.r#as);
             self.stand_in(&with.r#as);
         }
@@ -272,15 +328,15 @@ impl<'n> Walk<'n> {
                 }
             }
             Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
-                self.expr(term);
-                self.query(query);
+                self.within(query, |walk| walk.expr(term));
             }
             Expr::ObjectCompr {
                 key, value, query, ..
             } => {
-                self.expr(key);
-                self.expr(value);
-                self.query(query);
+                self.within(query, |walk| {
+                    walk.expr(key);
+                    walk.expr(value);
+                });
             }
             Expr::Call { fcn, params, .. } => self.call(fcn, params.iter().map(|param| &**param), false),
             Expr::UnaryExpr { expr, .. } => self.expr(expr),
@@ -309,9 +365,17 @@ impl<'n> Walk<'n> {
         match &target.root {
             None => self.expr(target.base),
             Some(root) => match split(&self.resolved(root, &target.constant)) {
-                Some(("data", path)) => drop(self.rule_reads.insert(path.to_vec())),
+                Some(("data", path)) => {
+                    self.rule_reads.insert(path.to_vec());
+                    let at = self.at(target.base.span());
+                    self.data_reads.push((path.to_vec(), at));
+                }
                 Some(("input", path)) => drop(self.input_reads.insert(path.to_vec())),
-                _ => {}
+                _ if self.locals.iter().any(|names| names.contains(root)) => {}
+                _ => {
+                    let own = self.package.iter().chain([root]).chain(&target.constant);
+                    self.own_reads.insert(own.cloned().collect());
+                }
             },
         }
         target.indices.into_iter().for_each(|index| self.expr(index));
@@ -369,4 +433,58 @@ impl<'n> Walk<'n> {
 
 fn split(path: &[String]) -> Option<(&str, &[String])> {
     path.split_first().map(|(root, rest)| (root.as_str(), rest))
+}
+
+/// The variables that a rule's head sees: its arguments and what its bodies declare.
+fn declared_by(rule: &Rule) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    match rule {
+        Rule::Default { args, .. } => args.iter().for_each(|argument| pattern(argument, &mut names)),
+        Rule::Spec { head, bodies, .. } => {
+            if let RuleHead::Func { args, .. } = head {
+                args.iter().for_each(|argument| pattern(argument, &mut names));
+            }
+            bodies
+                .iter()
+                .for_each(|body| names.extend(declared_in(&body.query)));
+        }
+    }
+    names
+}
+
+/// What kind of value a rule gives, and the literals among its values or members.
+fn values<'r>(rule: &'r Rule, head: &Reference<'_>) -> (RuleKind, Vec<(&'static str, &'r Span)>) {
+    let known = |expr: &'r Expr| Some((literal(expr)?, expr.span()));
+    let (assign, bodies, span) = match rule {
+        Rule::Default { value, args, .. } if args.is_empty() => {
+            return (RuleKind::Value, known(value).into_iter().collect());
+        }
+        Rule::Default { .. }
+        | Rule::Spec {
+            head: RuleHead::Func { .. },
+            ..
+        } => return (RuleKind::Function, Vec::new()),
+        Rule::Spec {
+            head: RuleHead::Set { key: Some(key), .. },
+            ..
+        } => return (RuleKind::Set, known(key).into_iter().collect()),
+        Rule::Spec {
+            head: RuleHead::Set { key: None, .. },
+            ..
+        } => return (RuleKind::Members, Vec::new()),
+        Rule::Spec { .. } if !head.constant.is_empty() || !head.indices.is_empty() => {
+            return (RuleKind::Members, Vec::new());
+        }
+        Rule::Spec {
+            head: RuleHead::Compr { assign, .. },
+            bodies,
+            span,
+        } => (assign.as_ref(), bodies, span),
+    };
+    // Without a value it is true.
+    let others = bodies.iter().filter(|body| body.is_else);
+    let all = std::iter::once(assign).chain(others.map(|body| body.assign.as_ref()));
+    let literals =
+        all.filter_map(|assign| assign.map_or(Some(("boolean", span)), |assign| known(&assign.value)));
+    (RuleKind::Value, literals.collect())
 }

@@ -121,6 +121,20 @@ deny contains x
 }
 
 #[test]
+fn a_conflict_is_no_reason_to_evaluate_again() {
+    // When it is not strict the engine would take the second definition of `f` and drop what happened in the first.
+    let rego = "package kubernetes.admission.p
+g(x) := x
+g(x) := 2
+f(x) := g(x)
+f(x) := 5 if x > 1
+deny contains f(input.n)
+";
+    let fault = leniently(rego, json!({"n": 3})).unwrap_err();
+    assert!(matches!(fault, Fault::Conflict { .. }), "{fault}");
+}
+
+#[test]
 fn what_would_take_too_much_stays_a_fault_also_where_the_engine_drops_errors() {
     let plain = "package kubernetes.admission.p\ndeny contains x if x := count(numbers.range(1, input.n))\n";
     // The engine gives the second definition's value and drops the error of the first.

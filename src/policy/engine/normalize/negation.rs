@@ -13,7 +13,11 @@ use regorus::unstable::{BoolOp, Expr, Literal, LiteralStmt, Module, Query, Rule,
 use super::tokens::{Kind, Token, line_ends, on_one_line, within};
 use super::{Edit, Normalized, results};
 use crate::policy::engine::ast::Position;
-use crate::policy::engine::ast::parts::{has_query, of_expr, of_rule, of_statement, variable};
+use crate::policy::engine::ast::parts::{
+    declared_in, each_of_rule, function_name, has_query, negates_whole_bodies, of_expr, of_rule,
+    of_statement, pattern, variable,
+};
+use crate::policy::engine::builtins;
 
 const TOO_LONG: &str = "operands of a negated call have to be defined, and these cannot be looked at before it: give \
                         them names above, as in `x := …`, and negate a call of the names";
@@ -29,6 +33,10 @@ pub(in crate::policy::engine) struct Rewrites<'a> {
     pub(in crate::policy::engine) refused: Vec<(Position, &'static str)>,
     /// The variables of the rule's head and of each query around, that cannot be names of rules.
     locals: Vec<BTreeSet<String>>,
+    /// What rules and imports of this file are called.
+    globals: BTreeSet<String>,
+    /// Whether negations stay as they are.
+    keeps_negations: bool,
     prefix: String,
     taken_out: usize,
 }
@@ -59,6 +67,8 @@ impl<'a> Rewrites<'a> {
             edits: Vec::new(),
             refused: Vec::new(),
             locals: Vec::new(),
+            globals: globals(module),
+            keeps_negations: negates_whole_bodies(module),
             prefix,
             taken_out: 0,
         };
@@ -73,12 +83,16 @@ impl<'a> Rewrites<'a> {
 
     fn rule(&mut self, rule: &Rule) {
         let mut names = BTreeSet::new();
+        each_of_rule(rule, &mut |expr| bound_by_use(expr, &mut names));
+        // A name that is a rule's is that rule wherever it is not declared; one of another file would have to be
+        // defined to be used so, too.
+        names.retain(|name| !self.globals.contains(name));
         if let Rule::Spec {
             head: RuleHead::Func { args, .. },
             ..
         } = rule
         {
-            args.iter().for_each(|argument| variables(argument, &mut names));
+            args.iter().for_each(|argument| pattern(argument, &mut names));
         }
         self.locals.push(names);
         of_rule(rule).into_iter().for_each(|expr| self.expr(expr));
@@ -98,12 +112,7 @@ impl<'a> Rewrites<'a> {
     }
 
     fn query(&mut self, query: &Query, bare: bool) {
-        let mut names = BTreeSet::new();
-        query
-            .stmts
-            .iter()
-            .for_each(|statement| declared(statement, &mut names));
-        self.locals.push(names);
+        self.locals.push(declared_in(query));
         for statement in &query.stmts {
             self.statement(statement, bare);
         }
@@ -138,6 +147,9 @@ impl<'a> Rewrites<'a> {
     }
 
     fn negation(&mut self, statement: &LiteralStmt, expr: &Expr, bare: bool) {
+        if self.keeps_negations {
+            return;
+        }
         let mut operands = Operands::default();
         self.negated(expr, &mut operands);
         if operands.out.is_empty() {
@@ -339,32 +351,50 @@ impl<'a> Rewrites<'a> {
     }
 }
 
-/// The variables that a statement declares.
-fn declared(statement: &LiteralStmt, names: &mut BTreeSet<String>) {
-    match &statement.literal {
-        Literal::SomeVars { vars, .. } => names.extend(vars.iter().map(|name| name.text().to_owned())),
-        Literal::SomeIn { key, value, .. } => {
-            key.iter().for_each(|key| variables(key, names));
-            variables(value, names);
-        }
-        Literal::Expr { expr, .. } => {
-            if let Expr::AssignExpr { op, lhs, .. } = &**expr
-                && *op == regorus::unstable::AssignOp::ColEq
-            {
-                variables(lhs, names);
-            }
-        }
-        Literal::NotExpr { .. } | Literal::Every { .. } => {}
+/// What rules and imports of a file are called.
+fn globals(module: &Module) -> BTreeSet<String> {
+    let rules = module.policy.iter().filter_map(|rule| {
+        let (Rule::Default { refr, .. }
+        | Rule::Spec {
+            head: RuleHead::Compr { refr, .. } | RuleHead::Set { refr, .. } | RuleHead::Func { refr, .. },
+            ..
+        }) = &**rule;
+        function_name_root(refr)
+    });
+    let imports = module.imports.iter().filter_map(|import| {
+        let alias = import.r#as.as_ref().map(|name| name.text().to_owned());
+        alias.or_else(|| function_name(&import.refr)?.rsplit('.').next().map(str::to_owned))
+    });
+    rules.chain(imports).collect()
+}
+
+/// The first name of a rule's head.
+fn function_name_root(head: &Expr) -> Option<String> {
+    match head {
+        Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => function_name_root(refr),
+        head => variable(head).map(str::to_owned),
     }
 }
 
-/// The variables of a pattern.
-fn variables(expr: &Expr, names: &mut BTreeSet<String>) {
-    names.extend(variable(expr).map(str::to_owned));
-    of_expr(expr)
-        .exprs
-        .into_iter()
-        .for_each(|expr| variables(expr, names));
+/// Variables that are bound where they are used, without being declared.
+fn bound_by_use(expr: &Expr, names: &mut BTreeSet<String>) {
+    match expr {
+        Expr::RefBrack { index, .. } => pattern(index, names),
+        Expr::AssignExpr { lhs, rhs, .. } => {
+            pattern(lhs, names);
+            pattern(rhs, names);
+        }
+        Expr::Call { fcn, params, .. } => {
+            let operands = function_name(fcn).and_then(|name| builtins::operands_of(&name));
+            if let Some(result) = params
+                .last()
+                .filter(|_| operands.is_some_and(|n| n + 1 == params.len()))
+            {
+                pattern(result, names);
+            }
+        }
+        _ => {}
+    }
 }
 
 pub(super) fn offset(at: u32) -> usize {

@@ -1,0 +1,68 @@
+//! What is read below `data` although nothing is there: to the engine that is undefined, silently and for ever.
+
+use std::collections::BTreeSet;
+
+use crate::policy::engine::Document;
+use crate::policy::engine::ast::Source;
+use crate::policy::finding::Finding;
+
+type Path = Vec<String>;
+
+/// Adds a finding for each path that is neither a package's, nor a rule's, nor in the data, nor in `needs`.
+pub(super) fn check(
+    sources: &[Source],
+    data: &Document,
+    needs: &BTreeSet<Path>,
+    findings: &mut Vec<Finding>,
+) {
+    let rules: BTreeSet<Path> = sources
+        .iter()
+        .flat_map(|source| source.rules.iter().map(|rule| source.path_of(rule)))
+        .collect();
+    let packages: BTreeSet<&[String]> = sources.iter().map(|source| source.package.as_slice()).collect();
+    for source in sources {
+        for (path, at) in &source.data_reads {
+            let provided = packages.iter().any(|package| package.starts_with(path))
+                || rules.iter().any(|rule| related(rule, path))
+                || needs.iter().any(|needed| related(needed, path))
+                || has(data, path);
+            if !provided {
+                findings.push(source.finding(*at, message(path, &rules)));
+            }
+        }
+    }
+}
+
+/// Whether one of the paths leads to the other.
+fn related(one: &[String], other: &[String]) -> bool {
+    one.starts_with(other) || other.starts_with(one)
+}
+
+fn has(data: &Document, path: &[String]) -> bool {
+    let mut at = data.clone();
+    for key in path {
+        match at.get(key) {
+            Some(next) => at = next,
+            // Indices of an array are no part of a constant path, and what a string has below it is undefined.
+            None => return false,
+        }
+    }
+    true
+}
+
+fn message(path: &[String], rules: &BTreeSet<Path>) -> String {
+    let name = path.join(".");
+    let nearest = rules
+        .iter()
+        .map(|rule| rule.join("."))
+        .map(|rule| (strsim::levenshtein(&rule, &name), rule))
+        .min()
+        .filter(|(distance, _)| *distance <= 2);
+    match nearest {
+        Some((_, near)) => format!("nothing provides `data.{name}`: did you mean `data.{near}`?"),
+        None => format!(
+            "nothing provides `data.{name}`: no package, no rule and no data file; what comes from elsewhere is listed \
+             in METADATA, as `needs: [data.{name}]`"
+        ),
+    }
+}
