@@ -4,6 +4,7 @@
 //! libraries' memory. A group's engine is prepared once and never evaluated: each evaluation clones it, which copies
 //! neither policies nor data.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -48,7 +49,10 @@ impl Group {
         engine.set_strict_builtin_errors(true);
         engine.set_gather_prints(true);
         let ours = |error: anyhow::Error| syntax_finding("(generated)", &error.to_string());
-        builtins::add_to(&mut engine).map_err(ours)?;
+        let rules = sources.iter().flat_map(|source| &source.rules);
+        let calls = rules.flat_map(|rule| &rule.calls);
+        let called: BTreeSet<String> = calls.map(|call| call.function.join(".")).collect();
+        builtins::add_to(&mut engine, |name| called.contains(name)).map_err(ours)?;
         for source in sources {
             engine
                 .add_policy(source.path.clone(), source.text.clone())
