@@ -8,14 +8,17 @@
 pub mod cert;
 pub mod check;
 pub mod config;
+pub mod init;
 pub mod manifests;
 pub mod review;
 pub mod serve;
+pub mod status;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::parser::ValueSource;
@@ -27,6 +30,7 @@ use crate::config::{
 };
 use crate::policy::files::{Files, Sources};
 use crate::policy::load::load;
+use crate::policy::namespaces::Namespaces;
 use crate::policy::{Finding, PolicySet};
 use crate::review::{AllowIdentity, OnFault};
 
@@ -49,9 +53,11 @@ pub enum Action {
     Cert(cert::Args),
     Check(check::Args),
     Config(config::Args),
+    Init(init::Args),
     Manifests(Box<manifests::Args>),
     Review(review::Args),
     Serve(serve::Args),
+    Status(status::Args),
 }
 
 /// Form of what a command prints.
@@ -163,6 +169,7 @@ fn sources(policies: &Policies) -> Sources {
         policies: paths,
         policies_v0: paths_v0,
         data: policies.data.clone(),
+        settings: policies.settings.clone(),
     }
 }
 
@@ -179,7 +186,14 @@ fn offline_sources(policies: &Policies, more: Vec<PathBuf>) -> Sources {
 /// The policies of a command that works on them offline. What is wrong with them is printed, and there is no set then.
 fn load_policies(policies: &Policies) -> anyhow::Result<Option<PolicySet>> {
     match Files::read(&offline_sources(policies, Vec::new())).and_then(|files| load(&files)) {
-        Ok(set) => Ok(Some(set)),
+        Ok(set) => {
+            // Offline a policy may be tried without its data; whoever tries it has to know.
+            let mut out = std::io::stderr().lock();
+            for warning in set.warnings.iter().chain(&set.missing) {
+                writeln!(out, "warning: {warning}")?;
+            }
+            Ok(Some(set))
+        }
         Err(findings) => {
             print_findings(&findings)?;
             Ok(None)
@@ -193,8 +207,8 @@ fn print_findings(findings: &[Finding]) -> std::io::Result<()> {
     findings.iter().try_for_each(|finding| writeln!(out, "{finding}"))
 }
 
-/// What decisions depend on, of a configuration.
-fn review_settings(config: &Config) -> crate::review::Settings {
+/// What decisions depend on: a configuration, and what is known of the cluster.
+fn review_settings(config: &Config, namespaces: Arc<Namespaces>) -> crate::review::Settings {
     let Gates {
         served: _,
         allow_identities,
@@ -216,6 +230,7 @@ fn review_settings(config: &Config) -> crate::review::Settings {
         on_fault_validate: on_fault(validate_on_fault),
         image_default_allow: *image_default == ImageDefault::Allow,
         allow_identities: allow_identities.iter().map(allow_identity).collect(),
+        namespaces,
     }
 }
 
@@ -264,9 +279,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Action::Cert(args) => cert::run(args, global),
         Action::Check(args) => check::run(args, global),
         Action::Config(args) => config::run(args, global),
+        Action::Init(args) => init::run(args, global),
         Action::Manifests(args) => manifests::run(*args, global),
         Action::Review(args) => review::run(args, global),
         Action::Serve(args) => serve::run(args, global),
+        Action::Status(args) => status::run(args, global),
     }
 }
 

@@ -5,6 +5,7 @@
 //! "default"). An impossible combination is an [`Error`] here, so that what is resolved can be served.
 
 mod callers;
+mod cluster;
 mod error;
 mod gates;
 mod layers;
@@ -21,6 +22,7 @@ mod written;
 mod tests;
 
 pub use callers::{Caller, Callers};
+pub use cluster::Cluster;
 pub use error::{Error, Place};
 pub use gates::{AdmissionFault, AllowedIdentity, AuthzFault, Gates, ImageDefault};
 pub use layers::{Entry, Origin};
@@ -50,6 +52,8 @@ pub struct Config {
     pub callers: Callers,
     /// What is loaded.
     pub policies: Policies,
+    /// How the API server is asked.
+    pub cluster: Cluster,
     /// Which gates are served, and how.
     pub gates: Gates,
     /// What bounds a review.
@@ -94,6 +98,7 @@ impl Config {
         let listen = listen::resolve(&mut layers)?;
         let tls = tls::resolve(&mut layers)?;
         let policies = policies::resolve(&mut layers);
+        let cluster = cluster::resolve(&mut layers);
         let gates = gates::resolve(&mut layers)?;
         let callers = callers::resolve(&mut layers, &listen, &tls, &gates)?;
         let limits = limits::limits(&mut layers)?;
@@ -104,6 +109,7 @@ impl Config {
             tls,
             callers,
             policies,
+            cluster,
             gates,
             limits,
             shutdown,

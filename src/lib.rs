@@ -19,6 +19,7 @@
 
 pub mod certs;
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod gate;
 pub mod json;

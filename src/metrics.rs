@@ -1,9 +1,11 @@
 //! The metrics: every name, every label, every bucket.
 //!
-//! Labels are closed sets: gates, decisions, status codes, reasons. Namespaces, names, users, uids and messages are
-//! never labels, so what is scraped stays small whatever callers send.
+//! Labels are closed sets: gates, decisions, status codes, reasons, and a bounded number of policies. Namespaces, names,
+//! users, uids and messages are never labels, so what is scraped stays small whatever callers send.
 
+mod policies;
 mod process;
+mod replication;
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +23,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use self::policies::PolicyDecisions;
 use self::process::Process;
+use self::replication::Replicated;
+pub use self::replication::Replication;
 use crate::gate::Gate;
 
 /// From the cheapest review to the longest deadline in use, in seconds.
@@ -41,6 +46,7 @@ pub struct Metrics {
     in_flight: Gauge,
     queue_depth: Gauge,
     evaluation_errors: Family<ReasonLabel, Counter>,
+    policy_decisions: PolicyDecisions,
     reload_successful: Gauge,
     reload_success_time: Gauge<f64, AtomicU64>,
     reloads: Family<ResultLabel, Counter>,
@@ -106,6 +112,7 @@ impl Default for Metrics {
             in_flight: Gauge::default(),
             queue_depth: Gauge::default(),
             evaluation_errors: Family::default(),
+            policy_decisions: PolicyDecisions::default(),
             reload_successful: Gauge::default(),
             reload_success_time: Gauge::default(),
             reloads: Family::default(),
@@ -148,6 +155,7 @@ impl Metrics {
             "Faults of policies",
             self.evaluation_errors.clone(),
         );
+        self.policy_decisions.register(registry);
         registry.register(
             "policy_last_reload_successful",
             "Whether the last load of policies was accepted",
@@ -171,6 +179,16 @@ impl Metrics {
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
         registry.register_collector(Box::new(self.revision.clone()));
+    }
+
+    /// From now on every scrape asks what is known of a resource of the cluster.
+    pub fn replicates(
+        &mut self,
+        resource: &'static str,
+        ask: impl Fn() -> Replication + Send + Sync + 'static,
+    ) {
+        self.registry
+            .register_collector(Box::new(Replicated { resource, ask }));
     }
 
     /// All metrics in the OpenMetrics text format.
@@ -207,6 +225,11 @@ impl Metrics {
         self.evaluation_errors
             .get_or_create(&ReasonLabel { reason })
             .inc();
+    }
+
+    /// A policy said something, failed or was excepted.
+    pub fn policy_came_to(&self, gate: Gate, policy: &str, enforcement: &'static str, outcome: &'static str) {
+        self.policy_decisions.count(gate, policy, enforcement, outcome);
     }
 
     /// A request is in flight until the guard is dropped.
@@ -281,6 +304,7 @@ impl Collector for Revision {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn line<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
         text.lines().filter(|line| line.starts_with(start)).collect()
@@ -377,6 +401,32 @@ mod tests {
         );
         assert!(text.contains(&build), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+
+    #[test]
+    fn what_is_known_of_the_cluster_is_asked_at_every_scrape() {
+        let objects = Arc::new(AtomicUsize::new(0));
+        let mut metrics = Metrics::default();
+        assert_eq!(line(&metrics.encode().unwrap(), "regate_repli"), [""; 0]);
+        let known = Arc::clone(&objects);
+        metrics.replicates("namespaces", move || {
+            let objects = known.load(Ordering::Relaxed);
+            Replication {
+                synced: objects > 0,
+                objects,
+            }
+        });
+        for (objects_now, synced) in [(0, 0), (7, 1)] {
+            objects.store(objects_now, Ordering::Relaxed);
+            let text = metrics.encode().unwrap();
+            assert_eq!(
+                line(&text, "regate_repli"),
+                [
+                    format!("regate_replication_synced{{resource=\"namespaces\"}} {synced}"),
+                    format!("regate_replicated_objects{{resource=\"namespaces\"}} {objects_now}"),
+                ]
+            );
+        }
     }
 
     #[test]

@@ -195,6 +195,11 @@ impl Mutation {
         }
     }
 
+    /// Begins again with the request's object.
+    pub fn reset(&mut self) {
+        self.draft = Draft::new(self.original.clone());
+    }
+
     /// The object as patched so far: what the next policy sees.
     pub fn object(&self) -> &Value {
         &self.draft.document

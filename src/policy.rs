@@ -6,20 +6,30 @@
 pub mod engine;
 pub mod files;
 pub mod finding;
+pub mod glob;
 pub mod load;
+pub mod matching;
+pub mod metadata;
+pub mod namespaces;
 pub mod outcome;
+pub mod select;
 pub mod watch;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 
 use crate::gate::Gate;
+use engine::builtins::BuiltinErrors;
 use engine::group::Group;
 pub use engine::{Context, Document, Limits, NotJson};
 pub use finding::Finding;
+use matching::{Facts, Match};
+pub use metadata::{Enforcement, Exception};
 pub use outcome::{Message, Mutation, Outcome, User};
+use select::{GateIndex, NamespaceOf, Selected};
 
 /// The package roots and the rules that each gate reads, all of them optional, at least one present.
 pub(crate) const fn roots(gate: Gate) -> (&'static str, &'static [&'static str]) {
@@ -67,6 +77,9 @@ pub enum Fault {
     /// Two policies of one order gave different users. For the policies' author.
     #[error("another policy of the same order gives a different user")]
     TwoUsers,
+    /// What the policy needs to know of the review's Namespace is not known. For the operator.
+    #[error(transparent)]
+    Namespace(#[from] namespaces::Unknown),
     /// A rule has a type that its gate does not read. For the policy's author.
     #[error("{rule}: {problem}")]
     Type {
@@ -85,6 +98,7 @@ impl Fault {
             Fault::Conflict { .. } | Fault::TwoUsers => "conflict",
             Fault::Deadline => "timeout",
             Fault::Panic => "panic",
+            Fault::Namespace(_) => "namespace",
             Fault::Patch(_) | Fault::NotIdempotent => "patch",
             Fault::Type { .. } => "type",
         }
@@ -100,17 +114,29 @@ impl Fault {
     }
 }
 
-/// One policy: a package under a gate's root.
+/// One policy: a package under a gate's root, or one instance of it, on its own terms.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// The gate that asks it.
     pub gate: Gate,
-    /// The package below the root, `privileged` of `kubernetes.admission.privileged`.
+    /// The package below the root, `privileged` of `kubernetes.admission.privileged`, and behind it the instance.
     pub name: String,
     /// The gate rules that its source has.
     pub rules: Vec<&'static str>,
     /// Lower is evaluated first; ties by name.
     pub order: i64,
+    /// What its word is worth.
+    pub enforcement: Enforcement,
+    /// Which reviews it is asked about: those that all of these match.
+    pub matching: Vec<Match>,
+    /// `input.parameters`
+    pub parameters: Document,
+    /// Reviews that it does not judge.
+    pub exceptions: Vec<Exception>,
+    /// Whether it reads `input.regate.namespace`.
+    pub reads_namespace: bool,
+    /// What the errors of builtins are to it.
+    pub builtin_errors: BuiltinErrors,
     group: usize,
     entry: String,
 }
@@ -120,14 +146,26 @@ impl Policy {
     pub fn has(&self, rule: &str) -> bool {
         self.rules.contains(&rule)
     }
+
+    /// Whether it cannot be asked without knowing the review's Namespace.
+    pub fn uses_namespaces(&self) -> bool {
+        let exempting = self.exceptions.iter().map(|exception| &exception.matching);
+        let mut matching = self.matching.iter().chain(exempting);
+        self.reads_namespace || matching.any(|matching| matching.selector.is_some())
+    }
 }
 
 /// All policies that are served, immutable; swapped whole.
 pub struct PolicySet {
     /// Content hash of everything that decides.
     pub revision: String,
+    /// What is no reason to refuse the set and should still be told, like an exception that has ended.
+    pub warnings: Vec<Finding>,
+    /// What the policies `needs` of data and nobody gives: no server serves the set without it.
+    pub missing: Vec<Finding>,
     policies: Vec<Policy>,
     groups: Vec<Group>,
+    indexes: BTreeMap<Gate, GateIndex>,
 }
 
 impl std::fmt::Debug for PolicySet {
@@ -145,14 +183,33 @@ impl PolicySet {
         self.policies.iter().filter(move |policy| policy.gate == gate)
     }
 
+    /// The policies that are asked about a review, in the order (order, name), and how. `namespace` is asked at most when
+    /// a policy needs to know.
+    pub fn select(
+        &self,
+        gate: Gate,
+        facts: &Facts,
+        now_ns: i64,
+        namespace: NamespaceOf<'_>,
+    ) -> Vec<Selected<'_>> {
+        let candidates = self.indexes.get(&gate).map(|index| index.candidates(facts));
+        candidates
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|place| self.policies.get(place))
+            .filter_map(|policy| select::judge(policy, facts, now_ns, namespace))
+            .collect()
+    }
+
     /// All policies.
     pub fn policies(&self) -> &[Policy] {
         &self.policies
     }
 
-    /// Whether a policy of the gate has the rule.
+    /// Whether a policy of the gate has the rule, and what it says of it has an effect.
     pub fn any_has(&self, gate: Gate, rule: &str) -> bool {
-        self.of(gate).any(|policy| policy.has(rule))
+        self.of(gate)
+            .any(|policy| policy.has(rule) && policy.enforcement != Enforcement::Dryrun)
     }
 }
 
@@ -168,20 +225,31 @@ pub trait Evaluate {
 impl Evaluate for PolicySet {
     fn evaluate(&self, policy: &Policy, input: &Document, limits: &Limits) -> Result<Outcome, Fault> {
         let group = self.groups.get(policy.group).ok_or(Fault::Panic)?;
-        let values = group.evaluate(&policy.entry, input, limits)?;
-        Outcome::read(&values)
+        let (values, passed_over) = match policy.builtin_errors {
+            BuiltinErrors::Fault => (group.evaluate(&policy.entry, input, limits)?, None),
+            BuiltinErrors::Undefined => group.evaluate_leniently(&policy.entry, input, limits)?,
+        };
+        Ok(Outcome {
+            passed_over,
+            ..Outcome::read(&values)?
+        })
     }
 }
 
 /// The served set: `None` until the first one is loaded.
 pub type Served = Arc<ArcSwapOption<PolicySet>>;
 
-/// Now, in the form that builtins read.
-pub fn context_of_now(gate: Gate) -> Context {
+/// Nanoseconds since 1970.
+pub(crate) fn now_ns() -> i64 {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or_default();
-    let now_ns = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
+    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Now, in the form that builtins read.
+pub fn context_of_now(gate: Gate) -> Context {
+    let now_ns = now_ns();
     // Unlike the clock, two reviews of one nanosecond must differ: the address-space-randomised hasher keys do.
     let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), (now_ns, Instant::now()));
     Context {

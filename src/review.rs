@@ -11,23 +11,30 @@ mod failure;
 mod identity;
 mod image;
 mod mutating;
+mod namespace;
 mod subject_access;
 mod tally;
 mod text;
 mod token;
 mod validating;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::gate::Gate;
-use crate::policy::{Document, Evaluate, Fault, Limits, Outcome, Policy, PolicySet, context_of_now};
+use crate::policy::matching::Facts;
+use crate::policy::namespaces::Namespaces;
+use crate::policy::{
+    Document, Enforcement, Evaluate, Fault, Limits, Outcome, Policy, PolicySet, context_of_now,
+};
 pub use envelope::EnvelopeHint;
 pub use failure::{Failure, OnFault};
 use failure::{Refusal, Reply};
 pub use identity::AllowIdentity;
+use namespace::NamespaceOf;
 use tally::Tally;
 
 /// HTTP status, content type and body of what a gate answers.
@@ -60,6 +67,12 @@ pub struct Record {
     pub evaluation: Duration,
     /// Faults of policies.
     pub faults: Vec<FaultRecord>,
+    /// What each policy came to that did more than say nothing.
+    pub outcomes: Vec<PolicyOutcome>,
+    /// What policies in dry-run would have denied with.
+    pub would_deny: Vec<Rehearsed>,
+    /// Policies that an exception skipped.
+    pub excepted: Vec<Excepted>,
     /// The `details` of the messages that denied or warned, as JSON.
     pub details: Vec<String>,
     /// The failure, where the policies did not decide.
@@ -81,7 +94,36 @@ pub struct FaultRecord {
     pub text: String,
 }
 
-/// What the operator set that decisions depend on.
+/// What a policy came to, for the metric.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyOutcome {
+    /// The policy.
+    pub policy: String,
+    /// What its word is worth.
+    pub enforcement: Enforcement,
+    /// The `outcome` label: deny, warn, would_deny, fault or excepted.
+    pub outcome: &'static str,
+}
+
+/// A denial that had no effect, for the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rehearsed {
+    /// The policy.
+    pub policy: String,
+    /// Its messages, as a denial would have had them.
+    pub text: String,
+}
+
+/// A policy that was not asked, for the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excepted {
+    /// The policy.
+    pub policy: String,
+    /// The exception's reason.
+    pub reason: String,
+}
+
+/// What the operator set that decisions depend on, and what is known of the cluster.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// What a fault is answered with at authz.
@@ -94,6 +136,8 @@ pub struct Settings {
     pub image_default_allow: bool,
     /// Names beginning with `system:` that authn may give out.
     pub allow_identities: Vec<AllowIdentity>,
+    /// What is known of the cluster's Namespaces.
+    pub namespaces: Arc<Namespaces>,
 }
 
 impl Settings {
@@ -118,18 +162,34 @@ pub(crate) trait Review: Sized {
 
     /// Reads the parts that Regate itself needs; the text says what is wrong.
     fn read(received: Received<'_>) -> Result<Self, String>;
+    /// What it says that metadata can match on.
+    fn facts(&self) -> &Facts;
     /// The input document for the next policy, without `regate` and `parameters`.
     fn input(&self) -> &Document;
+    /// Notes an enforcing policy that the review matches, whether or not it can say anything of it.
+    fn matched(&mut self, _: &Policy) {}
     /// Takes what a policy said.
     fn take(&mut self, policy: &Policy, outcome: Outcome);
+    /// Finds a fault in what a policy in dry-run wants, without doing it.
+    fn rehearse(&self, _: &Outcome) -> Option<Fault> {
+        None
+    }
     /// Whether a fault of this policy could hide a refusal or a change.
     fn counts(&self, policy: &Policy) -> bool {
         policy.has("deny")
     }
     /// What was said so far.
     fn tally(&mut self) -> &mut Tally;
-    /// Whether all policies are to be asked once more.
+    /// Whether the policies are to be asked once more.
     fn again(&mut self) -> bool {
+        false
+    }
+    /// Whether a policy is still to be asked.
+    fn asks(&self, _: &Policy) -> bool {
+        true
+    }
+    /// Whether this is a repetition, of which only the result counts.
+    fn repeats(&self) -> bool {
         false
     }
     /// Combines what all policies said.
@@ -221,7 +281,7 @@ fn run<R: Review>(body: &[u8], set: &PolicySet, settings: &Settings, deadline: I
         Err(problem) => return fail::<R>(&envelope, &Failure::Content(problem), settings, record),
     };
     let started = Instant::now();
-    evaluate(&mut review, set, deadline);
+    evaluate(&mut review, set, settings, deadline);
     record.evaluation = started.elapsed();
     let decided = review.decide(settings);
     let fault = |fault: &tally::PolicyFault| FaultRecord {
@@ -232,6 +292,9 @@ fn run<R: Review>(body: &[u8], set: &PolicySet, settings: &Settings, deadline: I
     };
     record.faults = review.tally().faults.iter().map(fault).collect();
     record.details = review.tally().details();
+    record.outcomes = review.tally().outcomes();
+    record.would_deny = review.tally().rehearsed();
+    record.excepted = std::mem::take(&mut review.tally().excepted);
     match decided {
         Ok(decision) => encode::<R>(&envelope, decision, record),
         Err(failure) => fail::<R>(&envelope, &failure, settings, record),
@@ -295,36 +358,99 @@ fn check<R: Review>(hint: &EnvelopeHint) -> Result<Envelope, Failure> {
     })
 }
 
-/// Asks every policy of the gate; mutating ones in their order, each about the object as patched so far.
-fn evaluate<R: Review>(review: &mut R, set: &PolicySet, deadline: Instant) {
+/// Asks every policy that the review matches; mutating ones in their order, each about the object as patched so far.
+fn evaluate<R: Review>(review: &mut R, set: &PolicySet, settings: &Settings, deadline: Instant) {
     // The answer leaves from another thread at the deadline; what was decided until shortly before shall be in it.
-    let margin = (deadline.saturating_duration_since(Instant::now()) / 10).min(Duration::from_millis(50));
+    let started = Instant::now();
+    let margin = (deadline.saturating_duration_since(started) / 10).min(Duration::from_millis(50));
     let limits = Limits {
         deadline: deadline.checked_sub(margin).unwrap_or(deadline),
         context: context_of_now(R::GATE),
     };
+    let facts = review.facts().clone();
+    // At admission the API server has seen the Namespace; at authz anybody can ask for one that never was, and must not
+    // hold up a thread with it.
+    let patience = if R::GATE == Gate::Authz {
+        started
+    } else {
+        limits.deadline
+    };
+    let namespace = NamespaceOf::new(&settings.namespaces, &facts, patience);
+    let selected = set.select(R::GATE, &facts, limits.context.now_ns, &|| namespace.get());
     let regate = Document::object([
         ("gate", Document::text(R::GATE.as_str())),
         ("revision", Document::text(&set.revision)),
     ]);
-    let parameters = Document::empty();
     loop {
-        for policy in set.of(R::GATE) {
-            let regate = regate.with("policy", Document::text(&policy.name));
-            let input = review
-                .input()
-                .with("regate", regate)
-                .with("parameters", parameters.clone());
-            match set.evaluate(policy, &input, &limits) {
-                Ok(outcome) => review.take(policy, outcome),
-                Err(fault) => {
-                    let counts = review.counts(policy);
-                    review.tally().fault(&policy.name, fault, counts);
-                }
+        for one in &selected {
+            let policy = one.policy;
+            let rehearses = policy.enforcement == Enforcement::Dryrun;
+            if !review.asks(policy) || (review.repeats() && (rehearses || one.exception.is_some())) {
+                continue;
             }
+            if !rehearses {
+                review.matched(policy);
+            }
+            if let Some(exception) = one.exception {
+                review.tally().except(policy, exception);
+                continue;
+            }
+            let outcome = match one.unknown {
+                Some(unknown) => Err(Fault::Namespace(unknown)),
+                None => regate_of(policy, &regate, &namespace).and_then(|regate| {
+                    let input = review.input().with("regate", regate);
+                    set.evaluate(
+                        policy,
+                        &input.with("parameters", policy.parameters.clone()),
+                        &limits,
+                    )
+                }),
+            };
+            if let Ok(Outcome {
+                passed_over: Some(fault),
+                ..
+            }) = &outcome
+            {
+                review.tally().pass_over(policy, fault.clone());
+            }
+            enforce(review, policy, outcome);
         }
         if !review.again() {
             return;
+        }
+    }
+}
+
+/// `input.regate` for a policy.
+fn regate_of(policy: &Policy, shared: &Document, namespace: &NamespaceOf<'_>) -> Result<Document, Fault> {
+    let regate = shared.with("policy", Document::text(&policy.name));
+    if !policy.reads_namespace {
+        return Ok(regate);
+    }
+    Ok(match namespace.get()? {
+        Some(namespace) => regate.with("namespace", namespace::document(&namespace)),
+        None => regate,
+    })
+}
+
+/// Takes what a policy came to for what its word is worth.
+fn enforce<R: Review>(review: &mut R, policy: &Policy, outcome: Result<Outcome, Fault>) {
+    match (policy.enforcement, outcome) {
+        (Enforcement::Dryrun, Ok(outcome)) => match review.rehearse(&outcome) {
+            Some(fault) => review
+                .tally()
+                .fault(&policy.name, policy.enforcement, fault, false),
+            None => review.tally().rehearse(policy, outcome),
+        },
+        (Enforcement::Warn, Ok(mut outcome)) => {
+            let denials = std::mem::take(&mut outcome.deny);
+            review.tally().warn(policy, denials);
+            review.take(policy, outcome);
+        }
+        (Enforcement::Deny, Ok(outcome)) => review.take(policy, outcome),
+        (enforcement, Err(fault)) => {
+            let counts = review.counts(policy);
+            review.tally().fault(&policy.name, enforcement, fault, counts);
         }
     }
 }
@@ -416,6 +542,9 @@ impl Record {
             revision: revision.to_owned(),
             evaluation: Duration::ZERO,
             faults: Vec::new(),
+            outcomes: Vec::new(),
+            would_deny: Vec::new(),
+            excepted: Vec::new(),
             details: Vec::new(),
             failure: None,
             problem: None,
@@ -432,7 +561,7 @@ pub(crate) fn put(object: &mut Value, key: &str, member: Value) {
 
 /// Raises a fault that combining found, and gives the failure it amounts to.
 pub(crate) fn raise(tally: &mut Tally, policy: &str, fault: Fault) -> Failure {
-    tally.fault(policy, fault, true);
+    tally.fault(policy, Enforcement::Deny, fault, true);
     tally.failure().unwrap_or(Failure::Fault)
 }
 

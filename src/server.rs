@@ -15,6 +15,7 @@ mod record;
 mod reply;
 mod routes;
 mod settings;
+pub mod status;
 mod tls;
 mod workers;
 

@@ -11,6 +11,10 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 /// cause them.
 const DEFAULT: &str = "info,actix_server=warn,actix_http=off";
 
+/// Off unless `RUST_LOG` names it: the client of the API server tells of every failed attempt, and of answers that it
+/// cannot read in their own words. What matters of it is logged by whoever uses it.
+const QUIET: &str = "kube_client=off,kube_runtime=off";
+
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -33,10 +37,9 @@ pub enum Error {
 
 /// Sets up logging for the whole process; once, before anything logs. Panics become log lines, too.
 pub fn init(format: LogFormat) -> Result<(), Error> {
-    let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
-        Ok(directives) if !directives.trim().is_empty() => EnvFilter::builder().parse(directives)?,
-        _ => EnvFilter::builder().parse(DEFAULT)?,
-    };
+    let asked = std::env::var(EnvFilter::DEFAULT_ENV).ok();
+    let asked = asked.filter(|directives| !directives.trim().is_empty());
+    let filter = EnvFilter::builder().parse(format!("{QUIET},{}", asked.as_deref().unwrap_or(DEFAULT)))?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -8,6 +8,10 @@
 # METADATA
 # title: Exec into kube-system
 # description: Only system:masters gets into the Pods of kube-system.
+# custom:
+#   match:
+#     operations: [create, get, patch, update]
+#     apiGroups: [""]
 package kubernetes.authorization.exec_kube_system
 
 namespaces := object.get(input, ["parameters", "namespaces"], ["kube-system"])

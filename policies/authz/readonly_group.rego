@@ -7,6 +7,9 @@
 # METADATA
 # title: Read-only group
 # description: Members of the group read-only may get, list and watch what is no secret.
+# custom:
+#   match:
+#     operations: [get, list, watch]
 package kubernetes.authorization.readonly_group
 
 groups := object.get(input, ["parameters", "groups"], ["read-only"])

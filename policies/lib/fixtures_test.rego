@@ -30,6 +30,27 @@ templated(version, kind, spec) := {
 	"object": {"apiVersion": version, "kind": kind, "spec": {"template": {"spec": spec}}},
 }
 
+# One security context at every place where one can stand, each with the words and the field of a message about it.
+contexts(context) := array.concat(
+	[{"title": "the Pod", "field": "/spec/securityContext", "pod": pod({"securityContext": context})}],
+	[{
+		"title": concat(" ", [place.title, `"web"`]),
+		"field": concat("/", ["/spec", place.list, "0/securityContext"]),
+		"pod": pod({place.list: [{"name": "web", "securityContext": context}]}),
+	} |
+		some place in container_lists
+	],
+)
+
+# The same without that of the Pod.
+container_contexts(context) := array.slice(contexts(context), 1, 4)
+
+container_lists := [
+	{"list": "containers", "title": "container"},
+	{"list": "initContainers", "title": "init container"},
+	{"list": "ephemeralContainers", "title": "ephemeral container"},
+]
+
 create(object) := review({
 	"operation": "CREATE",
 	"kind": kind_of(object),

@@ -79,6 +79,30 @@ containers := [entry |
 	}
 ]
 
+# The security contexts of the Pod and of every container, each as `context` with a `title` for messages, its JSON
+# Pointer as `field` and, as `old`, what it was before. What is not set is empty.
+security_contexts := array.concat(
+	[{"title": "the Pod", "field": field, "context": context, "old": security_context(old_spec)} |
+		context := security_context(spec)
+		field := sprintf("%s/securityContext", [pointer])
+	],
+	[{
+		"title": entry.title,
+		"field": sprintf("%s/securityContext", [entry.field]),
+		"context": security_context(entry.container),
+		"old": security_context(entry.old),
+	} |
+		some entry in containers
+	],
+)
+
+security_context(holder) := holder.securityContext if {
+	is_object(holder.securityContext)
+} else := {}
+
+# A Pod for Windows has none of the settings of Linux: the API refuses them there.
+windows if spec.os.name == "windows"
+
 old_container(list, name) := old if {
 	same := [container |
 		container := old_spec[list][_]

@@ -121,3 +121,38 @@ test_odd_reviews_hold_no_containers if {
 		entries == []
 	}
 }
+
+test_security_contexts_are_those_of_the_pod_and_of_every_container if {
+	pod := fixtures.pod(object.union(spec, {"securityContext": {"runAsUser": 1}}))
+	old := fixtures.pod({"containers": [{"name": "log", "securityContext": {"runAsUser": 2}}]})
+	entries := pods.security_contexts with input as fixtures.update(old, pod)
+	{entry.title: [entry.field, entry.context, entry.old] | some entry in entries} == {
+		"the Pod": ["/spec/securityContext", {"runAsUser": 1}, {}],
+		`container "web"`: ["/spec/containers/0/securityContext", {}, {}],
+		`container "log"`: ["/spec/containers/1/securityContext", {}, {"runAsUser": 2}],
+		`init container "init"`: ["/spec/initContainers/0/securityContext", {}, {}],
+		`ephemeral container "debug"`: ["/spec/ephemeralContainers/0/securityContext", {}, {}],
+	}
+}
+
+test_a_security_context_of_another_type_is_empty if {
+	every context in [null, "root", 0, []] {
+		pod := fixtures.pod({"securityContext": context, "containers": [{"name": "web", "securityContext": context}]})
+		entries := pods.security_contexts with input as fixtures.update(pod, pod)
+		[[entry.context, entry.old] | some entry in entries] == [[{}, {}], [{}, {}]]
+	}
+}
+
+test_what_writes_no_pod_spec_has_no_security_contexts if {
+	every review in [fixtures.delete(fixtures.pod(spec)), fixtures.exec, fixtures.review({"operation": "CREATE"})] {
+		entries := pods.security_contexts with input as review
+		entries == []
+	}
+}
+
+test_pods_for_windows_are_told_by_their_name if {
+	pods.windows with input as fixtures.create(fixtures.pod({"os": {"name": "windows"}}))
+	every os in [{"name": "linux"}, {}, null] {
+		not pods.windows with input as fixtures.create(fixtures.pod({"os": os}))
+	}
+}

@@ -5,6 +5,10 @@
 # METADATA
 # title: Default labels
 # description: Pods have the labels by which they are counted, with a value that shows who has set none.
+# custom:
+#   match:
+#     operations: [CREATE]
+#     kinds: [Pod]
 package kubernetes.mutation.default_labels
 
 labels := object.get(input, ["parameters", "labels"], {

@@ -5,6 +5,10 @@
 # METADATA
 # title: Safe security context
 # description: Pods run under the runtime's seccomp profile, their containers without privilege escalation.
+# custom:
+#   match:
+#     operations: [CREATE]
+#     kinds: [Pod]
 package kubernetes.mutation.security_context
 
 mutated := object.union(input.request.object, {"spec": spec}) if new_pod

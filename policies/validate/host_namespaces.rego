@@ -3,6 +3,11 @@
 # METADATA
 # title: Host namespaces
 # description: hostNetwork, hostPID and hostIPC are not set.
+# custom:
+#   match:
+#     operations: [CREATE, UPDATE]
+#     kinds: [Pod, PodTemplate, ReplicationController, apps/DaemonSet, apps/Deployment, apps/ReplicaSet,
+#       apps/StatefulSet, batch/CronJob, batch/Job]
 package kubernetes.admission.host_namespaces
 
 import data.regate.lib.pods

@@ -3,6 +3,11 @@
 # METADATA
 # title: Host paths
 # description: No volume is a hostPath.
+# custom:
+#   match:
+#     operations: [CREATE, UPDATE]
+#     kinds: [Pod, PodTemplate, ReplicationController, apps/DaemonSet, apps/Deployment, apps/ReplicaSet,
+#       apps/StatefulSet, batch/CronJob, batch/Job]
 package kubernetes.admission.host_path
 
 import data.regate.lib.pods

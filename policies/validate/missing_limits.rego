@@ -6,6 +6,11 @@
 # METADATA
 # title: Missing limits
 # description: Every container has a limit for CPU and memory.
+# custom:
+#   match:
+#     operations: [CREATE, UPDATE]
+#     kinds: [Pod, PodTemplate, ReplicationController, apps/DaemonSet, apps/Deployment, apps/ReplicaSet,
+#       apps/StatefulSet, batch/CronJob, batch/Job]
 package kubernetes.admission.missing_limits
 
 import data.regate.lib.pods

@@ -3,6 +3,11 @@
 # METADATA
 # title: Privileged containers
 # description: No container, init container or ephemeral container is privileged.
+# custom:
+#   match:
+#     operations: [CREATE, UPDATE]
+#     kinds: [Pod, PodTemplate, ReplicationController, apps/DaemonSet, apps/Deployment, apps/ReplicaSet,
+#       apps/StatefulSet, batch/CronJob, batch/Job]
 package kubernetes.admission.privileged
 
 import data.regate.lib.pods

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use serde_json::{Map, Value, json};
 
 use super::{Global, ServerFlags};
-use crate::config::{API_VERSION, Entry, KIND, Origin};
+use crate::config::{API_VERSION, Entry, KIND, Origin, Setting};
 
 /// Prints the resolved configuration and where each value comes from
 #[derive(Debug, clap::Args)]
@@ -94,6 +94,10 @@ fn yaml(entries: &[Entry]) -> anyhow::Result<String> {
 
 /// A value on one line.
 fn scalar(value: &Value) -> anyhow::Result<String> {
+    if value.is_object() {
+        // JSON is YAML, and stays on its line.
+        return Ok(value.to_string());
+    }
     let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
     Ok(serde_saphyr::to_string_with_options(value, options)?
         .trim_end()
@@ -101,11 +105,10 @@ fn scalar(value: &Value) -> anyhow::Result<String> {
 }
 
 fn origin(entry: &Entry) -> String {
-    let row = entry.setting.row();
-    match entry.origin {
-        Origin::Default => "default".to_owned(),
-        Origin::Environment => format!("from environment {}", row.environment),
-        Origin::File => "from file".to_owned(),
-        Origin::Flag => format!("from flag --{}", row.flag),
+    match (entry.origin, entry.setting.map(Setting::row)) {
+        (Origin::Environment, Some(row)) => format!("from environment {}", row.environment),
+        (Origin::Flag, Some(row)) => format!("from flag --{}", row.flag),
+        (origin @ (Origin::Environment | Origin::File | Origin::Flag), _) => format!("from {origin}"),
+        (Origin::Default, _) => "default".to_owned(),
     }
 }

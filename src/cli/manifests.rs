@@ -5,9 +5,11 @@
 
 mod admission;
 mod apiserver;
+mod cut;
 mod exempt;
 mod files;
 mod request;
+mod rules;
 
 #[cfg(test)]
 mod tests;
@@ -21,16 +23,20 @@ use anyhow::{Context, ensure};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+pub use cut::{Cuts, cuts};
 pub use files::{File, render, warnings};
 pub use request::{
     AdmissionFailure, AuthzFailure, Client, Error, FailurePolicy, Name, Registered, Request, Rule, Rules,
     Service, Target, Url,
 };
+pub use rules::Wanted;
 
 use super::Global;
 use crate::gate::Gate;
 
 /// Writes what registers Regate with a Kubernetes API server, and what takes it back
+///
+/// Ends with 0 if all is written, 1 if it is and nobody would enforce one of the policies, 2 if it could not be done.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Directory to write the files to
@@ -86,7 +92,7 @@ pub struct Args {
         value_delimiter = ','
     )]
     pub failure_policy: Vec<FailurePolicy>,
-    /// Requests to ask admission about besides the default ones, like CONNECT:/pods/exec
+    /// Requests to ask admission about besides those that the policies' `match` means, like CONNECT:/pods/exec
     #[arg(long, env = "REGATE_RULE", value_name = "OPERATIONS:GROUP/RESOURCE")]
     pub rule: Vec<Rules>,
     /// Gate to register; by default each that has a policy
@@ -119,7 +125,11 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         }
         writeln!(std::io::stdout(), "{}", path.display())?;
     }
-    Ok(ExitCode::SUCCESS)
+    let whole = cuts(&request).whole;
+    for cut in &whole {
+        writeln!(std::io::stderr(), "{cut}")?;
+    }
+    Ok(ExitCode::from(u8::from(!whole.is_empty())))
 }
 
 /// Makes a script of a file.

@@ -4,11 +4,13 @@
 //! result, as the API server asks. `--token` and `--verb` make reviews of their own.
 
 mod explain;
+mod namespaces;
 mod wrap;
 
 use std::io::{Read as _, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
@@ -19,6 +21,7 @@ use serde_json::Value;
 use super::{Global, Output};
 use crate::gate::Gate;
 use crate::policy::PolicySet;
+use crate::policy::namespaces::Namespaces;
 use crate::review::{self, Answer, Record, Settings};
 use wrap::{Item, Subject};
 
@@ -52,6 +55,9 @@ pub struct Args {
         default_value = "default"
     )]
     pub namespace: String,
+    /// File of Namespaces (YAML or JSON) that stands in for the cluster's
+    #[arg(long, env = "REGATE_NAMESPACE_FILE", value_name = "FILE")]
+    pub namespace_file: Option<PathBuf>,
     /// User who asks
     #[arg(
         long = "as",
@@ -108,9 +114,13 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let Some(set) = super::load_policies(&config.policies)? else {
         return Ok(ExitCode::from(2));
     };
+    let namespaces = match &args.namespace_file {
+        Some(file) => namespaces::from_file(file, &read(file)?)?,
+        None => Namespaces::default(),
+    };
     let desk = Desk {
         set,
-        settings: super::review_settings(&config),
+        settings: super::review_settings(&config, Arc::new(namespaces)),
         limit: config.limits.deadline,
     };
     let items = items(&args)?;

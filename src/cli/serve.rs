@@ -1,23 +1,29 @@
 //! `regate serve`: loads policies, serves the gates, and takes over changes until it is told to stop.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 
 use super::{Global, ServerFlags};
-use crate::config::{Config, PolicySource, Tls};
+use crate::cluster::{Access, Cluster, TOKEN_FILE};
+use crate::config::{self, Config, PolicySource, Tls};
 use crate::gate::Gate;
-use crate::metrics::Metrics;
-use crate::policy::files::{Files, Sources};
-use crate::policy::load::load;
+use crate::metrics::{Metrics, Replication};
+use crate::policy::files::{Files, LastGood, Sources};
+use crate::policy::namespaces::Namespaces;
 use crate::policy::watch::{Pace, Read, Watcher, watch};
-use crate::policy::{Finding, PolicySet, Served};
+use crate::policy::{Finding, Served};
+use crate::server::status::Source;
 use crate::server::{self, CertificateFiles, Policies, Running, Settings};
 use crate::telemetry;
+use intake::Intake;
 
 mod greeting;
+mod intake;
+mod report;
 #[cfg(test)]
 mod tests;
 
@@ -39,8 +45,9 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         crate::config::LogFormat::Text => telemetry::LogFormat::Text,
     })?;
     warn_of_backtraces();
-    let metrics = Arc::new(Metrics::default());
-    let served = Served::default();
+    let mut metrics = Metrics::default();
+    let (namespaces, _cluster) = watch_namespaces(&config.cluster, &mut metrics)?;
+    let metrics = Arc::new(metrics);
     let sources = super::sources(&config.policies);
     let builtin = config.policies.source == PolicySource::Default;
     let first: Read = if builtin {
@@ -48,25 +55,43 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     } else {
         Files::read(&sources)
     };
-    let loaded = match &first {
-        Ok(files) => load(files),
-        Err(findings) => Err(findings.clone()),
+    let intake = Intake {
+        served: Served::default(),
+        status: Arc::default(),
+        metrics: Arc::clone(&metrics),
+        namespaces: Arc::clone(&namespaces),
+        source: source(&config.policies),
+        // The built-in policies are always there.
+        last_good: config
+            .policies
+            .last_good
+            .clone()
+            .filter(|_| !builtin)
+            .map(LastGood::new),
     };
-    match loaded {
-        Ok(set) => accept(set, &served, &metrics),
-        Err(findings) => {
-            super::print_findings(&findings)?;
-            return Ok(ExitCode::from(1));
-        }
+    if let Err(findings) = intake.start(&first) {
+        super::print_findings(&findings)?;
+        return Ok(ExitCode::from(1));
     }
-    let decide = Policies::new(Arc::clone(&served), super::review_settings(&config));
-    let running = server::start(settings(&config), Arc::new(decide), Arc::clone(&metrics))?;
+    let decide = Policies::new(
+        Arc::clone(&intake.served),
+        super::review_settings(&config, namespaces),
+    )
+    .telling(Arc::clone(&intake.status));
+    let running = server::start(settings(&config), Arc::new(decide), metrics)?;
+    let (set, status) = (intake.served.load_full(), intake.status.load_full());
+    let greeting = greeting::text(&config, &running, set.as_deref(), &status);
+    drop(set);
+    // Not before the server answers: a slow disk is no outage.
+    intake.keep(&first);
     let watcher = if builtin {
         None
     } else {
-        Some(follow(sources, &first, &served, &metrics)?)
+        let changed = move |read| intake.change(read);
+        let watcher = watch(sources, &first, Pace::default(), changed);
+        Some(watcher.context("cannot watch the policies")?)
     };
-    std::io::stdout().write_all(greeting::text(&config, &running, served.load().as_deref()).as_bytes())?;
+    std::io::stdout().write_all(greeting.as_bytes())?;
     wait(running, watcher)
 }
 
@@ -85,10 +110,48 @@ fn warn_of_backtraces() {
     }
 }
 
+/// The cluster's Namespaces, and the watch that fills them if there is a way to the API server.
+fn watch_namespaces(
+    config: &config::Cluster,
+    metrics: &mut Metrics,
+) -> anyhow::Result<(Arc<Namespaces>, Option<Cluster>)> {
+    let service_host = std::env::var_os("KUBERNETES_SERVICE_HOST");
+    let access = Access::find(
+        config.kubeconfig.as_deref(),
+        service_host.as_deref(),
+        Path::new(TOKEN_FILE),
+    );
+    let Some(access) = access else {
+        return Ok((Arc::default(), None));
+    };
+    let namespaces = Arc::new(Namespaces::unsynced());
+    let known = Arc::clone(&namespaces);
+    metrics.replicates("namespaces", move || Replication {
+        synced: known.is_synced(),
+        objects: known.count(),
+    });
+    let cluster = Cluster::start(access, Arc::clone(&namespaces)).context("--kubeconfig")?;
+    Ok((namespaces, Some(cluster)))
+}
+
+/// Where the configuration has the policies from.
+fn source(policies: &config::Policies) -> Source {
+    let texts = |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
+    match &policies.source {
+        PolicySource::Default => Source::BuiltIn,
+        PolicySource::Paths { paths, paths_v0 } => Source::Paths {
+            paths: texts(paths),
+            paths_v0: texts(paths_v0),
+            data: texts(&policies.data),
+        },
+    }
+}
+
 /// The starter policies with the data files that the operator named.
 fn with_data(files: Files, sources: &Sources) -> anyhow::Result<Files> {
     let data = Sources {
         data: sources.data.clone(),
+        settings: sources.settings.clone(),
         ..Sources::default()
     };
     let read = Files::read(&data).map_err(|findings| {
@@ -96,39 +159,6 @@ fn with_data(files: Files, sources: &Sources) -> anyhow::Result<Files> {
         anyhow::anyhow!("{}", lines.join("\n"))
     })?;
     Ok(files.with_data_of(read))
-}
-
-/// Serves a set from now on. An empty one is never served: the last good one stays, or the server is not ready.
-fn accept(set: PolicySet, served: &Served, metrics: &Metrics) {
-    let (revision, policies) = (set.revision.clone(), set.policies().len());
-    if policies == 0 {
-        tracing::warn!(target: "regate::policy", event = "policy_rejected", revision, "no policies: an empty set is not served");
-        metrics.policies_refused();
-        return;
-    }
-    metrics.policies_accepted(&revision, policies);
-    served.store(Some(Arc::new(set)));
-    tracing::info!(target: "regate::policy", event = "policy_loaded", revision, policies, "policies loaded");
-}
-
-/// Takes over changes of the sources: good sets are served, of bad ones everything found is told.
-fn follow(
-    sources: Sources,
-    first: &Read,
-    served: &Served,
-    metrics: &Arc<Metrics>,
-) -> anyhow::Result<Watcher> {
-    let (served, metrics) = (Arc::clone(served), Arc::clone(metrics));
-    let on_change = move |read: Read| match read.and_then(|files| load(&files)) {
-        Ok(set) => accept(set, &served, &metrics),
-        Err(findings) => {
-            metrics.policies_refused();
-            for finding in &findings {
-                tracing::error!(target: "regate::policy", event = "policy_rejected", finding = %finding, "the last good policies stay");
-            }
-        }
-    };
-    watch(sources, first, Pace::default(), on_change).context("cannot watch the policies")
 }
 
 fn wait(running: Running, watcher: Option<Watcher>) -> anyhow::Result<ExitCode> {
@@ -146,6 +176,7 @@ fn settings(config: &Config) -> Settings {
         tls,
         callers,
         policies: _,
+        cluster: _,
         // Those that are served have a rule for their callers.
         gates: _,
         limits,

@@ -39,8 +39,8 @@ impl Display for Origin {
 pub struct Entry {
     /// Its key in the file, the sections joined by dots.
     pub key: &'static str,
-    /// The setting that it belongs to.
-    pub setting: Setting,
+    /// The setting that it belongs to; `None` where only the file can say it.
+    pub setting: Option<Setting>,
     /// The value as the file would have it.
     pub value: Value,
     /// Where it comes from.
@@ -66,7 +66,7 @@ impl Layers {
         default: T,
     ) -> T {
         let (value, origin) = self.first(get, default);
-        self.record(key, setting, Value::from(value.to_string()), origin);
+        self.record(key, Some(setting), Value::from(value.to_string()), origin);
         value
     }
 
@@ -80,7 +80,12 @@ impl Layers {
         let found = self.find(get);
         let origin = found.as_ref().map_or(Origin::Default, |(_, origin)| *origin);
         let value = found.map(|(value, _)| value);
-        self.record(key, setting, value.as_ref().map(T::to_string).into(), origin);
+        self.record(
+            key,
+            Some(setting),
+            value.as_ref().map(T::to_string).into(),
+            origin,
+        );
         value
     }
 
@@ -92,7 +97,12 @@ impl Layers {
         get: fn(&Written) -> &Option<Vec<T>>,
     ) -> Vec<T> {
         let (values, origin) = self.first(get, Vec::new());
-        self.record(key, setting, values.iter().map(T::to_string).collect(), origin);
+        self.record(
+            key,
+            Some(setting),
+            values.iter().map(T::to_string).collect(),
+            origin,
+        );
         values
     }
 
@@ -105,8 +115,19 @@ impl Layers {
         default: bool,
     ) -> bool {
         let (value, origin) = self.first(get, default);
-        self.record(key, setting, Value::from(value), origin);
+        self.record(key, Some(setting), Value::from(value), origin);
         value
+    }
+
+    /// Takes a list of what only the file can say.
+    pub(super) fn structured(
+        &mut self,
+        key: &'static str,
+        get: fn(&Written) -> &Option<Vec<Value>>,
+    ) -> Vec<Value> {
+        let (values, origin) = self.first(get, Vec::new());
+        self.record(key, None, Value::from(values.clone()), origin);
+        values
     }
 
     fn first<T: Clone>(&self, get: fn(&Written) -> &Option<T>, default: T) -> (T, Origin) {
@@ -123,7 +144,7 @@ impl Layers {
         .find_map(|(written, origin)| get(written).clone().map(|value| (value, origin)))
     }
 
-    fn record(&mut self, key: &'static str, setting: Setting, value: Value, origin: Origin) {
+    fn record(&mut self, key: &'static str, setting: Option<Setting>, value: Value, origin: Origin) {
         self.entries.push(Entry {
             key,
             setting,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::layers::Layers;
 use super::text::FilePath;
@@ -18,6 +19,9 @@ pub(super) struct Written {
     pub(super) paths_v0: Option<Vec<FilePath>>,
     #[serde(deserialize_with = "text::many")]
     pub(super) data: Option<Vec<FilePath>>,
+    pub(super) settings: Option<Vec<Value>>,
+    #[serde(deserialize_with = "text::one")]
+    pub(super) last_good: Option<FilePath>,
 }
 
 /// Where policies and their data come from.
@@ -27,6 +31,10 @@ pub struct Policies {
     pub source: PolicySource,
     /// Files and directories of data.
     pub data: Vec<PathBuf>,
+    /// What is set for policies from outside of their files, in order; loading them says what is wrong with it.
+    pub settings: Vec<Value>,
+    /// Where the set that was accepted last is kept.
+    pub last_good: Option<PathBuf>,
 }
 
 /// Where policies come from.
@@ -53,5 +61,12 @@ pub(super) fn resolve(layers: &mut Layers) -> Policies {
     } else {
         PolicySource::Paths { paths, paths_v0 }
     };
-    Policies { source, data }
+    let settings = layers.structured("policies.settings", |w| &w.policies.settings);
+    let last_good = layers.optional("policies.lastGood", Setting::LastGood, |w| &w.policies.last_good);
+    Policies {
+        source,
+        data,
+        settings,
+        last_good: last_good.map(FilePath::into_path),
+    }
 }

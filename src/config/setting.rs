@@ -15,6 +15,8 @@ pub enum Setting {
     Gate,
     ImageDefault,
     InsecureAllowAnonymous,
+    Kubeconfig,
+    LastGood,
     Listen,
     LogFormat,
     OnFault,
@@ -71,7 +73,7 @@ impl Row {
 
 impl Setting {
     /// All settings, in the order in which `--help` lists them.
-    pub const ALL: [Setting; 17] = [
+    pub const ALL: [Setting; 19] = [
         Setting::Policy,
         Setting::PolicyV0,
         Setting::Data,
@@ -87,6 +89,8 @@ impl Setting {
         Setting::AllowIdentity,
         Setting::OnFault,
         Setting::ImageDefault,
+        Setting::LastGood,
+        Setting::Kubeconfig,
         Setting::Deadline,
         Setting::ShutdownTimeout,
     ];
@@ -111,6 +115,10 @@ impl Setting {
                 "Answer for images that no policy judges"),
             Setting::InsecureAllowAnonymous => Row::one("insecure-allow-anonymous", "REGATE_INSECURE_ALLOW_ANONYMOUS", "GATE",
                 "Gate that anyone may ask, without a client certificate").list(),
+            Setting::Kubeconfig => Row::one("kubeconfig", "REGATE_KUBECONFIG", "FILE",
+                "How the API server is reached, only to watch Namespaces; in a Pod its service account does without"),
+            Setting::LastGood => Row::one("last-good", "REGATE_LAST_GOOD", "DIR",
+                "Directory that keeps the policies accepted last, to serve them when those found at start are bad"),
             Setting::Listen => Row::one("listen", "REGATE_LISTEN", "ADDRESS:PORT",
                 "Where reviews are answered, over TLS"),
             Setting::LogFormat => Row::one("log-format", "REGATE_LOG_FORMAT", "text|json",

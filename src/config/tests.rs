@@ -96,6 +96,12 @@ const CASES: &[Case] = &[
     Case { setting: Setting::InsecureAllowAnonymous, flag: &["validate", "mutate"], environment: "image,authz",
         file: "callers: {insecureAllowAnonymous: [authn]}", read: anonymous, default: "authn authz image mutate validate",
         expected: ["authn", "authz image", "mutate validate"], with: &[CA, CLIENT] },
+    Case { setting: Setting::Kubeconfig, flag: &["f.conf"], environment: "e.conf", file: "cluster: {kubeconfig: d.conf}",
+        read: |c| format!("{:?}", c.cluster.kubeconfig), default: "None",
+        expected: [r#"Some("d.conf")"#, r#"Some("e.conf")"#, r#"Some("f.conf")"#], with: &[] },
+    Case { setting: Setting::LastGood, flag: &["f"], environment: "e", file: "policies: {lastGood: d}",
+        read: |c| format!("{:?}", c.policies.last_good), default: "None",
+        expected: [r#"Some("d")"#, r#"Some("e")"#, r#"Some("f")"#], with: &[] },
     Case { setting: Setting::Listen, flag: &["127.0.0.1:1"], environment: "127.0.0.1:2", file: "listen: {reviews: '[::1]:3'}",
         read: |c| c.listen.reviews.to_string(), default: "127.0.0.1:8443",
         expected: ["[::1]:3", "127.0.0.1:2", "127.0.0.1:1"], with: &[] },
@@ -195,7 +201,7 @@ fn every_setting_arrives_from_file_environment_and_flag_and_the_stronger_wins() 
                 resolved
                     .entries
                     .iter()
-                    .any(|entry| entry.setting == setting && entry.origin == origin),
+                    .any(|entry| entry.setting == Some(setting) && entry.origin == origin),
                 "{setting:?} does not say that it comes from place {place}: {:?}",
                 resolved.entries
             );

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::error::Place;
-use super::{API_VERSION, Error, KIND, Setting, callers, gates, limits, listen, log, policies, tls};
+use super::{API_VERSION, Error, KIND, Setting, callers, cluster, gates, limits, listen, log, policies, tls};
 
 /// The document as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -20,6 +20,7 @@ pub(super) struct Written {
     pub(super) tls: tls::Written,
     pub(super) callers: callers::Written,
     pub(super) policies: policies::Written,
+    pub(super) cluster: cluster::Written,
     pub(super) gates: gates::Written,
     pub(super) limits: limits::WrittenLimits,
     pub(super) shutdown: limits::WrittenShutdown,
@@ -90,6 +91,8 @@ impl Written {
             Setting::Gate => self.gates.serve_only(words)?,
             Setting::ImageDefault => self.gates.image.default = one(words)?,
             Setting::InsecureAllowAnonymous => self.callers.insecure_allow_anonymous = Some(many(words)?),
+            Setting::Kubeconfig => self.cluster.kubeconfig = one(words)?,
+            Setting::LastGood => self.policies.last_good = one(words)?,
             Setting::Listen => self.listen.reviews = one(words)?,
             Setting::LogFormat => self.log.format = one(words)?,
             Setting::OnFault => self.gates.set_on_fault(words)?,

@@ -5,6 +5,7 @@
 //! for the same content; or there is a finding for everything that cannot be read, all at once.
 
 mod builtin;
+mod last_good;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::finding::Finding;
+pub use last_good::LastGood;
 use walk::{Found, Kind, Walk};
 pub(super) use walk::{Places, places};
 
@@ -40,6 +42,8 @@ pub struct Sources {
     pub policies_v0: Vec<PathBuf>,
     /// Data only.
     pub data: Vec<PathBuf>,
+    /// What is set for policies from outside of their files: `policies.settings`.
+    pub settings: Vec<serde_json::Value>,
 }
 
 /// A Rego module as written.
@@ -84,6 +88,8 @@ pub struct Files {
     pub modules: Vec<RegoFile>,
     /// The data files, by path.
     pub data: Vec<DataFile>,
+    /// What is set for policies from outside of their files, in its order.
+    pub settings: Vec<serde_json::Value>,
     /// A hash of what decides: equal content gives an equal revision, wherever it lies.
     pub revision: String,
 }
@@ -94,7 +100,7 @@ impl Files {
     pub fn read(sources: &Sources) -> Result<Self, Vec<Finding>> {
         for _ in 0..ATTEMPTS {
             let walk = Walk::new(sources);
-            let files = Self::load(&walk);
+            let files = Self::load(&walk, &sources.settings);
             if walk == Walk::new(sources) {
                 return files;
             }
@@ -136,15 +142,19 @@ impl Files {
         files.finish()
     }
 
-    /// The same policies, and the data of these files, too.
+    /// The same policies, and the data and the settings of these files, too.
     #[must_use]
     pub fn with_data_of(mut self, other: Files) -> Self {
         self.data.extend(other.data);
+        self.settings.extend(other.settings);
         self.finish()
     }
 
-    fn load(walk: &Walk) -> Result<Self, Vec<Finding>> {
-        let mut files = Self::default();
+    fn load(walk: &Walk, settings: &[serde_json::Value]) -> Result<Self, Vec<Finding>> {
+        let mut files = Self {
+            settings: settings.to_vec(),
+            ..Self::default()
+        };
         let mut findings = walk.findings.clone();
         for found in &walk.found {
             if let Err(finding) = files.take(found) {
@@ -191,6 +201,12 @@ impl Files {
         let modules = modules.map(RegoFile::digest);
         let mut items: Vec<_> = modules.chain(self.data.iter().map(DataFile::digest)).collect();
         items.sort();
+        // Those come one after the other, so their order counts.
+        let settings = self
+            .settings
+            .iter()
+            .map(|setting| digest([b"setting".as_slice(), setting.to_string().as_bytes()]));
+        items.extend(settings);
         self.revision = digest(items.iter().map(Vec::as_slice))
             .iter()
             .map(|byte| format!("{byte:02x}"))

@@ -70,6 +70,8 @@ pub struct Outcome {
     pub mutation: Option<Mutation>,
     /// `audit_annotations`; values that are no strings as JSON.
     pub audit_annotations: Vec<(String, String)>,
+    /// The error of a builtin that was passed over, because the policy asks for that.
+    pub passed_over: Option<Fault>,
 }
 
 impl Outcome {

@@ -1,5 +1,6 @@
 //! AdmissionReview (`admission.k8s.io`): what the mutating and the validating gate share.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use kube::core::response::{Status, StatusCause, StatusDetails, StatusSummary};
@@ -10,6 +11,8 @@ use super::tally::Tally;
 use super::text::{DENIAL, REASON, Said, cut, field_path, joined, warnings};
 use super::{Decision, Envelope, Refusal, put};
 use crate::policy::Document;
+use crate::policy::matching::{Facts, Resource};
+use crate::policy::namespaces::Namespace;
 
 /// `apiVersion`s of an AdmissionReview.
 pub(crate) const API_VERSIONS: &[&str] = &["admission.k8s.io/v1", "admission.k8s.io/v1beta1"];
@@ -29,6 +32,8 @@ pub(crate) struct Request {
     pub(crate) object: Option<Document>,
     /// `request.subResource`
     pub(crate) subresource: String,
+    /// What metadata can match on.
+    pub(crate) facts: Facts,
     /// What is written: kind, group and name, for the details of a denial.
     about: StatusDetails,
 }
@@ -50,6 +55,7 @@ impl Request {
             return Err(wrong("dryRun", "a boolean", &other));
         }
         Ok(Request {
+            facts: facts(&request)?,
             uid: string(&request, "uid")?,
             subresource: string(&request, "subResource")?,
             object: member(&request, "object"),
@@ -144,6 +150,67 @@ fn check_user(user: &Document) -> Result<(), String> {
     }
     strings(user, "groups")?;
     check_extra(user, "extra")
+}
+
+/// What the request says that metadata can match on.
+fn facts(request: &Document) -> Result<Facts, String> {
+    let (kind, resource, user) = (
+        object(request, "kind")?,
+        object(request, "resource")?,
+        object(request, "userInfo")?,
+    );
+    let resource = Resource {
+        group: string(&resource, "group")?,
+        plural: string(&resource, "resource")?,
+        subresource: string(request, "subResource")?,
+    };
+    // On DELETE there is only the object that goes.
+    let written = member(request, "object").or_else(|| member(request, "oldObject"));
+    let metadata = written
+        .and_then(|object| member(&object, "metadata"))
+        .unwrap_or_else(Document::empty);
+    let text = |key: &str| {
+        metadata
+            .get(key)
+            .and_then(|text| text.as_str().map(str::to_owned))
+    };
+    let asked = string(request, "name")?;
+    let names = [Some(asked), text("name"), text("generateName")]
+        .into_iter()
+        .flatten();
+    let name = names
+        .into_iter()
+        .find(|name| !name.is_empty())
+        .unwrap_or_default();
+    let is_namespace = resource.group.is_empty() && resource.plural == "namespaces";
+    Ok(Facts {
+        own_namespace: (is_namespace && resource.subresource.is_empty()).then(|| Namespace {
+            name: name.clone(),
+            labels: texts(&metadata, "labels"),
+            annotations: texts(&metadata, "annotations"),
+        }),
+        resource: Some(resource),
+        kind: Some((string(&kind, "group")?, string(&kind, "kind")?)),
+        operation: string(request, "operation")?,
+        name,
+        namespace: string(request, "namespace")?,
+        all_namespaces: false,
+        user: string(&user, "username")?,
+        groups: strings(&user, "groups")?,
+        path: None,
+    })
+}
+
+/// The strings of a map of strings.
+fn texts(metadata: &Document, key: &str) -> BTreeMap<String, String> {
+    let members = metadata
+        .get(key)
+        .and_then(|map| map.members())
+        .unwrap_or_default();
+    members
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_string(), value.as_str()?.to_owned())))
+        .collect()
 }
 
 /// The objects that the operation comes with are there, and objects.

@@ -10,10 +10,12 @@ use super::tally::Tally;
 use super::text::{REASON, joined};
 use super::{Decision, Envelope, Failure, Received, Refusal, Review, Settings, put};
 use crate::gate::Gate;
+use crate::policy::matching::Facts;
 use crate::policy::{Document, Outcome, Policy};
 
 /// An ImageReview under way.
 pub(crate) struct ImageReview {
+    facts: Facts,
     input: Document,
     asked: Vec<String>,
     allowed_by: Vec<String>,
@@ -29,7 +31,7 @@ impl Review for ImageReview {
     fn read(received: Received<'_>) -> Result<Self, String> {
         let review = received.document;
         let spec = present(&review, "spec")?;
-        string(&spec, "namespace")?;
+        let namespace = string(&spec, "namespace")?;
         let annotations = object(&spec, "annotations")?;
         for (key, _) in annotations.members().unwrap_or_default() {
             string(&annotations, &key)
@@ -47,12 +49,20 @@ impl Review for ImageReview {
             }
         }
         Ok(ImageReview {
+            facts: Facts {
+                namespace,
+                ..Facts::default()
+            },
             input: review,
             asked: Vec::new(),
             allowed_by: Vec::new(),
             needs_allow: false,
             tally: Tally::default(),
         })
+    }
+
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn input(&self) -> &Document {
@@ -63,9 +73,12 @@ impl Review for ImageReview {
         policy.has("deny") || policy.has("allow")
     }
 
+    fn matched(&mut self, policy: &Policy) {
+        self.asked.push(policy.name.clone());
+    }
+
     fn take(&mut self, policy: &Policy, mut outcome: Outcome) {
         self.tally.take(policy, &mut outcome);
-        self.asked.push(policy.name.clone());
         self.needs_allow |= policy.has("allow");
         if outcome.allow == Some(true) {
             self.allowed_by.push(policy.name.clone());

@@ -1,7 +1,8 @@
 //! The mutating gate: policies change the object one after the other, and one joined patch is sent.
 //!
 //! Each policy sees the object as patched so far. A patch that is not empty makes the whole chain run once more on its
-//! result: the API server calls webhooks again after others changed the object, so a mutation must be idempotent.
+//! result: the API server calls webhooks again after others changed the object, so a mutation must be idempotent. A
+//! policy that only warns and is not is left out, and everything is computed again without it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +14,8 @@ use super::tally::Tally;
 use super::{Decision, Envelope, Failure, Received, Refusal, Review, Settings, raise};
 use crate::gate::Gate;
 use crate::patch::{self, Order};
-use crate::policy::{Document, Fault, Mutation, Outcome, Policy};
+use crate::policy::matching::Facts;
+use crate::policy::{Document, Enforcement, Fault, Mutation, Outcome, Policy};
 
 /// A mutating AdmissionReview under way.
 pub(crate) struct Mutating {
@@ -24,6 +26,8 @@ pub(crate) struct Mutating {
     first: Option<patch::Mutation>,
     second: Option<Second>,
     mutators: Vec<String>,
+    /// Policies that only warn and are not idempotent.
+    left_out: Vec<String>,
     tally: Tally,
 }
 
@@ -31,7 +35,7 @@ pub(crate) struct Mutating {
 struct Second {
     mutation: patch::Mutation,
     /// The first policy that changed something again.
-    changed_by: Option<String>,
+    changed_by: Option<(String, Enforcement)>,
 }
 
 impl Review for Mutating {
@@ -53,8 +57,13 @@ impl Review for Mutating {
             request,
             second: None,
             mutators: Vec::new(),
+            left_out: Vec::new(),
             tally: Tally::default(),
         })
+    }
+
+    fn facts(&self) -> &Facts {
+        &self.request.facts
     }
 
     fn input(&self) -> &Document {
@@ -63,6 +72,20 @@ impl Review for Mutating {
 
     fn counts(&self, _: &Policy) -> bool {
         true
+    }
+
+    fn asks(&self, policy: &Policy) -> bool {
+        !self.left_out.contains(&policy.name)
+    }
+
+    fn repeats(&self) -> bool {
+        self.second.is_some()
+    }
+
+    fn rehearse(&self, outcome: &Outcome) -> Option<Fault> {
+        let (mut target, mutation) = (self.first.clone()?, outcome.mutation.clone()?);
+        let error = apply(&mut target, mutation).err()?;
+        Some(Fault::Patch(error.to_string()))
     }
 
     fn take(&mut self, policy: &Policy, mut outcome: Outcome) {
@@ -89,13 +112,16 @@ impl Review for Mutating {
                 match &mut self.second {
                     None => self.mutators.push(policy.name.clone()),
                     Some(second) => {
-                        second.changed_by.get_or_insert_with(|| policy.name.clone());
+                        second
+                            .changed_by
+                            .get_or_insert_with(|| (policy.name.clone(), policy.enforcement));
                     }
                 }
             }
-            Err(error) => self
-                .tally
-                .fault(&policy.name, Fault::Patch(error.to_string()), true),
+            Err(error) => {
+                let fault = Fault::Patch(error.to_string());
+                self.tally.fault(&policy.name, policy.enforcement, fault, true);
+            }
         }
     }
 
@@ -106,7 +132,8 @@ impl Review for Mutating {
     fn again(&mut self) -> bool {
         let denied_or_failed = !self.tally.denials.is_empty() || self.tally.failure().is_some();
         match &self.first {
-            Some(first) if self.second.is_none() && !denied_or_failed && !first.operations().is_empty() => {
+            Some(_) if self.second.is_some() => self.leave_out(),
+            Some(first) if !denied_or_failed && !first.operations().is_empty() => {
                 let mutation = patch::Mutation::new(first.object().clone(), &self.request.subresource);
                 self.second = Some(Second {
                     mutation,
@@ -128,13 +155,9 @@ impl Review for Mutating {
         let Some(first) = &self.first else {
             return Ok(self.request.allowed(&self.tally, Vec::new(), None));
         };
-        if let Some(Second {
-            mutation,
-            changed_by: Some(policy),
-        }) = &self.second
-            && !patch::same(first.object(), mutation.object())
-        {
-            return Err(raise(&mut self.tally, policy, Fault::NotIdempotent));
+        if let Some((policy, _)) = self.not_idempotent() {
+            let policy = policy.clone();
+            return Err(raise(&mut self.tally, &policy, Fault::NotIdempotent));
         }
         match first.encode() {
             Ok(patch) => {
@@ -150,6 +173,41 @@ impl Review for Mutating {
 
     fn refuse(envelope: &Envelope, refusal: &Refusal) -> (&'static str, Value) {
         admission::refuse(envelope, refusal)
+    }
+}
+
+impl Mutating {
+    /// Begins again with the object as received.
+    fn restart(&mut self) {
+        self.input = self.request.input.clone();
+        self.first.iter_mut().for_each(patch::Mutation::reset);
+        self.second = None;
+        self.mutators.clear();
+        self.tally = Tally::default();
+        for policy in &self.left_out {
+            self.tally
+                .fault(policy, Enforcement::Warn, Fault::NotIdempotent, true);
+        }
+    }
+
+    /// The policy because of which the second run ended with another object, if it did.
+    fn not_idempotent(&self) -> Option<&(String, Enforcement)> {
+        let (first, second) = (self.first.as_ref()?, self.second.as_ref()?);
+        let culprit = second.changed_by.as_ref()?;
+        (!patch::same(first.object(), second.mutation.object())).then_some(culprit)
+    }
+
+    /// Begins again without the policy that is not idempotent, if it is one that only warns.
+    fn leave_out(&mut self) -> bool {
+        match self.not_idempotent() {
+            Some((policy, Enforcement::Warn)) => {
+                let policy = policy.clone();
+                self.left_out.push(policy);
+                self.restart();
+                true
+            }
+            _ => false,
+        }
     }
 }
 

@@ -10,10 +10,12 @@ use super::tally::Tally;
 use super::text::{REASON, Said, joined};
 use super::{Decision, Envelope, Failure, Received, Refusal, Review, Settings, put};
 use crate::gate::Gate;
+use crate::policy::matching::{Facts, Resource};
 use crate::policy::{Document, Message, Outcome, Policy};
 
 /// A SubjectAccessReview under way.
 pub(crate) struct SubjectAccessReview {
+    facts: Facts,
     input: Document,
     allowed_by: Vec<String>,
     reasons: Vec<Said>,
@@ -35,6 +37,7 @@ impl Review for SubjectAccessReview {
         check_extra(&spec, "extra")?;
         strings(&spec, "groups")?;
         // v1beta1 calls the list `group` and knows no `groups`; policies read `groups` in both.
+        let facts = facts(&spec, received.api_version)?;
         let input = if received.api_version.ends_with("/v1beta1") {
             if !strings(&spec, "groups")?.is_empty() {
                 return Err("`groups` is not a member of v1beta1: `group`".to_owned());
@@ -46,11 +49,16 @@ impl Review for SubjectAccessReview {
             review
         };
         Ok(SubjectAccessReview {
+            facts,
             input,
             allowed_by: Vec::new(),
             reasons: Vec::new(),
             tally: Tally::default(),
         })
+    }
+
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn input(&self) -> &Document {
@@ -137,6 +145,41 @@ fn decision(label: &'static str, policies: Vec<String>, mut status: Value, said:
         policies,
         member: ("status", status),
     }
+}
+
+/// What the question says that metadata can match on.
+fn facts(spec: &Document, api_version: &str) -> Result<Facts, String> {
+    let groups = if api_version.ends_with("/v1beta1") {
+        "group"
+    } else {
+        "groups"
+    };
+    let facts = Facts {
+        user: string(spec, "user")?,
+        groups: strings(spec, groups)?,
+        all_namespaces: true,
+        ..Facts::default()
+    };
+    if member(spec, "nonResourceAttributes").is_some() {
+        let attributes = object(spec, "nonResourceAttributes")?;
+        return Ok(Facts {
+            operation: string(&attributes, "verb")?,
+            path: Some(string(&attributes, "path")?),
+            ..facts
+        });
+    }
+    let attributes = object(spec, "resourceAttributes")?;
+    Ok(Facts {
+        resource: Some(Resource {
+            group: string(&attributes, "group")?,
+            plural: string(&attributes, "resource")?,
+            subresource: string(&attributes, "subresource")?,
+        }),
+        operation: string(&attributes, "verb")?,
+        name: string(&attributes, "name")?,
+        namespace: string(&attributes, "namespace")?,
+        ..facts
+    })
 }
 
 fn is_list_of_objects(list: &Document) -> bool {

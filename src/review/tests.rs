@@ -2,6 +2,7 @@
 
 mod envelope;
 mod image;
+mod model;
 mod mutating;
 mod subject_access;
 mod token;
@@ -13,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::*;
 use crate::policy::files::{Files, RegoFile};
 use crate::policy::load::load;
+use crate::policy::namespaces::Namespace;
 
 fn set(policies: &[&str]) -> PolicySet {
     let module = |(number, text): (usize, &&str)| RegoFile {
@@ -33,6 +35,13 @@ fn set(policies: &[&str]) -> PolicySet {
 fn ask_with(settings: &Settings, gate: Gate, policies: &[&str], body: &[u8]) -> (Answer, Record) {
     let deadline = Instant::now() + Duration::from_secs(20);
     answer(gate, body, &set(policies), settings, deadline)
+}
+
+fn with_namespaces(namespaces: Vec<Namespace>) -> Settings {
+    Settings {
+        namespaces: Arc::new(Namespaces::fixed(namespaces)),
+        ..Settings::default()
+    }
 }
 
 fn ask(gate: Gate, policies: &[&str], review: &Value) -> Value {

@@ -11,10 +11,13 @@ use super::tally::Tally;
 use super::text::{REASON, cut, joined, one_line};
 use super::{Decision, Envelope, Failure, Received, Refusal, Review, Settings, put, raise};
 use crate::gate::Gate;
+use crate::policy::matching::Facts;
 use crate::policy::{Document, Fault, Outcome, Policy, User};
 
 /// A TokenReview under way.
 pub(crate) struct TokenReview {
+    /// Nothing of a token can be matched on.
+    facts: Facts,
     input: Document,
     /// `spec.audiences`
     asked: Vec<String>,
@@ -44,11 +47,16 @@ impl Review for TokenReview {
         }
         let asked = strings(&spec, "audiences")?;
         Ok(TokenReview {
+            facts: Facts::default(),
             input: review,
             asked,
             users: Vec::new(),
             tally: Tally::default(),
         })
+    }
+
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn input(&self) -> &Document {

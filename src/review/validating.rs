@@ -6,6 +6,7 @@ use super::admission::{self, Request};
 use super::tally::Tally;
 use super::{Decision, Envelope, Failure, Received, Refusal, Review, Settings};
 use crate::gate::Gate;
+use crate::policy::matching::Facts;
 use crate::policy::{Document, Outcome, Policy};
 
 /// A validating AdmissionReview under way.
@@ -24,6 +25,10 @@ impl Review for Validating {
             request: Request::read(received.document)?,
             tally: Tally::default(),
         })
+    }
+
+    fn facts(&self) -> &Facts {
+        &self.request.facts
     }
 
     fn input(&self) -> &Document {

@@ -2,8 +2,12 @@
 //!
 //! The HTTP side knows bytes, deadlines and threads; what a review says and what it is answered is behind this trait.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
+
+use super::status::PolicyStatus;
 use crate::gate::Gate;
 use crate::policy::Served;
 use crate::review::{self, Answer, EnvelopeHint, Failure, Record};
@@ -17,8 +21,13 @@ pub trait Decide: Send + Sync + 'static {
     /// Answers a review that nothing was evaluated for.
     fn refuse(&self, gate: Gate, hint: &EnvelopeHint, failure: &Failure) -> (Answer, Record);
 
-    /// Whether there is a policy set to decide by.
-    fn ready(&self) -> bool;
+    /// What must be there to decide well, by name, and whether it is.
+    fn checks(&self) -> Vec<(&'static str, bool)>;
+
+    /// What is to be told of the policies.
+    fn status(&self) -> Arc<PolicyStatus> {
+        Arc::default()
+    }
 }
 
 /// Decides by the policy set that is served when a review's turn comes.
@@ -26,12 +35,23 @@ pub trait Decide: Send + Sync + 'static {
 pub struct Policies {
     served: Served,
     settings: review::Settings,
+    status: Arc<ArcSwap<PolicyStatus>>,
 }
 
 impl Policies {
     /// Decides by whatever `served` holds, now and later.
     pub fn new(served: Served, settings: review::Settings) -> Self {
-        Self { served, settings }
+        Self {
+            served,
+            settings,
+            status: Arc::default(),
+        }
+    }
+
+    /// Tells of the policies whatever `status` holds, now and later.
+    #[must_use]
+    pub fn telling(self, status: Arc<ArcSwap<PolicyStatus>>) -> Self {
+        Self { status, ..self }
     }
 }
 
@@ -48,7 +68,16 @@ impl Decide for Policies {
         review::refuse(gate, hint, failure, &self.settings, self.served.load().as_deref())
     }
 
-    fn ready(&self) -> bool {
-        self.served.load().is_some()
+    fn checks(&self) -> Vec<(&'static str, bool)> {
+        let mut checks = vec![("policies", self.served.load().is_some())];
+        let namespaces = &self.settings.namespaces;
+        if namespaces.has_source() {
+            checks.push(("namespaces", namespaces.is_synced()));
+        }
+        checks
+    }
+
+    fn status(&self) -> Arc<PolicyStatus> {
+        self.status.load_full()
     }
 }

@@ -12,6 +12,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 
 use super::decide::Decide;
 use super::reply::TEXT;
+use super::status::{PolicyStatus, Report};
 use crate::metrics::Metrics;
 
 /// What the probes look at.
@@ -34,17 +35,28 @@ pub(super) fn server(listener: TcpListener, health: Health) -> io::Result<Server
             )
             .route("/readyz", web::get().to(readyz))
             .route("/healthz", web::get().to(readyz))
+            .route("/status", web::get().to(status))
             .route("/metrics", web::get().to(metrics))
     });
     Ok(server.workers(1).disable_signals().listen(listener)?.run())
 }
 
+impl Health {
+    /// What must be there to be ready, and whether it is.
+    fn checks(&self) -> Vec<(&'static str, bool)> {
+        let mut checks = self.decide.checks();
+        checks.push(("running", !self.stopping.load(Ordering::Relaxed)));
+        checks
+    }
+}
+
+fn is_ready(checks: &[(&'static str, bool)]) -> bool {
+    checks.iter().all(|(_, passed)| *passed)
+}
+
 async fn readyz(health: web::Data<Health>, request: HttpRequest) -> HttpResponse {
-    let checks = [
-        ("policies", health.decide.ready()),
-        ("running", !health.stopping.load(Ordering::Relaxed)),
-    ];
-    let ready = checks.iter().all(|(_, passed)| *passed);
+    let checks = health.checks();
+    let ready = is_ready(&checks);
     let status = if ready {
         StatusCode::OK
     } else {
@@ -58,17 +70,48 @@ async fn readyz(health: web::Data<Health>, request: HttpRequest) -> HttpResponse
     {
         return text(status, summary.to_owned());
     }
+    let lines = verbose(&checks, &health.decide.status());
+    text(status, lines + summary)
+}
+
+/// A line for each check, and one for a load that was refused: it says nothing of whether the server is ready, because
+/// the last good policies still decide.
+fn verbose(checks: &[(&'static str, bool)], policies: &PolicyStatus) -> String {
     let mut lines = String::new();
     for (name, passed) in checks {
+        let (sign, word) = if *passed { ('+', "ok") } else { ('-', "failed") };
         // Writing to a string does not fail.
+        let _ = write!(lines, "[{sign}]{name} {word}");
+        if let ("policies", Some(set)) = (*name, &policies.served) {
+            let _ = write!(lines, " revision={} loaded={}", set.revision, set.loaded);
+        }
+        lines.push('\n');
+    }
+    if let Some(refused) = &policies.refused {
+        let findings = match refused.findings.len() {
+            1 => "1 finding".to_owned(),
+            many => format!("{many} findings"),
+        };
         let _ = writeln!(
             lines,
-            "[{}]{name} {}",
-            if passed { '+' } else { '-' },
-            if passed { "ok" } else { "failed" }
+            "[!]reload failed: {findings} at={}, see /status",
+            refused.at
         );
     }
-    text(status, lines + summary)
+    lines
+}
+
+async fn status(health: web::Data<Health>) -> HttpResponse {
+    let checks = health.checks();
+    HttpResponse::Ok().json(Report {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ready: is_ready(&checks),
+        checks: checks
+            .into_iter()
+            .map(|(name, passed)| (name.to_owned(), passed))
+            .collect(),
+        policies: PolicyStatus::clone(&health.decide.status()),
+    })
 }
 
 async fn metrics(health: web::Data<Health>) -> HttpResponse {

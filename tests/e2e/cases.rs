@@ -5,10 +5,12 @@ mod authz;
 mod faults;
 mod image;
 mod mutate;
+mod namespaces;
 mod outage;
 mod plain;
 mod playground;
 mod readme;
+mod sets;
 mod starters;
 mod validate;
 mod verbs;
@@ -30,12 +32,14 @@ pub(crate) const ALL: &[&[Case]] = &[
     authz::CASES,
     image::CASES,
     mutate::CASES,
+    namespaces::CASES,
     validate::CASES,
     verbs::CASES,
     versions::CASES,
     outage::CASES,
     faults::CASES,
     starters::CASES,
+    sets::CASES,
 ];
 
 /// Lists functions as cases under their own names.

@@ -56,61 +56,114 @@ impl Etcd {
     }
 }
 
+/// Where an API server is to run, and who may talk to it: known before it does.
+#[derive(Debug)]
+pub(crate) struct Site {
+    port: u16,
+    url: String,
+    pki: Pki,
+    directory: TempDir,
+}
+
+impl Site {
+    /// A free port, new certificates, and kubeconfigs for their holders.
+    pub(crate) fn new() -> Result<Self> {
+        let directory = TempDir::with_prefix("regate-apiserver-")?;
+        let pki = Pki::create(&directory.path().join("pki"))?;
+        let port = free_port()?;
+        let url = format!("https://127.0.0.1:{port}");
+        let site = Self {
+            port,
+            url,
+            pki,
+            directory,
+        };
+        for name in ["admin", "carol"] {
+            let (certificate, key) = (
+                site.pki.file(&format!("{name}.crt")),
+                site.pki.file(&format!("{name}.key")),
+            );
+            let user = json!({"client-certificate": certificate, "client-key": key});
+            site.write_kubeconfig(&site.kubeconfig(name), &[(name, user)])?;
+        }
+        Ok(site)
+    }
+
+    /// The kubeconfig of the holder of a certificate: `admin` or `carol`.
+    pub(crate) fn kubeconfig(&self, name: &str) -> PathBuf {
+        self.directory.path().join(format!("{name}.kubeconfig"))
+    }
+
+    /// Writes a kubeconfig with a context for each user, the first one being the current.
+    pub(crate) fn write_kubeconfig(&self, path: &Path, users: &[(&str, Value)]) -> Result<()> {
+        write_kubeconfig(path, &self.url, &self.pki, users)
+    }
+
+    fn start(&self, flags: &[String]) -> Result<Process> {
+        let log = self.directory.path().join("kube-apiserver.log");
+        Process::start(
+            "kube-apiserver",
+            Command::new(binaries::KUBE_APISERVER.path()?).args(flags),
+            &log,
+        )
+    }
+}
+
 /// A running API server and who may talk to it.
 #[derive(Debug)]
 pub(crate) struct ControlPlane {
     // Fields are dropped in this order: the API server needs etcd until its end.
-    _apiserver: Process,
+    apiserver: Process,
     _etcd: Arc<Etcd>,
-    url: String,
-    pki: Pki,
+    flags: Vec<String>,
     kubectl: PathBuf,
     admin: Kubectl,
     carol: Kubectl,
     users: AtomicUsize,
-    directory: TempDir,
+    site: Site,
 }
 
 impl ControlPlane {
     /// Starts an API server under its own prefix in `etcd`, with `flags` added to those that every one here has, and
     /// waits until it is ready.
     pub(crate) fn start(etcd: Arc<Etcd>, flags: &[String]) -> Result<Self> {
-        let directory = TempDir::with_prefix("regate-apiserver-")?;
-        let pki = Pki::create(&directory.path().join("pki"))?;
-        let port = free_port()?;
-        let url = format!("https://127.0.0.1:{port}");
-        let program = binaries::KUBE_APISERVER.path()?;
+        Self::start_at(Site::new()?, etcd, flags)
+    }
+
+    /// The same, where somebody has known the address before.
+    pub(crate) fn start_at(site: Site, etcd: Arc<Etcd>, flags: &[String]) -> Result<Self> {
         let kubectl = binaries::KUBECTL.path()?;
-        let holder = |name: &str| -> Result<Kubectl> {
-            let kubeconfig = directory.path().join(format!("{name}.kubeconfig"));
-            let (certificate, key) = (pki.file(&format!("{name}.crt")), pki.file(&format!("{name}.key")));
-            let user = json!({"client-certificate": certificate, "client-key": key});
-            write_kubeconfig(&kubeconfig, &url, &pki, &[(name, user)])?;
-            Ok(Kubectl::new(&kubectl, &kubeconfig, directory.path()))
-        };
-        let (admin, carol) = (holder("admin")?, holder("carol")?);
-        let mut command = Command::new(program);
-        command
-            .args(own_flags(&etcd, port, &pki, directory.path())?)
-            .args(flags);
-        let mut apiserver = Process::start(
-            "kube-apiserver",
-            &mut command,
-            &directory.path().join("kube-apiserver.log"),
-        )?;
-        apiserver.wait_ready(START, || {
-            TcpStream::connect(("127.0.0.1", port)).is_ok() && admin.must("get --raw /readyz").is_ok()
-        })?;
-        Ok(Self {
-            _apiserver: apiserver,
+        let holder = |name: &str| Kubectl::new(&kubectl, &site.kubeconfig(name), site.directory.path());
+        let (admin, carol) = (holder("admin"), holder("carol"));
+        let own = own_flags(&etcd, site.port, &site.pki, site.directory.path())?;
+        let flags = [own.as_slice(), flags].concat();
+        let mut plane = Self {
+            apiserver: site.start(&flags)?,
             _etcd: etcd,
-            url,
-            pki,
+            flags,
             kubectl,
             admin,
             carol,
             users: AtomicUsize::new(0),
-            directory,
+            site,
+        };
+        plane.wait_ready()?;
+        Ok(plane)
+    }
+
+    /// Ends the API server, and starts it again after `meanwhile`.
+    #[allow(dead_code, reason = "nobody restarts the playground")]
+    pub(crate) fn restart(&mut self, meanwhile: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.apiserver.stop()?;
+        meanwhile()?;
+        self.apiserver = self.site.start(&self.flags)?;
+        self.wait_ready()
+    }
+
+    fn wait_ready(&mut self) -> Result<()> {
+        let (port, admin) = (self.site.port, &self.admin);
+        self.apiserver.wait_ready(START, || {
+            TcpStream::connect(("127.0.0.1", port)).is_ok() && admin.must("get --raw /readyz").is_ok()
         })
     }
 
@@ -127,27 +180,25 @@ impl ControlPlane {
     /// kubectl as whoever the API server takes the bearer of `token` for.
     pub(crate) fn bearer(&self, token: &str) -> Result<Kubectl> {
         let number = self.users.fetch_add(1, Ordering::Relaxed);
-        let kubeconfig = self.directory.path().join(format!("bearer-{number}.kubeconfig"));
-        write_kubeconfig(
-            &kubeconfig,
-            &self.url,
-            &self.pki,
-            &[("bearer", json!({"token": token}))],
-        )?;
-        Ok(Kubectl::new(&self.kubectl, &kubeconfig, self.directory.path()))
+        let directory = self.site.directory.path();
+        let kubeconfig = directory.join(format!("bearer-{number}.kubeconfig"));
+        self.site
+            .write_kubeconfig(&kubeconfig, &[("bearer", json!({"token": token}))])?;
+        Ok(Kubectl::new(&self.kubectl, &kubeconfig, directory))
     }
 
     /// Writes a kubeconfig for people: a context for the administrator, which is the current one, and one for each
     /// bearer of a token.
     #[allow(dead_code, reason = "only the playground has people")]
     pub(crate) fn write_kubeconfig(&self, path: &Path, bearers: &[(&str, &str)]) -> Result<()> {
-        let (certificate, key) = (self.pki.file("admin.crt"), self.pki.file("admin.key"));
+        let pki = &self.site.pki;
+        let (certificate, key) = (pki.file("admin.crt"), pki.file("admin.key"));
         let admin = json!({"client-certificate": certificate, "client-key": key});
         let bearers = bearers
             .iter()
             .map(|(name, token)| (*name, json!({"token": token})));
         let users: Vec<_> = [("admin", admin)].into_iter().chain(bearers).collect();
-        write_kubeconfig(path, &self.url, &self.pki, &users)
+        self.site.write_kubeconfig(path, &users)
     }
 
     /// The kubectl that is used here.
@@ -158,7 +209,7 @@ impl ControlPlane {
 
     /// The audit events of requests that are complete, one JSON object each.
     pub(crate) fn audit_events(&self) -> Result<Vec<Value>> {
-        let log = fs::read_to_string(self.directory.path().join("audit.log"))
+        let log = fs::read_to_string(self.site.directory.path().join("audit.log"))
             .context("cannot read the audit log")?;
         // The last line may still be being written.
         let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);

@@ -6,13 +6,17 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::control_plane::{ControlPlane, Etcd};
+use crate::control_plane::{ControlPlane, Etcd, Site};
 use crate::kubectl::{Kubectl, Printed};
 use crate::process::wait_until;
 use crate::regate::{Regate, Registration};
 
 /// How long a change may take until the API server shows it: a policy, a webhook, a definition.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+/// What is registered besides the rules of the policies, which may be about other kinds: that by whose creation the start
+/// is awaited.
+const AWAITED: &[&str] = &["--rule=CREATE:/configmaps"];
 
 /// An API server that asks Regate at every gate.
 #[derive(Debug)]
@@ -44,9 +48,20 @@ impl Gates {
         manifests: &[&str],
         change: impl FnOnce(&Registration) -> Result<()>,
     ) -> Result<Self> {
-        let registration = regate.register(manifests)?;
+        Self::register_at(Site::new()?, etcd, regate, manifests, change)
+    }
+
+    /// The same, for an API server whose address Regate knows already.
+    pub(crate) fn register_at(
+        site: Site,
+        etcd: Arc<Etcd>,
+        regate: Regate,
+        manifests: &[&str],
+        change: impl FnOnce(&Registration) -> Result<()>,
+    ) -> Result<Self> {
+        let registration = regate.register(&[AWAITED, manifests].concat())?;
         change(&registration)?;
-        let plane = ControlPlane::start(etcd, &registration.flags()?)?;
+        let plane = ControlPlane::start_at(site, etcd, &registration.flags()?)?;
         registration.apply_webhooks(plane.admin())?;
         Ok(Self {
             plane,
@@ -58,6 +73,11 @@ impl Gates {
     /// The API server.
     pub(crate) fn plane(&self) -> &ControlPlane {
         &self.plane
+    }
+
+    /// The API server, to restart it, and the server that it asks.
+    pub(crate) fn plane_and_regate(&mut self) -> (&mut ControlPlane, &Regate) {
+        (&mut self.plane, &self.regate)
     }
 
     /// The server that it asks.
@@ -102,7 +122,7 @@ impl Gates {
     }
 
     /// The API server begins to ask a webhook some time after its configuration was stored.
-    fn wait_for_webhooks(&self) -> Result<()> {
+    pub(crate) fn wait_for_webhooks(&self) -> Result<()> {
         let reviews = |gate: &str| self.regate.reviews(gate).unwrap_or_default();
         let (mutated, validated) = (reviews("mutate"), reviews("validate"));
         let asked = wait_until(SOON, || {

@@ -18,6 +18,7 @@ mod kubectl;
 mod pki;
 mod process;
 mod regate;
+mod sets;
 mod stage;
 mod starters;
 

@@ -49,7 +49,16 @@ impl Regate {
 
     /// Runs without any policy: alive, and not ready.
     pub(crate) fn start_without_policies(program: &Path) -> Result<Self> {
-        let mut regate = Self::launch(program, &[], |directory| Ok(fs::create_dir(directory)?))?;
+        Self::start_alive(program, &[], |directory| Ok(fs::create_dir(directory)?))
+    }
+
+    /// Like [`Regate::start`], for a server that is not ready yet for a reason of its own.
+    pub(crate) fn start_alive(
+        program: &Path,
+        flags: &[&str],
+        write: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<Self> {
+        let mut regate = Self::launch(program, flags, write)?;
         let probe_port = regate.probe_port;
         regate
             .process
@@ -133,6 +142,16 @@ impl Regate {
         get(self.probe_port, "/readyz").is_ok()
     }
 
+    /// What it says when it is asked why it is ready or not.
+    pub(crate) fn readiness(&self) -> Result<String> {
+        ask(self.probe_port, "/readyz?verbose").map(|(_, body)| body)
+    }
+
+    /// How many of the cluster's Namespaces it knows.
+    pub(crate) fn known_namespaces(&self) -> Result<u64> {
+        self.count("regate_replicated_objects{", &["resource=\"namespaces\""])
+    }
+
     /// How many reviews a gate has answered, by the metrics.
     pub(crate) fn reviews(&self, gate: &str) -> Result<u64> {
         self.count("regate_requests_total{", &[&format!("gate=\"{gate}\"")])
@@ -166,6 +185,11 @@ impl Regate {
     #[allow(dead_code, reason = "only the playground shows it")]
     pub(crate) fn log_file(&self) -> &Path {
         self.process.log_file()
+    }
+
+    /// All of its log.
+    pub(crate) fn log(&self) -> String {
+        self.process.log()
     }
 
     /// The end of its log.
@@ -254,6 +278,13 @@ fn command(program: &Path, arguments: &[&str]) -> Result<()> {
 
 /// Asks the plain listener; an answer other than 200 is an error.
 fn get(port: u16, target: &str) -> Result<String> {
+    let (head, body) = ask(port, target)?;
+    ensure!(head.starts_with("HTTP/1.1 200"), "{target}: {head}");
+    Ok(body)
+}
+
+/// Asks the plain listener; head and body of its answer.
+fn ask(port: u16, target: &str) -> Result<(String, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     write!(
         stream,
@@ -262,8 +293,7 @@ fn get(port: u16, target: &str) -> Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").context("the answer has no head")?;
-    ensure!(head.starts_with("HTTP/1.1 200"), "{target}: {head}");
-    Ok(body.to_owned())
+    Ok((head.to_owned(), body.to_owned()))
 }
 
 /// Copies a directory with all that is in it.

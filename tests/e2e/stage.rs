@@ -11,7 +11,7 @@ use anyhow::{Result, anyhow};
 use crate::control_plane::{ControlPlane, Etcd};
 use crate::gates::Gates;
 use crate::regate::{Regate, Registration, copy};
-use crate::starters;
+use crate::{sets, starters};
 
 /// The binary under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_regate");
@@ -44,6 +44,7 @@ pub(crate) struct Stage {
     beta: Once<Gates>,
     deferring: Once<Gates>,
     starters: Once<Gates>,
+    sets: Once<Gates>,
 }
 
 impl Stage {
@@ -82,6 +83,11 @@ impl Stage {
             let regate = Regate::start(Path::new(PROGRAM), &[], starters::write)?;
             Gates::start(self.etcd()?, regate, &[], |_| Ok(()))
         })
+    }
+
+    /// A control plane with the other policy sets of the repository, tuned by a configuration file.
+    pub(crate) fn sets(&self) -> Result<Arc<Gates>> {
+        self.sets.get(|| sets::start(self.etcd()?))
     }
 
     /// A control plane for one case alone, which may end its server: `more` flags for `regate manifests`, and what

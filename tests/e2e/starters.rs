@@ -12,8 +12,11 @@ use sha2::{Digest, Sha256};
 
 use crate::regate::copy;
 
-/// Where the starter policies are.
-const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/policies");
+/// Where all policies of the repository are.
+pub(crate) const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/policies");
+
+/// The directories that the starters are in.
+const STARTERS: [&str; 7] = ["authn", "authz", "image", "lib", "mutate", "regate", "validate"];
 
 /// The token of jane, a developer.
 pub(crate) const JANE: &str = "jane-token";
@@ -26,7 +29,9 @@ pub(crate) const REVOKED: &str = "mallory-token";
 
 /// Writes the starter policies to a directory, and the digests of the tokens above.
 pub(crate) fn write(directory: &Path) -> Result<()> {
-    copy(Path::new(POLICIES), directory)?;
+    for name in STARTERS {
+        copy(&Path::new(POLICIES).join(name), &directory.join(name))?;
+    }
     let list = directory.join("regate").join("tokens").join("data.json");
     fs::write(&list, format!("{:#}\n", tokens())).with_context(|| format!("cannot write {}", list.display()))
 }

@@ -101,12 +101,136 @@ fn check_says_everything_at_once_or_nothing() {
     assert_eq!(report["findings"][1]["file"], "policies/bad.rego");
 }
 
+const ENDED: &str = "# METADATA\n# custom:\n#   enforcement: dryrun\n#   exceptions:\n\
+    #   - {match: {namespaces: [shop]}, reason: it was old, until: \"2020-01-31\"}\n\
+    package kubernetes.admission.owner\ndeny contains \"no\"\n";
+
+#[test]
+fn check_warns_of_exceptions_that_have_ended_and_finds_nothing_wrong_with_them() {
+    let desk = Desk::new(&[ENDED]);
+    let warning = "an exception of validate/owner ended with 2020-01-31: it was old";
+    let (code, out, error) = desk.run(&["check"], "");
+    assert_eq!((code, error.as_str()), (0, ""));
+    let lines: Vec<_> = out.lines().collect();
+    assert_eq!(lines[0], format!("warning: policies/0.rego:5:7: {warning}"));
+    assert!(
+        lines[1].starts_with("1 policies, nothing found, revision "),
+        "{out}"
+    );
+    assert_eq!(lines.len(), 2);
+
+    let (code, out, _) = desk.run(&["check", "-o", "json"], "");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(code, 0);
+    assert_eq!(
+        report["warnings"],
+        json!([{ "file": "policies/0.rego", "line": 5, "column": 7, "message": warning }])
+    );
+    assert_eq!(report["findings"], json!([]));
+    assert_eq!(
+        report["policies"],
+        json!([{ "gate": "validate", "name": "owner", "enforcement": "dryrun" }])
+    );
+}
+
+#[test]
+fn review_tells_what_had_no_effect_and_who_warned() {
+    let with = |custom: &str, name: &str| {
+        format!(
+            "# METADATA\n# custom:\n#   {custom}\npackage kubernetes.admission.{name}\ndeny contains \"no {name}\"\n"
+        )
+    };
+    let excepting = "exceptions: [{match: {names: [web]}, reason: the web is old}]";
+    let policies = [
+        with("enforcement: dryrun", "rehearsed"),
+        with("enforcement: warn", "soft"),
+        with(excepting, "freed"),
+    ];
+    let desk = Desk::new(&policies.each_ref().map(String::as_str));
+    let (code, out, _) = desk.run(&["review", "-", "--gate", "validate"], POD);
+    assert_eq!(
+        (code, out.as_str()),
+        (
+            0,
+            "-: Pod default/web: validate: allow; warned by soft\n  warning: [soft] no soft\n  \
+             would deny: [rehearsed] no rehearsed\n  not asked, by an exception: [freed] the web is old\n"
+        )
+    );
+}
+
 #[test]
 fn check_ends_with_2_for_what_cannot_be_read() {
     let desk = Desk::new(&[OWNER]);
     let (code, out, _) = desk.run(&["check", "elsewhere"], "");
     assert_eq!(code, 2);
     assert!(out.contains("elsewhere"), "{out}");
+}
+
+const OPEN: &str = "# METADATA\n# custom:\n#   match:\n#     resources: [pods]\n\
+    #     namespaceSelector: {matchLabels: {open: \"no\"}}\n\
+    package kubernetes.admission.open\n\
+    deny contains sprintf(\"%v says %v\", [input.regate.namespace.name, input.regate.namespace.annotations.note])\n";
+
+#[test]
+fn review_takes_namespaces_from_a_file_in_place_of_the_clusters() {
+    let desk = Desk::new(&[OPEN]);
+    desk.write("pod.yaml", POD);
+    desk.write(
+        "ns.yaml",
+        "apiVersion: v1\nkind: List\nitems:\n\
+         - {apiVersion: v1, kind: Namespace, metadata: {name: shut, labels: {open: \"no\"}, annotations: {note: stay}}}\n\
+         - {apiVersion: v1, kind: Namespace, metadata: {name: wide}}\n",
+    );
+    let asked = |arguments: &[&str]| {
+        let review = ["review", "--gate", "validate", "pod.yaml"];
+        let (code, out, _) = desk.run(&[review.as_slice(), arguments].concat(), "");
+        (code, out)
+    };
+    let fault = |text: &str| {
+        let said = format!("  the policies could not be evaluated\n  fault of open (namespace): {text}\n");
+        (1, format!("pod.yaml: Pod default/web: validate: error\n{said}"))
+    };
+    assert_eq!(
+        asked(&["--namespace-file", "ns.yaml", "--namespace", "shut"]),
+        (
+            1,
+            "pod.yaml: Pod shut/web: validate: deny by open\n  [open] shut says stay\n".to_owned()
+        )
+    );
+    assert_eq!(
+        asked(&["--namespace-file", "ns.yaml", "--namespace", "wide"]),
+        (0, "pod.yaml: Pod wide/web: validate: allow\n".to_owned())
+    );
+    assert_eq!(
+        asked(&["--namespace-file", "ns.yaml"]),
+        fault("its Namespace is not there: neither in the cluster nor, for a command, in --namespace-file")
+    );
+    assert_eq!(
+        asked(&[]),
+        fault(
+            "no Namespace is known: start the server in the cluster or with --kubeconfig FILE, or give a command \
+             --namespace-file FILE"
+        )
+    );
+}
+
+#[test]
+fn review_ends_with_2_for_a_file_of_namespaces_that_holds_something_else() {
+    let desk = Desk::new(&[OWNER]);
+    desk.write("pod.yaml", POD);
+    for (file, said) in [
+        (
+            "pod.yaml",
+            "regate: pod.yaml: `kind: Pod` of `apiVersion: v1` is not a Namespace of v1, nor a List of them\n",
+        ),
+        (
+            "absent.yaml",
+            "regate: absent.yaml: No such file or directory (os error 2)\n",
+        ),
+    ] {
+        let (code, out, error) = desk.run(&["review", "--namespace-file", file, "pod.yaml"], "");
+        assert_eq!((code, out.as_str(), error.as_str()), (2, "", said));
+    }
 }
 
 #[test]
@@ -277,7 +401,7 @@ fn warnings_and_operations_without_a_value_are_told() {
         (
             0,
             "-: Pod default/web: mutate: allow by bare\n  remove /metadata/labels\n\
-             -: Pod default/web: validate: allow\n  warning: [advice] soon gone\n"
+             -: Pod default/web: validate: allow; warned by advice\n  warning: [advice] soon gone\n"
         )
     );
 }

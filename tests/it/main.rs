@@ -10,9 +10,14 @@
 
 mod cli_cert;
 mod cli_config;
+mod cluster;
 mod commands;
+mod docs;
+mod init;
+mod last_good;
 mod layering;
 mod manifests;
+mod policy_records;
 mod process;
 mod readme;
 mod reload;
@@ -25,3 +30,4 @@ mod server_workers;
 mod serving;
 mod settings;
 mod starters;
+mod status;

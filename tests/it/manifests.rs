@@ -222,6 +222,40 @@ fn the_environment_gives_what_flags_give() {
 }
 
 #[test]
+fn rules_follow_the_policies_and_one_that_nobody_enforces_ends_it_with_1() {
+    let files = Files::new();
+    let policy = |name: &str, matching: &str| {
+        let text = format!(
+            "# METADATA\n# custom:\n#   enforcement: dryrun\n#   match: {matching}\n\
+             package kubernetes.admission.{name}\ndeny contains \"x\"\n"
+        );
+        std::fs::write(files.path().join("policies").join(format!("{name}.rego")), text).unwrap();
+    };
+    std::fs::remove_file(files.path().join("policies/admission.rego")).unwrap();
+    policy("jobs", "{kinds: [batch/Job], operations: [DELETE]}");
+    let output = files.run(&[URL.as_slice(), &["--gate", "validate"]].concat(), &[]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(
+        said.contains("warning: never asked about the namespace kube-system: validate/jobs\n"),
+        "{said}"
+    );
+    let rules = &files.document("out/validating.yaml")["webhooks"][0]["rules"];
+    let rule = json!({ "apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["DELETE"], "resources": ["jobs"],
+        "scope": "*" });
+    assert_eq!(rules, &json!([rule]));
+
+    policy("nodes", "{kinds: [Node], operations: [CREATE]}");
+    let output = files.run(&[URL.as_slice(), &["--gate", "validate"]].concat(), &[]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let expected = "\nvalidate/nodes: nobody enforces it: its `match` is about nothing but /nodes, and admission is never \
+                    asked about that\n";
+    assert!(said.contains(expected), "{said}");
+    assert!(!output.stdout.is_empty());
+}
+
+#[test]
 fn undo_runs_without_regate_and_deletes_what_was_created() {
     let files = Files::new();
     let output = files.run(&[URL.as_slice(), &GATES].concat(), &[]);

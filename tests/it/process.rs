@@ -80,10 +80,32 @@ impl Process {
         Client::connect(self.address, options.config(&self.ca), None).unwrap()
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn probe_address(&self) -> SocketAddr {
+        self.probe_address
+    }
+
     /// What a probe is answered: status and body.
     pub(crate) fn probe(&self, target: &str) -> (u16, String) {
         let (status, _, body) = get(self.probe_address, target);
         (status, body)
+    }
+
+    /// How `regate status` ends when it is asked of this server, and what it prints.
+    pub(crate) fn status(&self, arguments: &[&str]) -> (i32, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_regate"))
+            .args(["status", "--server", &format!("http://{}", self.probe_address)])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
     }
 
     /// The lines of the metrics that begin so.
@@ -162,10 +184,47 @@ pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
         .args(arguments)
         .current_dir(directory)
         .env("TMPDIR", directory)
+        // Who runs the tests may run them in a cluster, which is none of theirs.
+        .env_remove("KUBERNETES_SERVICE_HOST")
         .env_remove("RUST_BACKTRACE")
         .env_remove("RUST_LIB_BACKTRACE")
         .stdout(Stdio::piped());
     command
+}
+
+/// What a start that must fail ends with: its code, and what it tells on standard error. One that serves is ended.
+pub(crate) fn refusal(files: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String) {
+    let directory = directory(files);
+    let log = directory.path().join("log");
+    let child = command(directory.path(), arguments)
+        .stdin(Stdio::null())
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let mut ending = Ending(child);
+    let begin = Instant::now();
+    let status = loop {
+        match ending.0.try_wait().unwrap() {
+            Some(status) => break status,
+            None if begin.elapsed() > PATIENCE => panic!("it serves: {}", read(&log)),
+            None => std::thread::park_timeout(Duration::from_millis(10)),
+        }
+    };
+    let mut out = String::new();
+    ending.0.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    assert_eq!(out, "");
+    (status.code(), read(&log))
+}
+
+/// A process that ends with the test, however that ends.
+struct Ending(Child);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        // It has ended, or it is killed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Waits until there is a value.

@@ -66,7 +66,6 @@ impl Decide for Fake {
             decision: if body == b"deny" { "deny" } else { "allow" },
             code: if body == b"deny" { 403 } else { 200 },
             policies: vec!["first".to_owned(), "second".to_owned()],
-            revision: "rev-1".to_owned(),
             evaluation: Duration::from_micros(60),
             faults: if fault {
                 vec![FaultRecord {
@@ -79,8 +78,7 @@ impl Decide for Fake {
                 Vec::new()
             },
             details: vec![r#"{"owner":"team-a"}"#.to_owned()],
-            failure: None,
-            problem: None,
+            ..Record::new(gate, "rev-1")
         };
         (
             Answer {
@@ -115,8 +113,8 @@ impl Decide for Fake {
         )
     }
 
-    fn ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
+    fn checks(&self) -> Vec<(&'static str, bool)> {
+        vec![("policies", self.ready.load(Ordering::Relaxed))]
     }
 }
 

@@ -139,7 +139,7 @@ fn findings(case: &Case, v0: bool) -> Vec<String> {
     let files = Files {
         modules: case.modules.iter().enumerate().map(module).collect(),
         data: data.collect(),
-        revision: String::new(),
+        ..Files::default()
     };
     match load(&files) {
         Ok(_) => Vec::new(),

@@ -7,17 +7,15 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 
-use super::exempt;
 use super::request::{Request, Rule, Target};
+use super::rules::WebhookRule;
+use super::{exempt, rules};
 use crate::gate::Gate;
 
 /// Name of both configurations.
 pub(super) const NAME: &str = "regate";
 /// Seconds that the API server waits for an answer.
 const TIMEOUT_SECONDS: i32 = 5;
-/// Resources that a policy on Pods and what makes them needs. `*` is without subresources; these two change a Pod's
-/// containers and would else be a way around every policy on them.
-const PARTS_OF_PODS: [&str; 2] = ["pods/ephemeralcontainers", "pods/resize"];
 
 pub(super) fn mutating(request: &Request) -> MutatingWebhookConfiguration {
     let webhook = MutatingWebhook {
@@ -30,7 +28,7 @@ pub(super) fn mutating(request: &Request) -> MutatingWebhookConfiguration {
         namespace_selector: Some(namespace_selector(request)),
         object_selector: None,
         reinvocation_policy: Some("IfNeeded".to_owned()),
-        rules: Some(rules(request)),
+        rules: Some(rules(request, Gate::Mutate)),
         side_effects: "None".to_owned(),
         timeout_seconds: Some(TIMEOUT_SECONDS),
     };
@@ -50,7 +48,7 @@ pub(super) fn validating(request: &Request) -> ValidatingWebhookConfiguration {
         name: webhook_name(Gate::Validate),
         namespace_selector: Some(namespace_selector(request)),
         object_selector: None,
-        rules: Some(rules(request)),
+        rules: Some(rules(request, Gate::Validate)),
         side_effects: "None".to_owned(),
         timeout_seconds: Some(TIMEOUT_SECONDS),
     };
@@ -97,18 +95,10 @@ fn client_config(request: &Request, gate: Gate) -> WebhookClientConfig {
 
 /// All namespaces but kube-system, Regate's own and those that are exempt.
 fn namespace_selector(request: &Request) -> LabelSelector {
-    let own = match &request.target {
-        Target::Service(service) => Some(service.namespace.to_string()),
-        Target::Url(_) => None,
-    };
-    let exempt = request.exempt_namespaces.iter().map(ToString::to_string);
-    let mut values: Vec<_> = exempt.chain(own).chain(["kube-system".to_owned()]).collect();
-    values.sort();
-    values.dedup();
     let requirement = LabelSelectorRequirement {
         key: "kubernetes.io/metadata.name".to_owned(),
         operator: "NotIn".to_owned(),
-        values: Some(values),
+        values: Some(request.excluded_namespaces().into_iter().collect()),
     };
     LabelSelector {
         match_expressions: Some(vec![requirement]),
@@ -126,21 +116,16 @@ fn match_conditions(request: &Request) -> Vec<MatchCondition> {
         .collect()
 }
 
-/// The default rules and those that were asked for.
-fn rules(request: &Request) -> Vec<RuleWithOperations> {
+/// The rules that the gate's policies need, and those that were asked for.
+fn rules(request: &Request, gate: Gate) -> Vec<RuleWithOperations> {
     let texts = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
-    // Version v1 only: matchPolicy Equivalent converts what was sent in another one, so that policies see one shape.
-    let written = |groups: &[&str], resources: &[&str]| RuleWithOperations {
-        api_groups: texts(groups),
-        api_versions: texts(&["v1"]),
-        operations: texts(&["CREATE", "UPDATE"]),
-        resources: texts(resources),
+    let needed = |rule: WebhookRule| RuleWithOperations {
+        api_groups: Some(rule.groups),
+        api_versions: texts(&[rule.version]),
+        operations: texts(&rule.operations),
+        resources: Some(rule.resources),
         scope: Some("*".to_owned()),
     };
-    let default = [
-        written(&["", "apps", "batch"], &["*"]),
-        written(&[""], &PARTS_OF_PODS),
-    ];
     let asked = |rule: &Rule| RuleWithOperations {
         api_groups: texts(&[&rule.group]),
         api_versions: texts(&["*"]),
@@ -148,8 +133,10 @@ fn rules(request: &Request) -> Vec<RuleWithOperations> {
         resources: texts(&[&rule.resource]),
         scope: Some("*".to_owned()),
     };
-    default
+    let wanted = request.admission().filter(|wanted| wanted.gate == gate);
+    rules::rules(wanted)
         .into_iter()
+        .map(needed)
         .chain(request.rules.iter().map(asked))
         .collect()
 }

@@ -29,7 +29,7 @@ const RESOURCES: [&str; 15] = [
 ];
 
 /// The group whose requests admission leaves alone.
-const NODES: &str = "system:nodes";
+pub(super) const NODES: &str = "system:nodes";
 
 /// Groups whose requests authz leaves alone. Never the prefix `system:`: every service account has it.
 const AUTHZ_GROUPS: [&str; 3] = [
@@ -53,6 +53,11 @@ const AUTHZ_PATHS: [&str; 3] = ["/healthz", "/livez", "/readyz"];
 /// Whether admission is never asked about a resource of a group.
 pub(super) fn is_exempt(group: &str, resource: &str) -> bool {
     GROUPS.contains(&group) || RESOURCES.contains(&format!("{group}/{resource}").as_str())
+}
+
+/// The API group and the resource of each that admission is never asked about, but for the groups that are excluded whole.
+pub(super) fn resources() -> impl Iterator<Item = (&'static str, &'static str)> {
+    RESOURCES.iter().filter_map(|resource| resource.split_once('/'))
 }
 
 /// A condition under which the API server asks: a name, and an expression that must be true.

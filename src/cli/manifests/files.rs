@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use super::admission::{self, NAME};
 use super::apiserver::{self, AdmissionKubeconfigs, utf8};
+use super::cut::cuts;
 use super::request::{AdmissionFailure, AuthzFailure, Error, Request, Target};
+use super::rules;
 use crate::gate::Gate;
 
 /// A file's name and its content.
@@ -69,16 +71,8 @@ pub fn render(request: &Request) -> Result<Vec<File>, Error> {
 
 /// What the operator should know before the files are used.
 pub fn warnings(request: &Request) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let admission = [Gate::Mutate, Gate::Validate]
-        .iter()
-        .any(|gate| request.gates.contains(gate));
-    if admission {
-        let what = "CREATE and UPDATE in the API groups core, apps and batch";
-        warnings.push(format!(
-            "policies without `match`: admission asks for {what}; add others with --rule"
-        ));
-    }
+    let mut warnings = rules::warnings(request.admission());
+    warnings.extend(cuts(request).partly);
     for gate in request.gates.difference(&request.registered.gates) {
         warnings.push(format!("no policy for {gate}: it is registered all the same"));
     }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::exempt;
+use super::rules::Wanted;
 use crate::gate::Gate;
 use crate::policy::PolicySet;
 
@@ -27,7 +28,7 @@ pub struct Request {
     pub exempt_namespaces: BTreeSet<Name>,
     /// What is done while Regate cannot be asked.
     pub failure_policies: Vec<FailurePolicy>,
-    /// Rules of admission besides the default ones.
+    /// Rules of admission besides those that the policies need.
     pub rules: Vec<Rule>,
     /// The gates to register, at least one.
     pub gates: BTreeSet<Gate>,
@@ -42,6 +43,8 @@ pub struct Registered {
     pub authz_has_deny: bool,
     /// The gates that have a policy.
     pub gates: BTreeSet<Gate>,
+    /// What the policies of mutate and validate want to be asked about.
+    pub admission: Vec<Wanted>,
 }
 
 impl Registered {
@@ -50,6 +53,7 @@ impl Registered {
         Self {
             authz_has_deny: set.any_has(Gate::Authz, "deny"),
             gates: set.policies().iter().map(|policy| policy.gate).collect(),
+            admission: set.policies().iter().filter_map(Wanted::of).collect(),
         }
     }
 }
@@ -360,6 +364,22 @@ impl Request {
             AuthzFailure::NoOpinion
         };
         word.unwrap_or(needed)
+    }
+
+    /// What the policies of the registered gates of admission want to be asked about.
+    pub(super) fn admission(&self) -> impl Iterator<Item = &Wanted> {
+        let wanted = self.registered.admission.iter();
+        wanted.filter(|wanted| self.gates.contains(&wanted.gate))
+    }
+
+    /// The namespaces that admission leaves alone, in order.
+    pub(super) fn excluded_namespaces(&self) -> BTreeSet<String> {
+        let own = match &self.target {
+            Target::Service(service) => Some(service.namespace.to_string()),
+            Target::Url(_) => None,
+        };
+        let exempt = self.exempt_namespaces.iter().map(ToString::to_string);
+        exempt.chain(own).chain(["kube-system".to_owned()]).collect()
     }
 
     /// The user that Regate is in the cluster, if it runs there.

@@ -2,7 +2,9 @@
 
 mod admission;
 mod apiserver;
+mod cut;
 mod request;
+mod rules;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -13,6 +15,7 @@ use k8s_openapi::api::admissionregistration::v1::{
 use serde_json::{Value, json};
 
 use super::*;
+use crate::policy::matching::{Key, Match};
 
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 /// The same as kubeconfigs hold it.
@@ -23,6 +26,34 @@ fn strictest() -> Registered {
     Registered {
         authz_has_deny: true,
         gates: BTreeSet::from(Gate::ALL),
+        admission: Vec::new(),
+    }
+}
+
+/// A policy of validate that is about what these lists say, all of them.
+fn wanted(name: &str, matching: &[&[(Key, &[&str])]]) -> Wanted {
+    let owned = |patterns: &[&str]| patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+    let matching = matching.iter().map(|lists| Match {
+        lists: lists
+            .iter()
+            .map(|(key, patterns)| (*key, owned(patterns)))
+            .collect(),
+        selector: None,
+    });
+    Wanted {
+        gate: Gate::Validate,
+        name: name.to_owned(),
+        matching: matching.collect(),
+    }
+}
+
+fn with_policies(policies: Vec<Wanted>, request: Request) -> Request {
+    Request {
+        registered: Registered {
+            admission: policies,
+            ..request.registered
+        },
+        ..request
     }
 }
 
@@ -278,11 +309,9 @@ fn undo_deletes_what_was_created_and_lists_every_flag() {
 
 #[test]
 fn what_the_operator_should_know_is_said() {
-    let default_rules = "policies without `match`: admission asks for CREATE and UPDATE in the API groups core, apps and \
-                         batch; add others with --rule";
     let probes =
         "authz=Deny: while Regate is down, kube-apiserver refuses everyone but the exempt identities";
-    assert_eq!(warnings(&request()), [default_rules, probes]);
+    assert_eq!(warnings(&request()), [probes]);
     let registered = Registered {
         authz_has_deny: false,
         ..strictest()
@@ -292,7 +321,7 @@ fn what_the_operator_should_know_is_said() {
             registered,
             ..request()
         }),
-        [default_rules]
+        [""; 0]
     );
 
     let words = ["mutate=Ignore", "validate=Ignore", "authz=NoOpinion"];
@@ -301,6 +330,7 @@ fn what_the_operator_should_know_is_said() {
         failure_policies: words.map(|word| word.parse().unwrap()).to_vec(),
         registered: Registered {
             authz_has_deny: true,
+            admission: Vec::new(),
             gates: BTreeSet::from([Gate::Authn, Gate::Authz, Gate::Mutate, Gate::Validate]),
         },
         ..request()
@@ -308,7 +338,6 @@ fn what_the_operator_should_know_is_said() {
     assert_eq!(
         warnings(&weaker),
         [
-            default_rules,
             "no policy for image: it is registered all the same",
             "authz=NoOpinion: while Regate is down, nothing that authz policies deny is denied",
             "mutate=Ignore: while Regate is down, everything passes mutate",

@@ -1,7 +1,7 @@
 //! What `regate review` says of a decision to people: one line with the decision, then what led to it, indented.
 //!
 //! What the answer says comes from the answer itself, so that nothing is explained that a client would not be told;
-//! faults and problems, which clients are not told, come from the record.
+//! faults, problems, exceptions and dry runs, which clients are not told, come from the record.
 
 use std::io::Write;
 
@@ -28,6 +28,7 @@ pub(super) fn write(
         messages(out, &review)?;
     }
     warnings(out, &review)?;
+    silent(out, record)?;
     if let Some(user) = review.pointer("/status/user") {
         writeln!(out, "  user: {user}")?;
     }
@@ -37,12 +38,21 @@ pub(super) fn write(
 
 /// The decision, by whom, and what went wrong on the way.
 fn decision(out: &mut impl Write, name: &str, gate: Gate, record: &Record) -> std::io::Result<()> {
-    let by = if record.policies.is_empty() {
-        String::new()
-    } else {
-        format!(" by {}", record.policies.join(", "))
+    let warned = record.outcomes.iter().filter(|one| one.outcome == "warn");
+    let by = |verb: &str, policies: &[String]| match policies {
+        [] => String::new(),
+        names => format!("{verb} by {}", names.join(", ")),
     };
-    writeln!(out, "{name}: {gate}: {}{by}", record.decision.replace('_', " "))?;
+    writeln!(
+        out,
+        "{name}: {gate}: {}{}{}",
+        record.decision.replace('_', " "),
+        by("", &record.policies),
+        by(
+            "; warned",
+            &warned.map(|one| one.policy.clone()).collect::<Vec<_>>()
+        )
+    )?;
     if let Some(problem) = &record.problem {
         writeln!(out, "  {problem}")?;
     }
@@ -69,6 +79,21 @@ fn warnings(out: &mut impl Write, review: &Value) -> std::io::Result<()> {
     let warnings = review.pointer("/response/warnings").and_then(Value::as_array);
     for warning in warnings.into_iter().flatten().filter_map(Value::as_str) {
         writeln!(out, "  warning: {warning}")?;
+    }
+    Ok(())
+}
+
+/// What had no effect, so that no client learns of it: dry runs that would have denied, and exceptions.
+fn silent(out: &mut impl Write, record: &Record) -> std::io::Result<()> {
+    for rehearsed in &record.would_deny {
+        writeln!(out, "  would deny: {}", rehearsed.text)?;
+    }
+    for excepted in &record.excepted {
+        writeln!(
+            out,
+            "  not asked, by an exception: [{}] {}",
+            excepted.policy, excepted.reason
+        )?;
     }
     Ok(())
 }

@@ -166,7 +166,7 @@ pub(super) fn manifest(path: &Path, text: &str) -> anyhow::Result<Value> {
 }
 
 /// The YAML documents of a text that are not empty; JSON is YAML.
-fn documents(name: &str, text: &str) -> anyhow::Result<Vec<Value>> {
+pub(super) fn documents(name: &str, text: &str) -> anyhow::Result<Vec<Value>> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(text).with_context(|| name.to_owned())?;
     let documents: Vec<Value> = documents
         .into_iter()

@@ -7,16 +7,28 @@ use crate::config::Config;
 use crate::gate::Gate;
 use crate::policy::PolicySet;
 use crate::server::Running;
+use crate::server::status::{PolicyStatus, Source};
 
 /// The text, several lines.
-pub(super) fn text(config: &Config, running: &Running, set: Option<&PolicySet>) -> String {
+pub(super) fn text(
+    config: &Config,
+    running: &Running,
+    set: Option<&PolicySet>,
+    status: &PolicyStatus,
+) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
-    let _ = write(&mut out, config, running, set);
+    let _ = write(&mut out, config, running, set, status);
     out
 }
 
-fn write(out: &mut String, config: &Config, running: &Running, set: Option<&PolicySet>) -> std::fmt::Result {
+fn write(
+    out: &mut String,
+    config: &Config,
+    running: &Running,
+    set: Option<&PolicySet>,
+    status: &PolicyStatus,
+) -> std::fmt::Result {
     let address = running.address();
     writeln!(
         out,
@@ -25,6 +37,12 @@ fn write(out: &mut String, config: &Config, running: &Running, set: Option<&Poli
     )?;
     match set {
         Some(set) => {
+            if let Some(Source::LastGood { directory }) = status.served.as_ref().map(|set| &set.source) {
+                writeln!(
+                    out,
+                    "the policies were refused: those kept in {directory} are served"
+                )?;
+            }
             writeln!(out, "policies, revision {}:", set.revision)?;
             for gate in served_gates(config) {
                 let names: Vec<_> = set.of(gate).map(|policy| policy.name.as_str()).collect();

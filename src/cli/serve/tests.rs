@@ -37,7 +37,8 @@ fn handed(flags: &[&str]) -> Handed {
         on_fault_validate,
         image_default_allow,
         allow_identities,
-    } = crate::cli::review_settings(&config);
+        namespaces: _,
+    } = crate::cli::review_settings(&config, Arc::default());
     Handed {
         server: settings(&config),
         on_fault: [
@@ -181,11 +182,13 @@ fn each_flag_arrives_where_it_is_read_and_nowhere_else() {
 
 #[test]
 fn every_setting_that_is_handed_over_is_turned() {
-    // These are not handed over but used at start: what is loaded, and how the log is written.
+    // These are not handed over but used at start: what is loaded, kept and watched, and how the log is written.
     let at_start = [
         Setting::Policy,
         Setting::PolicyV0,
         Setting::Data,
+        Setting::Kubeconfig,
+        Setting::LastGood,
         Setting::LogFormat,
     ];
     for setting in Setting::ALL

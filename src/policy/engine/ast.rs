@@ -48,6 +48,8 @@ pub(crate) struct Source {
     pub(crate) imported: Vec<String>,
     /// Paths below `input` that it reads, as far as they are constant; an empty one where it takes `input` whole.
     pub(crate) input_reads: BTreeSet<Vec<String>>,
+    /// Codes of messages, where they are written out: `404` of `{"msg": "x", "code": 404}`.
+    pub(crate) codes: Vec<(String, Position)>,
 }
 
 /// A place in a file, from 1.

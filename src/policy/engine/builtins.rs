@@ -1,19 +1,31 @@
 //! Builtins that the engine lacks, or has in a form that a server cannot use: one table, one function each.
 //!
-//! A function gets its operands as values and the review's [`Context`]. `Err` is a builtin error and so a fault of the
-//! policy; what decodes is the exception, at authn only (see [`Context::lenient_decoding`]).
+//! A function gets its operands as values; what it may know of the review is in a [`Context`] that the evaluation
+//! enters. Where OPA has the builtin the answer is OPA's. `Err` is a builtin error and so a fault of the policy, unless
+//! the evaluation asks for OPA's way ([`BuiltinErrors`]); what would take too much memory or time is a fault in any
+//! case. What decodes is the exception, at authn only (see [`Context::lenient_decoding`]).
+
+mod bounded;
+mod encoding;
+mod glob;
+mod graph;
+mod integer;
+mod net;
+mod numbers;
+mod objects;
+mod original;
+mod regex;
+mod review;
+mod sprintf;
+mod strings;
+mod term;
+mod time;
+mod units;
 
 use std::cell::Cell;
 
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use regorus::unstable::BUILTINS;
 use regorus::{Engine, Value};
-use sha2::{Digest, Sha256};
-
-use super::json::Document;
 
 /// What the functions know of the review under evaluation. One value for all its policies and both runs of a
 /// mutation, so that time and random values agree between them.
@@ -27,26 +39,104 @@ pub struct Context {
     pub lenient_decoding: bool,
 }
 
-thread_local! {
-    static CONTEXT: Cell<Context> = const { Cell::new(Context { now_ns: 0, seed: 0, lenient_decoding: false }) };
+/// What the error of a builtin is: a policy's `builtinErrors`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BuiltinErrors {
+    /// A fault of the policy.
+    #[default]
+    Fault,
+    /// No value, as in OPA.
+    Undefined,
 }
 
-/// Sets the context for the evaluations that follow on this thread.
-pub(super) fn enter(context: Context) {
-    CONTEXT.set(context);
+/// The evaluation under way on a thread.
+#[derive(Clone, Copy, Default)]
+struct Evaluation {
+    context: Context,
+    errors: BuiltinErrors,
+    too_much: bool,
 }
+
+thread_local! {
+    static EVALUATION: Cell<Evaluation> = const { Cell::new(Evaluation {
+        context: Context { now_ns: 0, seed: 0, lenient_decoding: false },
+        errors: BuiltinErrors::Fault,
+        too_much: false,
+    }) };
+}
+
+/// Sets what holds for the evaluation that follows on this thread.
+pub(super) fn enter(context: Context, errors: BuiltinErrors) {
+    EVALUATION.set(Evaluation {
+        context,
+        errors,
+        too_much: false,
+    });
+}
+
+/// Whether a builtin of the last evaluation on this thread refused to take too much memory or time. The engine drops
+/// some errors when it is not strict, and OPA would have gone on: this one must stay a fault.
+pub(super) fn took_too_much() -> bool {
+    EVALUATION.get().too_much
+}
+
+/// A result would take so much memory or time that it is refused.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct TooMuch(String);
 
 type Function = fn(&[Value]) -> anyhow::Result<Value>;
 
 /// Name, number of operands, function. A name that the engine has too is overridden.
-const FUNCTIONS: [(&str, u8, Function); 7] = [
-    ("base64.decode", 1, base64_decode),
-    ("base64url.decode", 1, base64url_decode),
-    ("crypto.sha256", 1, sha256),
-    ("json.unmarshal", 1, json_unmarshal),
-    ("rand.intn", 2, rand_intn),
-    ("time.now_ns", 0, now_ns),
-    ("uuid.rfc4122", 1, uuid),
+const FUNCTIONS: [(&str, u8, Function); 44] = [
+    ("base64.decode", 1, encoding::base64_decode),
+    ("base64.is_valid", 1, encoding::base64_is_valid),
+    ("base64url.decode", 1, encoding::base64url_decode),
+    ("bits.lsh", 2, numbers::shift_left),
+    ("bits.rsh", 2, numbers::shift_right),
+    ("concat", 2, strings::concat),
+    ("crypto.sha256", 1, encoding::sha256),
+    ("glob.match", 3, glob::matches),
+    ("glob.quote_meta", 1, glob::quote_meta),
+    ("graph.reachable_paths", 2, graph::reachable_paths),
+    ("indexof", 2, strings::indexof),
+    ("indexof_n", 2, strings::indexof_n),
+    ("json.is_valid", 1, encoding::json_is_valid),
+    ("json.marshal", 1, encoding::json_marshal),
+    ("json.unmarshal", 1, encoding::json_unmarshal),
+    ("net.cidr_expand", 1, net::cidr_expand),
+    ("net.cidr_is_valid", 1, net::cidr_is_valid),
+    ("numbers.range", 2, numbers::range),
+    ("numbers.range_step", 3, numbers::range_step),
+    ("object.subset", 2, objects::subset),
+    ("rand.intn", 2, review::rand_intn),
+    (
+        "regex.find_all_string_submatch_n",
+        3,
+        regex::find_all_string_submatch_n,
+    ),
+    ("regex.find_n", 3, regex::find_n),
+    ("regex.is_valid", 1, regex::is_valid),
+    ("regex.match", 2, regex::matches),
+    ("regex.replace", 3, regex::replace),
+    ("regex.split", 2, regex::split),
+    ("regex.template_match", 4, regex::template_match),
+    ("replace", 3, strings::replace),
+    ("sprintf", 2, sprintf::sprintf),
+    ("strings.count", 2, strings::count),
+    ("strings.replace_n", 2, strings::replace_n),
+    ("time.add_date", 4, time::add_date),
+    ("time.format", 1, time::format),
+    ("time.now_ns", 0, review::now_ns),
+    ("time.parse_duration_ns", 1, time::parse_duration_ns),
+    ("time.parse_ns", 2, time::parse_ns),
+    ("time.parse_rfc3339_ns", 1, time::parse_rfc3339_ns),
+    ("to_number", 1, numbers::to_number),
+    ("units.parse", 1, units::parse),
+    ("units.parse_bytes", 1, units::parse_bytes),
+    ("urlquery.decode", 1, encoding::urlquery_decode),
+    ("uuid.rfc4122", 1, review::uuid),
+    ("yaml.is_valid", 1, encoding::yaml_is_valid),
 ];
 
 /// Makes the functions known to an engine.
@@ -55,10 +145,26 @@ pub(super) fn add_to(engine: &mut Engine) -> anyhow::Result<()> {
         engine.add_extension(
             name.to_owned(),
             operands,
-            Box::new(move |values: Vec<Value>| function(&values)),
+            Box::new(move |values: Vec<Value>| answer(function(&values))),
         )?;
     }
     Ok(())
+}
+
+/// What the engine is told: it takes every error of these functions for the end of the evaluation.
+fn answer(result: anyhow::Result<Value>) -> anyhow::Result<Value> {
+    let evaluation = EVALUATION.get();
+    match result {
+        Err(error) if error.is::<TooMuch>() => {
+            EVALUATION.set(Evaluation {
+                too_much: true,
+                ..evaluation
+            });
+            Err(error)
+        }
+        Err(_) if evaluation.errors == BuiltinErrors::Undefined => Ok(Value::Undefined),
+        result => result,
+    }
 }
 
 /// How many operands a builtin takes, ours and the engine's; `None` for a name that is no builtin.
@@ -86,6 +192,7 @@ pub(crate) fn nearest(name: &str) -> Option<String> {
     (best.0 <= 2).then(|| best.1.to_owned())
 }
 
+/// The operand at this place, from 0, of a function that wants a string there.
 fn text<'a>(values: &'a [Value], at: usize, function: &str) -> anyhow::Result<&'a str> {
     match values.get(at) {
         Some(Value::String(text)) => Ok(text),
@@ -93,183 +200,5 @@ fn text<'a>(values: &'a [Value], at: usize, function: &str) -> anyhow::Result<&'
     }
 }
 
-fn undefined_at_authn(result: anyhow::Result<Value>) -> anyhow::Result<Value> {
-    match result {
-        Err(_) if CONTEXT.get().lenient_decoding => Ok(Value::Undefined),
-        result => result,
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn sha256(values: &[Value]) -> anyhow::Result<Value> {
-    Ok(Value::from(hex(&Sha256::digest(text(
-        values,
-        0,
-        "crypto.sha256",
-    )?))))
-}
-
-/// As OPA's: the URL alphabet, with or without padding.
-const URL: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::URL_SAFE,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-fn base64_decode(values: &[Value]) -> anyhow::Result<Value> {
-    undefined_at_authn(decode(&STANDARD, values, "base64.decode"))
-}
-
-fn base64url_decode(values: &[Value]) -> anyhow::Result<Value> {
-    undefined_at_authn(decode(&URL, values, "base64url.decode"))
-}
-
-fn decode(alphabet: &GeneralPurpose, values: &[Value], function: &str) -> anyhow::Result<Value> {
-    // The operand may be a secret: no part of it goes into the message.
-    let bytes = alphabet
-        .decode(text(values, 0, function)?)
-        .map_err(|_| anyhow::anyhow!("{function}: not base64"))?;
-    let text =
-        String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("{function}: the bytes are not UTF-8"))?;
-    Ok(Value::from(text))
-}
-
-fn json_unmarshal(values: &[Value]) -> anyhow::Result<Value> {
-    let read = || {
-        let text = text(values, 0, "json.unmarshal")?;
-        let document =
-            Document::parse(text.as_bytes()).map_err(|error| anyhow::anyhow!("json.unmarshal: {error}"))?;
-        Ok(document.0)
-    };
-    undefined_at_authn(read())
-}
-
-fn now_ns(_: &[Value]) -> anyhow::Result<Value> {
-    Ok(Value::from(CONTEXT.get().now_ns))
-}
-
-fn random(label: &str, key: &str) -> [u8; 32] {
-    let seed = CONTEXT.get().seed.to_le_bytes();
-    Sha256::new()
-        .chain_update(seed)
-        .chain_update(label)
-        .chain_update([0])
-        .chain_update(key)
-        .finalize()
-        .into()
-}
-
-fn rand_intn(values: &[Value]) -> anyhow::Result<Value> {
-    let key = text(values, 0, "rand.intn")?;
-    let Some(Value::Number(limit)) = values.get(1) else {
-        anyhow::bail!("rand.intn: operand 2 must be a number")
-    };
-    let Some(limit) = limit.as_i64() else {
-        anyhow::bail!("rand.intn: operand 2 must be an integer")
-    };
-    let [a, b, c, d, e, f, g, h, ..] = random("rand.intn", &format!("{limit}\0{key}"));
-    let drawn = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-    Ok(Value::from(drawn.checked_rem(limit.unsigned_abs()).unwrap_or(0)))
-}
-
-fn uuid(values: &[Value]) -> anyhow::Result<Value> {
-    let mut bytes = random("uuid.rfc4122", text(values, 0, "uuid.rfc4122")?);
-    let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
-    *version = (*version & 0x0f) | 0x40;
-    *variant = (*variant & 0x3f) | 0x80;
-    let hex = hex(&bytes);
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    let uuid = [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-");
-    Ok(Value::from(uuid))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn eval(context: Context, expression: &str) -> anyhow::Result<Value> {
-        let mut engine = Engine::new();
-        add_to(&mut engine)?;
-        engine.add_policy("t.rego".into(), format!("package t\nx := {expression}\n"))?;
-        enter(context);
-        engine.eval_rule("data.t.x".into())
-    }
-
-    fn error(expression: &str) -> String {
-        eval(Context::default(), expression).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn sha256_is_lower_case_hex_of_the_text() {
-        assert_eq!(
-            eval(Context::default(), "crypto.sha256(\"abc\")").unwrap(),
-            Value::from("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
-        );
-        assert!(error("crypto.sha256(1)").contains("crypto.sha256: operand 1 must be a string"));
-    }
-
-    #[test]
-    fn decoding_rubbish_is_an_error_and_undefined_at_authn() {
-        let authn = Context {
-            lenient_decoding: true,
-            ..Context::default()
-        };
-        for (expression, message) in [
-            ("base64.decode(\"%\")", "base64.decode: not base64"),
-            (
-                "base64url.decode(\"_w\")",
-                "base64url.decode: the bytes are not UTF-8",
-            ),
-            ("json.unmarshal(\"{\")", "json.unmarshal: not valid JSON"),
-        ] {
-            assert!(error(expression).contains(message), "{expression}");
-            assert_eq!(eval(authn, expression).unwrap(), Value::Undefined, "{expression}");
-        }
-        assert_eq!(
-            eval(authn, "base64url.decode(\"YWI\")").unwrap(),
-            Value::from("ab")
-        );
-        assert_eq!(eval(authn, "base64.decode(\"YWI=\")").unwrap(), Value::from("ab"));
-    }
-
-    #[test]
-    fn unmarshalled_objects_keep_every_key() {
-        let expression = r#"object.keys(json.unmarshal("{\"$serde_json::private::Number\":\"1\"}"))"#;
-        let keys = eval(Context::default(), expression).unwrap();
-        assert!(
-            keys.as_set()
-                .unwrap()
-                .contains(&Value::from("$serde_json::private::Number"))
-        );
-    }
-
-    #[test]
-    fn time_and_random_values_are_those_of_the_review() {
-        let context = Context {
-            now_ns: 1_700_000_000_000_000_000,
-            seed: 7,
-            lenient_decoding: false,
-        };
-        let other = Context { seed: 8, ..context };
-        assert_eq!(
-            eval(context, "time.now_ns()").unwrap(),
-            Value::from(1_700_000_000_000_000_000_i64)
-        );
-        for expression in ["uuid.rfc4122(\"a\")", "rand.intn(\"a\", 1000000)"] {
-            assert_eq!(
-                eval(context, expression).unwrap(),
-                eval(context, expression).unwrap()
-            );
-            assert_ne!(
-                eval(context, expression).unwrap(),
-                eval(other, expression).unwrap()
-            );
-        }
-        let uuid = eval(context, "uuid.rfc4122(\"a\")").unwrap();
-        let uuid = uuid.as_string().unwrap();
-        assert_eq!((uuid.len(), uuid.as_bytes()[14]), (36, b'4'));
-        assert_eq!(eval(context, "rand.intn(\"a\", 0)").unwrap(), Value::from(0u64));
-    }
-}
+mod tests;

@@ -14,7 +14,7 @@ use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 
 use super::ast::{Source, message_in, position_in, syntax_finding};
-use super::builtins::{self, Context};
+use super::builtins::{self, BuiltinErrors, Context};
 use super::entry::entry;
 use super::json::Document;
 use super::normalize::Normalized;
@@ -30,20 +30,24 @@ pub struct Limits {
     pub context: Context,
 }
 
-/// A prepared engine with the entry rules of its policies.
+/// A prepared engine with the entry rules of its policies, and where one of them asks for it a second one in which the
+/// errors of builtins are no faults.
 pub(crate) struct Group {
-    engine: Engine,
+    strict: Engine,
+    lenient: Option<Engine>,
     /// What the engine reads of each file, by path: the engine's places are not the author's.
     texts: BTreeMap<String, Arc<Normalized>>,
 }
 
 impl Group {
     /// Builds an engine of these sources; `policies` are the packages that get an entry, with their gate's rules.
-    /// Gives the paths of the entries in the same order.
+    /// Gives the paths of the entries in the same order. With [`BuiltinErrors::Undefined`] the group can
+    /// [evaluate leniently](Self::evaluate_leniently), which costs a second engine.
     pub(crate) fn build(
         sources: &[&Source],
         policies: &[(&[String], Vec<&str>)],
         data: &Document,
+        errors: BuiltinErrors,
     ) -> Result<(Self, Vec<String>), Finding> {
         let mut engine = Engine::new();
         engine.set_strict_builtin_errors(true);
@@ -80,24 +84,70 @@ impl Group {
                 file.map(|source| &*source.normalized),
             )
         })?;
+        // Prepared engines share what they are made of until one of them is changed, so this is done once, here.
+        let lenient = (errors == BuiltinErrors::Undefined).then(|| {
+            let mut twin = engine.clone();
+            twin.set_strict_builtin_errors(false);
+            twin
+        });
         let texts = sources
             .iter()
             .map(|source| (source.path.clone(), Arc::clone(&source.normalized)))
             .collect();
-        Ok((Group { engine, texts }, entries))
+        let group = Group {
+            strict: engine,
+            lenient,
+            texts,
+        };
+        Ok((group, entries))
     }
 
-    /// Evaluates an entry: the set of `[rule, value]` pairs.
+    /// Evaluates an entry: the set of `[rule, value]` pairs. The error of a builtin is a fault.
     pub(crate) fn evaluate(&self, entry: &str, input: &Document, limits: &Limits) -> Result<Document, Fault> {
+        self.run(&self.strict, BuiltinErrors::Fault, entry, input, limits)
+    }
+
+    /// The same for a policy that wants OPA's way: when a builtin fails, the entry is evaluated once more with failed
+    /// expressions undefined, in the time that is left. Gives the fault that was passed over, too. Whatever else goes
+    /// wrong is a fault, and so is a builtin that would take too much memory or time.
+    pub(crate) fn evaluate_leniently(
+        &self,
+        entry: &str,
+        input: &Document,
+        limits: &Limits,
+    ) -> Result<(Document, Option<Fault>), Fault> {
+        let fault = match self.evaluate(entry, input, limits) {
+            Ok(values) => return Ok((values, None)),
+            Err(fault @ Fault::Builtin { .. }) if !builtins::took_too_much() => fault,
+            Err(fault) => return Err(fault),
+        };
+        let Some(lenient) = &self.lenient else {
+            return Err(fault);
+        };
+        let values = self.run(lenient, BuiltinErrors::Undefined, entry, input, limits)?;
+        if builtins::took_too_much() {
+            return Err(fault);
+        }
+        Ok((values, Some(fault)))
+    }
+
+    fn run(
+        &self,
+        engine: &Engine,
+        errors: BuiltinErrors,
+        entry: &str,
+        input: &Document,
+        limits: &Limits,
+    ) -> Result<Document, Fault> {
         let remaining = limits.deadline.saturating_duration_since(Instant::now());
         if remaining.is_zero() {
             return Err(Fault::Deadline);
         }
-        let mut engine = self.engine.clone();
+        let mut engine = engine.clone();
         engine.set_execution_timer_config(timer(remaining));
         engine.set_input(input.0.clone());
-        builtins::enter(limits.context);
-        // Four builtins panic on odd operands; the engine is a clone of this evaluation's and is dropped after it.
+        builtins::enter(limits.context, errors);
+        // A builtin of the engine may panic on operands that nobody thought of; the clone is dropped after it.
         let result = catch_unwind(AssertUnwindSafe(|| engine.eval_rule(entry.to_owned())));
         // The engine's own error for a timeout loses its type on the way out of a function: our clock decides.
         if Instant::now() >= limits.deadline {
@@ -158,3 +208,6 @@ fn fault(text: &str, texts: &BTreeMap<String, Arc<Normalized>>) -> Fault {
         message,
     }
 }
+
+#[cfg(test)]
+mod tests;

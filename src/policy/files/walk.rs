@@ -44,7 +44,7 @@ pub(super) struct Walk {
     entries: usize,
 }
 
-/// A file by its real path, and where its data stands if it is data.
+/// A file by its real path, and where the data of a data file stands.
 type Seen = (PathBuf, Option<(Vec<String>, Format)>);
 
 /// What a source may give.

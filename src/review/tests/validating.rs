@@ -78,14 +78,29 @@ fn validate_faults_refuse_but_leave_denials_standing() {
 
 #[test]
 fn the_input_is_the_review_as_received_with_the_additions() {
-    let policy = r#"package kubernetes.admission.echo
+    let policy = r#"# METADATA
+# custom: {parameters: {limit: 3}}
+package kubernetes.admission.echo
 deny contains json.marshal({"r": input.regate, "p": input.parameters, "future": input.request.future, "n": input.request.object.n})
 "#;
     let mut review = admission_review(json!({ "n": 9_007_199_254_740_993_i64 }));
     review["request"]["future"] = json!({ "field": [1] });
-    let message = ask(Gate::Validate, &[policy], &review)["response"]["status"]["message"].clone();
-    let want = json!({ "future": { "field": [1] }, "n": 9_007_199_254_740_993_i64, "p": {},
-        "r": { "gate": "validate", "policy": "echo", "revision": "r1" } });
+    let settings = with_namespaces(vec![Namespace {
+        name: "shop".into(),
+        labels: [("env".to_owned(), "prod".to_owned())].into(),
+        annotations: [("owner".to_owned(), "a".to_owned())].into(),
+    }]);
+    let (answer, _) = ask_with(
+        &settings,
+        Gate::Validate,
+        &[policy],
+        review.to_string().as_bytes(),
+    );
+    let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+    let message = answer["response"]["status"]["message"].clone();
+    let want = json!({ "future": { "field": [1] }, "n": 9_007_199_254_740_993_i64, "p": { "limit": 3 },
+        "r": { "gate": "validate", "policy": "echo", "revision": "r1",
+            "namespace": { "name": "shop", "labels": { "env": "prod" }, "annotations": { "owner": "a" } } } });
     let text = message.as_str().unwrap().strip_prefix("[echo] ").unwrap();
     assert_eq!(serde_json::from_str::<Value>(text).unwrap(), want);
 }

@@ -72,12 +72,12 @@ fn the_default_rules_cover_pods_containers_and_never_everything() {
     assert_eq!(
         rules,
         [
-            ["CREATE UPDATE", " apps batch", "v1", "*", "*"],
+            ["CREATE UPDATE", "apps batch", "v1", "*", "*"],
             [
                 "CREATE UPDATE",
                 "",
                 "v1",
-                "pods/ephemeralcontainers pods/resize",
+                "* pods/ephemeralcontainers pods/resize",
                 "*"
             ],
             ["CREATE DELETE", "", "*", "pods", "*"],

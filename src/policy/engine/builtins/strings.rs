@@ -1,0 +1,110 @@
+//! Texts that are counted, joined and replaced as OPA does it, and no longer than a server can hold.
+
+use std::collections::BTreeMap;
+
+use regorus::Value;
+
+use super::bounded::{self, Bounded};
+use super::{original, text};
+
+/// `strings.count(text, part)`: how often, without overlaps; an empty part stands before and behind every character.
+pub(super) fn count(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "strings.count";
+    let (text, part) = (text(values, 0, NAME)?, text(values, 1, NAME)?);
+    Ok(Value::from(text.matches(part).count()))
+}
+
+/// `indexof(text, part)`. An empty part is an error, as in OPA.
+pub(super) fn indexof(values: &[Value]) -> anyhow::Result<Value> {
+    index("indexof", values)
+}
+
+/// `indexof_n(text, part)`
+pub(super) fn indexof_n(values: &[Value]) -> anyhow::Result<Value> {
+    index("indexof_n", values)
+}
+
+fn index(name: &str, values: &[Value]) -> anyhow::Result<Value> {
+    if text(values, 1, name)?.is_empty() {
+        anyhow::bail!("{name}: operand 2 must not be empty");
+    }
+    original::call(name, values)
+}
+
+/// `concat(between, items)`.
+pub(super) fn concat(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "concat";
+    let length = |item: &Value| match item {
+        Value::String(text) => text.len(),
+        _ => 0,
+    };
+    let (items, texts): (usize, usize) = match values.get(1) {
+        Some(Value::Array(items)) => (items.len(), items.iter().map(length).sum()),
+        Some(Value::Set(items)) => (items.len(), items.iter().map(length).sum()),
+        _ => (0, 0),
+    };
+    let between = text(values, 0, NAME)?
+        .len()
+        .saturating_mul(items.saturating_sub(1));
+    bounded::check(texts.saturating_add(between), NAME)?;
+    original::call(NAME, values)
+}
+
+/// `replace(text, old, new)`.
+pub(super) fn replace(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "replace";
+    let (whole, old, new) = (
+        text(values, 0, NAME)?,
+        text(values, 1, NAME)?,
+        text(values, 2, NAME)?,
+    );
+    if new.len() > old.len() {
+        let added = whole.matches(old).count().saturating_mul(new.len() - old.len());
+        bounded::check(whole.len().saturating_add(added), NAME)?;
+    }
+    Ok(Value::from(whole.replace(old, new)))
+}
+
+/// `strings.replace_n({old: new}, text)`: in one pass, so that what was put in is not replaced again. Of the keys that
+/// fit at a place the first in their order is taken.
+pub(super) fn replace_n(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "strings.replace_n";
+    let Some(Value::Object(patterns)) = values.first() else {
+        anyhow::bail!("{NAME}: operand 1 must be an object");
+    };
+    let mut rest = text(values, 1, NAME)?;
+    // By first character, `None` for the empty key, which fits everywhere and comes before all others.
+    let mut pairs: BTreeMap<Option<char>, Vec<(&str, &str)>> = BTreeMap::new();
+    for pair in patterns.iter_sorted() {
+        let (Value::String(old), Value::String(new)) = pair else {
+            anyhow::bail!("{NAME}: keys and values of operand 1 must be strings");
+        };
+        pairs.entry(old.chars().next()).or_default().push((old, new));
+    }
+    let empty = pairs.get(&None).and_then(|pairs| pairs.first());
+    let mut replaced = Bounded::new(NAME);
+    let mut put_before = false;
+    loop {
+        let next = rest.chars().next();
+        let fits = |(old, _): &&(&str, &str)| rest.starts_with(*old);
+        let found = next.and_then(|next| pairs.get(&Some(next))?.iter().find(fits));
+        match (empty, found) {
+            (Some((_, new)), _) if !put_before => {
+                replaced.push(new)?;
+                put_before = true;
+                continue;
+            }
+            (_, Some((old, new))) => {
+                replaced.push(new)?;
+                rest = rest.get(old.len()..).unwrap_or_default();
+            }
+            (_, None) => {
+                let Some(next) = next else { break };
+                replaced.push(next.encode_utf8(&mut [0; 4]))?;
+                rest = rest.get(next.len_utf8()..).unwrap_or_default();
+            }
+        }
+        put_before = false;
+    }
+    Ok(Value::from(replaced.into_text()))
+}

@@ -1,0 +1,156 @@
+//! Groups of policies that share libraries, each with its prepared engine.
+
+use std::collections::BTreeMap;
+
+use super::packages::Package;
+use super::plan::Plan;
+use crate::gate::Gate;
+use crate::policy::engine::Document;
+use crate::policy::engine::ast::Source;
+use crate::policy::engine::builtins::BuiltinErrors;
+use crate::policy::engine::group::Group;
+use crate::policy::finding::Finding;
+use crate::policy::select::GateIndex;
+use crate::policy::{Policy, PolicySet};
+
+/// Packages that share an engine at most. More of them make an evaluation dearer, fewer cost memory.
+const GROUP_SIZE: usize = 32;
+
+/// Sources that a package reads, directly or through others, in the order of the files.
+fn closure<'a>(package: &[String], sources: &'a [Source]) -> Vec<&'a Source> {
+    let mut inside = vec![false; sources.len()];
+    let mut wanted: Vec<&[String]> = Vec::new();
+    for (source, inside) in sources
+        .iter()
+        .zip(&mut inside)
+        .filter(|(source, _)| source.package == package)
+    {
+        *inside = true;
+        wanted.extend(source.reads.iter().map(Vec::as_slice));
+    }
+    while let Some(path) = wanted.pop() {
+        for (source, inside) in sources.iter().zip(&mut inside) {
+            let related = source.package.starts_with(path) || path.starts_with(&source.package);
+            if related && !*inside {
+                *inside = true;
+                wanted.extend(source.reads.iter().map(Vec::as_slice));
+            }
+        }
+    }
+    sources
+        .iter()
+        .zip(inside)
+        .filter(|(_, inside)| *inside)
+        .map(|(source, _)| source)
+        .collect()
+}
+
+/// Puts policies with the same libraries into groups and prepares an engine for each.
+pub(super) fn set(
+    revision: &str,
+    sources: &[Source],
+    packages: &[Package<'_>],
+    plans: Vec<Plan>,
+    data: &Document,
+) -> Result<PolicySet, Finding> {
+    let mut shared: BTreeMap<(Gate, Vec<&str>), Vec<usize>> = BTreeMap::new();
+    let mut reads_namespace = vec![false; packages.len()];
+    for (at, (package, reads)) in packages.iter().zip(&mut reads_namespace).enumerate() {
+        let closure = closure(package.package, sources);
+        *reads = closure.iter().any(|source| reads_the_namespace(source));
+        let libraries = closure
+            .into_iter()
+            .filter(|source| source.package != package.package);
+        let key = (
+            package.gate,
+            libraries.map(|source| source.path.as_str()).collect(),
+        );
+        shared.entry(key).or_default().push(at);
+    }
+    let mut groups = Vec::new();
+    let mut homes: BTreeMap<usize, (usize, String)> = BTreeMap::new();
+    for ((_, libraries), members) in shared {
+        let libraries: Vec<&Source> = sources
+            .iter()
+            .filter(|source| libraries.contains(&source.path.as_str()))
+            .collect();
+        for members in members.chunks(GROUP_SIZE) {
+            let own: Vec<&Package<'_>> = members.iter().filter_map(|at| packages.get(*at)).collect();
+            let (group, entries) = group(&libraries, &own, data)?;
+            homes.extend(
+                members
+                    .iter()
+                    .zip(entries)
+                    .map(|(at, entry)| (*at, (groups.len(), entry))),
+            );
+            groups.push(group);
+        }
+    }
+    let mut policies: Vec<Policy> = plans
+        .into_iter()
+        .filter_map(|plan| {
+            let (group, entry) = homes.get(&plan.package)?.clone();
+            let reads_namespace = reads_namespace.get(plan.package).copied().unwrap_or_default();
+            Some(Policy {
+                group,
+                entry,
+                reads_namespace,
+                ..plan.policy
+            })
+        })
+        .collect();
+    policies.sort_by(|a, b| (a.gate, a.order, &a.name).cmp(&(b.gate, b.order, &b.name)));
+    Ok(PolicySet {
+        revision: revision.to_owned(),
+        warnings: Vec::new(),
+        missing: Vec::new(),
+        indexes: Gate::ALL
+            .into_iter()
+            .map(|gate| (gate, index(gate, &policies)))
+            .collect(),
+        policies,
+        groups,
+    })
+}
+
+fn group(
+    libraries: &[&Source],
+    packages: &[&Package<'_>],
+    data: &Document,
+) -> Result<(Group, Vec<String>), Finding> {
+    let own = packages
+        .iter()
+        .flat_map(|package| package.sources.iter().copied());
+    let sources: Vec<&Source> = libraries.iter().copied().chain(own).collect();
+    let entries: Vec<_> = packages
+        .iter()
+        .map(|package| (package.package, package.rules.clone()))
+        .collect();
+    let undefined = packages
+        .iter()
+        .any(|package| package.metadata.builtin_errors == BuiltinErrors::Undefined);
+    let errors = if undefined {
+        BuiltinErrors::Undefined
+    } else {
+        BuiltinErrors::Fault
+    };
+    Group::build(&sources, &entries, data, errors)
+}
+
+fn index(gate: Gate, policies: &[Policy]) -> GateIndex {
+    GateIndex::build(
+        policies
+            .iter()
+            .enumerate()
+            .filter(move |(_, policy)| policy.gate == gate),
+    )
+}
+
+/// Whether a file reads `input.regate.namespace`, or something that it is part of.
+fn reads_the_namespace(source: &Source) -> bool {
+    source.input_reads.iter().any(|path| match path.as_slice() {
+        [regate] => regate == "regate",
+        [regate, member, ..] => regate == "regate" && member == "namespace",
+        [] => false,
+    })
+}

@@ -1,0 +1,131 @@
+//! Data files as one document below `data`, and what must not stand there.
+
+use std::collections::BTreeSet;
+
+use crate::json::Problem;
+use crate::policy::engine::Document;
+use crate::policy::engine::ast::Source;
+use crate::policy::engine::entry::RESERVED;
+use crate::policy::files::{DataFile, Format};
+use crate::policy::finding::Finding;
+
+/// All data files as one document; findings for unreadable ones, paths given twice and data that would hide a rule.
+pub(super) fn merged(files: &[DataFile], sources: &[Source], findings: &mut Vec<Finding>) -> Document {
+    let mut tree = Document::empty();
+    for file in files {
+        let finding = |message: String| Finding {
+            file: Some(file.path.clone()),
+            message,
+            ..Finding::default()
+        };
+        let read = match file.format {
+            Format::Json => Document::parse(&file.bytes).map_err(|error| error.to_string()),
+            Format::Yaml => yaml(&file.bytes),
+        };
+        let document = match read {
+            Ok(document) => document,
+            Err(message) => {
+                findings.push(finding(message));
+                continue;
+            }
+        };
+        if document.kind() != "object" {
+            findings.push(finding(format!(
+                "a data file holds an object, this one has type {}",
+                document.kind()
+            )));
+            continue;
+        }
+        let document = file
+            .at
+            .iter()
+            .rev()
+            .fold(document, |inner, key| Document::object([(key.as_str(), inner)]));
+        for path in rule_paths(sources) {
+            if lies_over(&document, &path) {
+                findings.push(finding(format!(
+                    "data at `data.{}` would hide a rule there",
+                    path.join(".")
+                )));
+            }
+        }
+        match merge(&tree, &document, &mut Vec::new()) {
+            Ok(merged) => tree = merged,
+            Err(path) => findings.push(finding(format!(
+                "`data.{path}` is given by another data file too"
+            ))),
+        }
+    }
+    tree
+}
+
+fn yaml(bytes: &[u8]) -> Result<Document, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())?;
+    let json: serde_json::Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    if beyond_64_bits(&json) {
+        return Err(Problem::NumberRange.to_string());
+    }
+    Ok(Document::from_json(&json))
+}
+
+/// Whether a number has become a float that could not say its integer: 2^63 is the first that no signed integer is.
+fn beyond_64_bits(json: &serde_json::Value) -> bool {
+    match json {
+        serde_json::Value::Number(number) => {
+            number.is_f64()
+                && number
+                    .as_f64()
+                    .is_none_or(|float| float.fract() == 0.0 && float.abs() >= 2f64.powi(63))
+        }
+        serde_json::Value::Array(items) => items.iter().any(beyond_64_bits),
+        serde_json::Value::Object(members) => members.values().any(beyond_64_bits),
+        _ => false,
+    }
+}
+
+/// Paths of rules below `data`, one per package and rule name, the generated ones among them.
+fn rule_paths(sources: &[Source]) -> BTreeSet<Vec<String>> {
+    let path =
+        |source: &Source, name: &str| source.package.iter().cloned().chain([name.to_owned()]).collect();
+    let written = sources
+        .iter()
+        .flat_map(|source| source.rules.iter().map(move |rule| path(source, &rule.name)));
+    let generated = sources.iter().map(|source| path(source, RESERVED));
+    written.chain(generated).collect()
+}
+
+/// Whether the document has a value at the path, or something that is no object above it.
+fn lies_over(document: &Document, path: &[String]) -> bool {
+    let mut at = document.clone();
+    for key in path {
+        if at.kind() != "object" {
+            return true;
+        }
+        match at.get(key) {
+            Some(next) => at = next,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// Both objects in one; the path that both give, if they do.
+fn merge(tree: &Document, more: &Document, path: &mut Vec<String>) -> Result<Document, String> {
+    let Some(members) = more.members() else {
+        return Err(path.join("."));
+    };
+    if tree.kind() != "object" {
+        return Err(path.join("."));
+    }
+    let mut merged = tree.clone();
+    for (key, value) in members {
+        path.push(key.to_string());
+        let value = match tree.get(&key) {
+            None => value,
+            Some(have) => merge(&have, &value, path)?,
+        };
+        path.pop();
+        merged = merged.with(&key, value);
+    }
+    Ok(merged)
+}

@@ -1,0 +1,185 @@
+//! The policies among the packages, and the typos that would be policies which nobody enforces.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::gate::Gate;
+use crate::policy::engine::Document;
+use crate::policy::engine::ast::{Position, Source};
+use crate::policy::engine::entry::RESERVED;
+use crate::policy::finding::Finding;
+use crate::policy::metadata::{self, Metadata};
+use crate::policy::roots;
+
+/// A package that is a policy, or several where it has instances.
+pub(super) struct Package<'a> {
+    pub(super) gate: Gate,
+    pub(super) name: String,
+    pub(super) package: &'a [String],
+    pub(super) rules: Vec<&'static str>,
+    pub(super) metadata: Metadata,
+    /// Its files, at least one.
+    pub(super) sources: Vec<&'a Source>,
+}
+
+impl Package<'_> {
+    /// A finding about the package as a whole.
+    pub(super) fn finding(&self, message: String) -> Finding {
+        match self.sources.first() {
+            Some(source) => source.finding(source.package_at, message),
+            None => Finding {
+                message,
+                ..Finding::default()
+            },
+        }
+    }
+
+    /// A finding in its METADATA.
+    pub(super) fn finding_at(&self, at: Position, message: String) -> Finding {
+        at.finding(&self.metadata.file, message)
+    }
+}
+
+/// What policies need of data, given or not.
+pub(super) fn needs(packages: &[Package<'_>]) -> BTreeSet<Vec<String>> {
+    let needs = packages.iter().flat_map(|package| &package.metadata.needs);
+    needs.map(|(path, _)| path.clone()).collect()
+}
+
+/// What policies need of data and is not there.
+pub(super) fn missing(packages: &[Package<'_>], data: &Document) -> Vec<Finding> {
+    let mut missing = Vec::new();
+    for package in packages {
+        for (path, at) in &package.metadata.needs {
+            let found = path.iter().try_fold(data.clone(), |at, key| at.get(key));
+            if found.is_none() {
+                let message = format!("needs `data.{}`, which nothing gives", path.join("."));
+                missing.push(package.finding_at(*at, message));
+            }
+        }
+    }
+    missing
+}
+
+/// The policies among the packages; findings for typos that would be policies which nobody enforces.
+pub(super) fn find<'a>(sources: &'a [Source], findings: &mut Vec<Finding>) -> Vec<Package<'a>> {
+    let mut by_package: BTreeMap<&[String], Vec<&Source>> = BTreeMap::new();
+    for source in sources {
+        by_package.entry(&source.package).or_default().push(source);
+    }
+    let mut policies: Vec<Package<'a>> = Vec::new();
+    for (package, sources) in by_package {
+        let Some(first) = sources.first() else { continue };
+        match package {
+            [root, kind, name @ ..] if root == "kubernetes" => {
+                let Some(gate) = Gate::ALL.into_iter().find(|gate| roots(*gate).0 == kind) else {
+                    findings.push(first.finding(first.package_at, wrong_root(kind)));
+                    continue;
+                };
+                let name = if name.is_empty() {
+                    kind.clone()
+                } else {
+                    name.join(".")
+                };
+                let rules = gate_rules(gate, package, &sources, findings);
+                super::types::check(gate, &sources, findings);
+                let metadata = metadata::of_package(gate, rules.contains(&"deny"), &sources, findings);
+                policies.push(Package {
+                    gate,
+                    name,
+                    package,
+                    rules,
+                    metadata,
+                    sources,
+                });
+            }
+            [root] if root == "kubernetes" => {
+                findings.push(first.finding(first.package_at, wrong_root("")));
+            }
+            _ => {
+                for source in sources {
+                    metadata::of_library(source, findings);
+                }
+            }
+        }
+    }
+    policies.sort_by(|a, b| (a.gate, &a.name).cmp(&(b.gate, &b.name)));
+    policies
+}
+
+fn wrong_root(kind: &str) -> String {
+    let roots = Gate::ALL
+        .map(|gate| format!("kubernetes.{}", roots(gate).0))
+        .join(", ");
+    format!("no gate reads the package `kubernetes.{kind}`: policies are in {roots}")
+}
+
+/// The gate's rules that a policy's files have; findings where none is, or one looks like one and is not.
+fn gate_rules(
+    gate: Gate,
+    package: &[String],
+    sources: &[&Source],
+    findings: &mut Vec<Finding>,
+) -> Vec<&'static str> {
+    let (_, own) = roots(gate);
+    let mut found = BTreeSet::new();
+    for source in sources {
+        if let Some(part) = package.iter().find(|part| !is_name(part)) {
+            findings.push(source.finding(
+                source.package_at,
+                format!("`{part}` is no name for a policy: letters, digits and _"),
+            ));
+        }
+        for rule in &source.rules {
+            let ours = own.iter().find(|name| **name == rule.name);
+            match (ours, rule.arguments) {
+                (Some(name), None) => {
+                    found.insert(*name);
+                }
+                (Some(name), Some(_)) => {
+                    findings.push(source.finding(
+                        rule.at,
+                        format!("`{name}` is a function here; the {gate} gate reads it as a rule"),
+                    ));
+                }
+                (None, _) => findings
+                    .extend(suspicious(gate, &rule.name).map(|message| source.finding(rule.at, message))),
+            }
+        }
+    }
+    if let ([first, ..], true) = (sources, found.is_empty()) {
+        let message = format!("no rule that the {gate} gate reads: one of {}", own.join(", "));
+        findings.push(first.finding(first.package_at, message));
+    }
+    // In the order of the table, so that the generated entry does not depend on the files.
+    own.iter().copied().filter(|name| found.contains(name)).collect()
+}
+
+fn is_name(part: &str) -> bool {
+    let mut chars = part.chars();
+    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// What to say of a rule that no gate reads and an author may have meant to be read.
+fn suspicious(gate: Gate, name: &str) -> Option<String> {
+    let (_, own) = roots(gate);
+    if name == RESERVED {
+        return Some(format!("the name `{RESERVED}` is reserved"));
+    }
+    if name == "violation" {
+        return Some("`violation` is read by no gate: `deny` denies".into());
+    }
+    let other = Gate::ALL
+        .into_iter()
+        .find(|other| roots(*other).1.contains(&name));
+    if let Some(other) = other {
+        return Some(format!(
+            "`{name}` is a rule of the {other} gate; the {gate} gate reads {}",
+            own.join(", ")
+        ));
+    }
+    let near = own.iter().find(|rule| strsim::levenshtein(rule, name) == 1)?;
+    Some(format!(
+        "`{name}` is read by no gate: did you mean `{near}`? If not, choose a name less like it"
+    ))
+}

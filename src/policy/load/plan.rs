@@ -1,0 +1,192 @@
+//! From packages to policies: instances, and what the operator sets from outside.
+//!
+//! Settings come after the file's own words, in their order: `enforcement` and `parameters` replace, `match` narrows,
+//! `exceptions` add. One that names no policy refuses the set, since somebody relies on it.
+
+use serde_json::Value;
+
+use super::packages::Package;
+use crate::gate::Gate;
+use crate::policy::finding::Finding;
+use crate::policy::matching::Match;
+use crate::policy::metadata::{Instance, Metadata, Node, Overlay};
+use crate::policy::{Policy, glob};
+
+/// A policy, and the place of its package.
+pub(super) struct Plan {
+    pub(super) package: usize,
+    pub(super) policy: Policy,
+}
+
+/// All policies of the packages, on the terms of their METADATA and of the settings.
+pub(super) fn plans(packages: &[Package<'_>], settings: &[Value], findings: &mut Vec<Finding>) -> Vec<Plan> {
+    let mut plans: Vec<Plan> = Vec::new();
+    for (at, package) in packages.iter().enumerate() {
+        let policies = match &package.metadata.instances {
+            None => vec![policy(package, None)],
+            Some(instances) => instances.iter().map(|one| policy(package, Some(one))).collect(),
+        };
+        for policy in policies {
+            let twin = plans
+                .iter()
+                .find(|other| other.policy.gate == policy.gate && other.policy.name == policy.name);
+            if let Some(other) = twin.and_then(|twin| packages.get(twin.package)) {
+                let message = format!(
+                    "a second policy called `{}`: `{}` is one too",
+                    policy.name,
+                    other.package.join(".")
+                );
+                findings.push(package.finding(message));
+            }
+            plans.push(Plan { package: at, policy });
+        }
+    }
+    for (index, setting) in settings.iter().enumerate() {
+        overlay(
+            &format!("policies.settings[{index}]"),
+            &Node::from_json(setting),
+            packages,
+            &mut plans,
+            findings,
+        );
+    }
+    plans
+}
+
+fn policy(package: &Package<'_>, instance: Option<&Instance>) -> Policy {
+    let Metadata {
+        enforcement,
+        order,
+        matching,
+        parameters,
+        exceptions,
+        ..
+    } = &package.metadata;
+    let name = match instance {
+        None => package.name.clone(),
+        Some(instance) => format!("{}.{}", package.name, instance.name),
+    };
+    let narrowing = instance.map(|instance| &instance.matching);
+    Policy {
+        gate: package.gate,
+        name,
+        rules: package.rules.clone(),
+        order: *order,
+        enforcement: instance.and_then(|one| one.enforcement).unwrap_or(*enforcement),
+        matching: [Some(matching), narrowing]
+            .into_iter()
+            .flatten()
+            .filter(is_something)
+            .cloned()
+            .collect(),
+        parameters: instance
+            .and_then(|one| one.parameters.as_ref())
+            .unwrap_or(parameters)
+            .clone(),
+        exceptions: exceptions.clone(),
+        reads_namespace: false,
+        builtin_errors: package.metadata.builtin_errors,
+        // Both are given when the package has an engine.
+        group: 0,
+        entry: String::new(),
+    }
+}
+
+fn is_something(matching: &&Match) -> bool {
+    !matching.is_empty()
+}
+
+/// Puts one setting over the policies that it names.
+fn overlay(
+    named: &str,
+    setting: &Node,
+    packages: &[Package<'_>],
+    plans: &mut [Plan],
+    findings: &mut Vec<Finding>,
+) {
+    let finding = |message: String| Finding {
+        file: Some(named.to_owned()),
+        message,
+        ..Finding::default()
+    };
+    let Some(pattern) = setting.get("policy").and_then(Node::as_text) else {
+        return findings.push(finding(
+            "a setting needs `policy`: GATE/NAME, with * for any run".to_owned(),
+        ));
+    };
+    let mut found = false;
+    for plan in plans.iter_mut() {
+        let package = packages.get(plan.package);
+        let name = package.map_or("", |package| &package.name);
+        if !is_named(pattern, plan.policy.gate, &plan.policy.name)
+            && !is_named(pattern, plan.policy.gate, name)
+        {
+            continue;
+        }
+        found = true;
+        let denies = plan.policy.has("deny");
+        let Overlay {
+            enforcement,
+            matching,
+            parameters,
+            exceptions,
+        } = Overlay::read(plan.policy.gate, denies, named, setting, findings);
+        let policy = &mut plan.policy;
+        policy.enforcement = enforcement.unwrap_or(policy.enforcement);
+        policy.parameters = parameters.unwrap_or_else(|| policy.parameters.clone());
+        policy
+            .matching
+            .extend(Some(&matching).filter(is_something).cloned());
+        policy.exceptions.extend(exceptions);
+    }
+    if !found {
+        let near = plans
+            .iter()
+            .map(|plan| format!("{}/{}", plan.policy.gate, plan.policy.name))
+            .min_by_key(|name| strsim::levenshtein(name, pattern));
+        let hint = near
+            .map(|near| format!(": did you mean `{near}`?"))
+            .unwrap_or_default();
+        findings.push(finding(format!("no policy is named by `{pattern}`{hint}")));
+    }
+}
+
+/// Whether `GATE/NAME` names a policy; a `*` runs within one side.
+fn is_named(pattern: &str, gate: Gate, name: &str) -> bool {
+    pattern
+        .split_once('/')
+        .is_some_and(|(gates, names)| glob::matches(gates, gate.as_str()) && glob::matches(names, name))
+}
+
+/// Exceptions that have ended: nothing to refuse, but somebody should clear them away.
+pub(super) fn ended_exceptions(packages: &[Package<'_>], plans: &[Policy], now_ns: i64) -> Vec<Finding> {
+    let mut ended = Vec::new();
+    for policy in plans {
+        for exception in &policy.exceptions {
+            let Some(until) = exception.until.as_ref().filter(|until| until.is_over(now_ns)) else {
+                continue;
+            };
+            let message = format!(
+                "an exception of {}/{} ended with {}: {}",
+                policy.gate, policy.name, until.text, exception.reason
+            );
+            let package = packages.iter().find(|package| {
+                package.gate == policy.gate && package.metadata.exceptions.contains(exception)
+            });
+            ended.push(match (package, exception.at) {
+                (Some(package), Some(at)) => package.finding_at(at, message),
+                _ => Finding {
+                    file: Some("policies.settings".to_owned()),
+                    message,
+                    ..Finding::default()
+                },
+            });
+        }
+    }
+    ended.sort();
+    ended.dedup();
+    ended
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! Which policies are asked about a review, found before any Rego runs.
+//!
+//! One index per gate, built with the set. Each policy is filed once, under the values of that key of its `match` which
+//! the fewest policies share; a review looks up its own values and checks what it finds. So a policy that does not match
+//! costs nothing, however many there are. Always holds: the answer is that of asking every policy's `match` in turn.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::Policy;
+use super::glob;
+use super::matching::{Facts, IMPERSONATE, Key, Match, Reach, is_impersonation, kinds};
+use super::metadata::Exception;
+use super::namespaces::{Namespace, Unknown};
+
+/// A policy that matches a review.
+#[derive(Clone, Debug)]
+pub struct Selected<'a> {
+    /// The policy.
+    pub policy: &'a Policy,
+    /// The exception that frees the review of it.
+    pub exception: Option<&'a Exception>,
+    /// Why it cannot be known whether it matches: the policy is at fault then, not skipped.
+    pub unknown: Option<Unknown>,
+}
+
+/// The Namespace of the review; `None` for what is in none.
+pub type NamespaceOf<'a> = &'a dyn Fn() -> Result<Option<Arc<Namespace>>, Unknown>;
+
+/// The policies of one gate, by what their `match` names.
+#[derive(Debug, Default)]
+pub(super) struct GateIndex {
+    /// All that can match anything, in the order in which they are asked.
+    all: Vec<usize>,
+    /// Those without a key that narrows.
+    everywhere: Vec<usize>,
+    shelves: Vec<(Key, Shelf)>,
+}
+
+/// Policies under the values of one key.
+#[derive(Debug, Default)]
+struct Shelf {
+    exact: HashMap<String, Vec<usize>>,
+    /// By what stands before the first `*`.
+    prefixes: HashMap<String, Vec<usize>>,
+    /// The lengths of those, in bytes.
+    lengths: BTreeSet<usize>,
+}
+
+/// Keys by which policies can be found. Exclusion finds nothing.
+const FINDING: [Key; 9] = [
+    Key::ApiGroups,
+    Key::Resources,
+    Key::Kinds,
+    Key::Operations,
+    Key::Names,
+    Key::Namespaces,
+    Key::Users,
+    Key::Groups,
+    Key::Paths,
+];
+
+/// A value that a review must have, or must begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Anchor<'a> {
+    Exact(&'a str),
+    Prefix(&'a str),
+}
+
+fn anchor(key: Key, pattern: &str) -> Anchor<'_> {
+    let part = match key {
+        Key::Resources => pattern.split_once('/').map_or(pattern, |(plural, _)| plural),
+        Key::Kinds => kinds::split(pattern).1,
+        _ => pattern,
+    };
+    glob::prefix(part).map_or(Anchor::Exact(part), Anchor::Prefix)
+}
+
+/// The values of a review that a key is looked up by.
+fn values(key: Key, facts: &Facts) -> Vec<&str> {
+    let resource = facts.resource.as_ref();
+    match key {
+        Key::ApiGroups => resource
+            .map(|resource| resource.group.as_str())
+            .into_iter()
+            .collect(),
+        Key::Resources => resource
+            .map(|resource| resource.plural.as_str())
+            .into_iter()
+            .collect(),
+        Key::Kinds => facts.kind.iter().map(|(_, kind)| kind.as_str()).collect(),
+        Key::Operations if is_impersonation(&facts.operation) => vec![&facts.operation, IMPERSONATE],
+        Key::Operations => vec![&facts.operation],
+        Key::Names => vec![&facts.name],
+        Key::Namespaces => vec![&facts.namespace],
+        Key::Users => vec![&facts.user],
+        Key::Groups => facts.groups.iter().map(String::as_str).collect(),
+        Key::Paths => facts.path.as_deref().into_iter().collect(),
+        Key::ExcludedNamespaces => Vec::new(),
+    }
+}
+
+/// Whether a review asks for everything of some kind, so that looking up its values finds too little.
+fn is_wild(facts: &Facts) -> bool {
+    let resource = facts.resource.as_ref();
+    facts.operation == "*" || resource.is_some_and(|resource| resource.group == "*" || resource.plural == "*")
+}
+
+/// The lists of all of a policy's matches that it can be found by.
+fn lists(policy: &Policy) -> impl Iterator<Item = (Key, &[String])> {
+    policy
+        .matching
+        .iter()
+        .flat_map(|matching| &matching.lists)
+        .filter(|(key, _)| FINDING.contains(key))
+        .map(|(key, patterns)| (*key, patterns.as_slice()))
+}
+
+impl GateIndex {
+    /// Files the policies with these places, which are in the order in which they are asked.
+    pub(super) fn build<'a>(policies: impl Iterator<Item = (usize, &'a Policy)> + Clone) -> Self {
+        let mut shared: HashMap<(Key, Anchor<'a>), usize> = HashMap::new();
+        for (_, policy) in policies.clone() {
+            for (key, patterns) in lists(policy) {
+                for pattern in patterns {
+                    *shared.entry((key, anchor(key, pattern))).or_default() += 1;
+                }
+            }
+        }
+        let mut index = GateIndex::default();
+        for (place, policy) in policies {
+            if lists(policy).any(|(_, patterns)| patterns.is_empty()) {
+                continue;
+            }
+            index.all.push(place);
+            let company = |(key, patterns): &(Key, &[String])| -> usize {
+                let count = |pattern: &String| match anchor(*key, pattern) {
+                    // What begins with a `*` is found by any value: as if shared by all.
+                    Anchor::Prefix("") => usize::MAX / 2,
+                    found => shared.get(&(*key, found)).copied().unwrap_or_default(),
+                };
+                patterns.iter().map(count).fold(0, usize::saturating_add)
+            };
+            match lists(policy).min_by_key(company) {
+                Some((key, patterns)) => index.file(place, key, patterns),
+                None => index.everywhere.push(place),
+            }
+        }
+        index
+    }
+
+    fn file(&mut self, place: usize, key: Key, patterns: &[String]) {
+        let at = self.shelves.iter().position(|(have, _)| *have == key);
+        let at = at.unwrap_or_else(|| {
+            self.shelves.push((key, Shelf::default()));
+            self.shelves.len() - 1
+        });
+        let Some((_, shelf)) = self.shelves.get_mut(at) else {
+            return;
+        };
+        for pattern in patterns {
+            let places = match anchor(key, pattern) {
+                Anchor::Exact(value) => shelf.exact.entry(value.to_owned()).or_default(),
+                Anchor::Prefix(value) => {
+                    shelf.lengths.insert(value.len());
+                    shelf.prefixes.entry(value.to_owned()).or_default()
+                }
+            };
+            places.push(place);
+        }
+    }
+
+    /// The places of all policies that may match, in order: every one that does is among them.
+    pub(super) fn candidates(&self, facts: &Facts) -> Vec<usize> {
+        if is_wild(facts) {
+            return self.all.clone();
+        }
+        let mut found = self.everywhere.clone();
+        for (key, shelf) in &self.shelves {
+            for value in values(*key, facts) {
+                found.extend(shelf.exact.get(value).into_iter().flatten());
+                let prefixes = shelf.lengths.iter().filter_map(|length| value.get(..*length));
+                found.extend(prefixes.filter_map(|prefix| shelf.prefixes.get(prefix)).flatten());
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+}
+
+/// What to do with a policy for a review, if it matches.
+pub(super) fn judge<'a>(
+    policy: &'a Policy,
+    facts: &Facts,
+    now_ns: i64,
+    namespace: NamespaceOf<'_>,
+) -> Option<Selected<'a>> {
+    let reach = if policy.has("deny") {
+        Reach::Wide
+    } else {
+        Reach::Narrow
+    };
+    if !policy.matching.iter().all(|matching| matching.fits(facts, reach)) {
+        return None;
+    }
+    let fault = |unknown| {
+        Some(Selected {
+            policy,
+            exception: None,
+            unknown: Some(unknown),
+        })
+    };
+    for matching in &policy.matching {
+        match selects(matching, namespace) {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(unknown) => return fault(unknown),
+        }
+    }
+    let live = |exception: &&Exception| {
+        exception
+            .until
+            .as_ref()
+            .is_none_or(|until| !until.is_over(now_ns))
+            && exception.matching.fits(facts, Reach::Narrow)
+    };
+    for exception in policy.exceptions.iter().filter(live) {
+        match selects(&exception.matching, namespace) {
+            Ok(true) => {
+                return Some(Selected {
+                    policy,
+                    exception: Some(exception),
+                    unknown: None,
+                });
+            }
+            Ok(false) => {}
+            Err(unknown) => return fault(unknown),
+        }
+    }
+    Some(Selected {
+        policy,
+        exception: None,
+        unknown: None,
+    })
+}
+
+/// Whether the labels of the review's Namespace are selected. What is in none always is, as for webhooks.
+fn selects(matching: &Match, namespace: NamespaceOf<'_>) -> Result<bool, Unknown> {
+    let Some(selector) = &matching.selector else {
+        return Ok(true);
+    };
+    Ok(namespace()?.is_none_or(|namespace| selector.selects(&namespace.labels)))
+}
+
+#[cfg(test)]
+mod tests;
