@@ -186,7 +186,14 @@ fn offline_sources(policies: &Policies, more: Vec<PathBuf>) -> Sources {
 /// The policies of a command that works on them offline. What is wrong with them is printed, and there is no set then.
 fn load_policies(policies: &Policies) -> anyhow::Result<Option<PolicySet>> {
     match Files::read(&offline_sources(policies, Vec::new())).and_then(|files| load(&files)) {
-        Ok(set) => Ok(Some(set)),
+        Ok(set) => {
+            // Offline a policy may be tried without its data; whoever tries it has to know.
+            let mut out = std::io::stderr().lock();
+            for warning in set.warnings.iter().chain(&set.missing) {
+                writeln!(out, "warning: {warning}")?;
+            }
+            Ok(Some(set))
+        }
         Err(findings) => {
             print_findings(&findings)?;
             Ok(None)

@@ -206,9 +206,10 @@ impl PolicySet {
         &self.policies
     }
 
-    /// Whether a policy of the gate has the rule.
+    /// Whether a policy of the gate has the rule, and what it says of it has an effect.
     pub fn any_has(&self, gate: Gate, rule: &str) -> bool {
-        self.of(gate).any(|policy| policy.has(rule))
+        self.of(gate)
+            .any(|policy| policy.has(rule) && policy.enforcement != Enforcement::Dryrun)
     }
 }
 

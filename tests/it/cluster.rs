@@ -97,6 +97,30 @@ fn verbose(process: &Process) -> (u16, String) {
     (status, lines.collect())
 }
 
+#[track_caller]
+fn assert_gauges(process: &Process, synced: &str, objects: &str) {
+    assert_eq!(
+        process.metrics("regate_repli"),
+        [
+            format!("regate_replication_synced{{resource=\"namespaces\"}} {synced}"),
+            format!("regate_replicated_objects{{resource=\"namespaces\"}} {objects}"),
+        ]
+    );
+}
+
+/// The log line of the failure of this number, by its `problem`, and whether Namespaces were known then.
+#[track_caller]
+fn assert_failed(process: &Process, number: usize, problem: &str, synced: bool) {
+    let failed = soon("the failure is told", || {
+        process.events("replication_failed").into_iter().nth(number)
+    });
+    assert_eq!(
+        (&failed["level"], &failed["problem"], &failed["synced"]),
+        (&json!("WARN"), &json!(problem), &json!(synced)),
+        "{failed}"
+    );
+}
+
 #[test]
 fn a_server_with_a_kubeconfig_is_ready_with_the_first_list_and_from_then_on() {
     let (url, state) = api_server();
@@ -104,14 +128,7 @@ fn a_server_with_a_kubeconfig_is_ready_with_the_first_list_and_from_then_on() {
         &[QUIET, ("kubeconfig", &kubeconfig(&url))],
         &["--policy", "policies", "--kubeconfig", "kubeconfig"],
     );
-    let failed = soon("the failure is told", || {
-        process.events("replication_failed").into_iter().next()
-    });
-    assert_eq!(
-        (&failed["level"], &failed["problem"], &failed["synced"]),
-        (&json!("WARN"), &json!("refused"), &json!(false)),
-        "{failed}"
-    );
+    assert_failed(&process, 0, "refused", false);
     assert_eq!(
         verbose(&process),
         (
@@ -119,16 +136,7 @@ fn a_server_with_a_kubeconfig_is_ready_with_the_first_list_and_from_then_on() {
             "[+]policies ok\n[-]namespaces failed\n[+]running ok\nnot ready\n".to_owned()
         )
     );
-    let gauges = |synced: &str, objects: &str| {
-        assert_eq!(
-            process.metrics("regate_repli"),
-            [
-                format!("regate_replication_synced{{resource=\"namespaces\"}} {synced}"),
-                format!("regate_replicated_objects{{resource=\"namespaces\"}} {objects}"),
-            ]
-        );
-    };
-    gauges("0", "0");
+    assert_gauges(&process, "0", "0");
 
     soon("it has tried again", || {
         (state.lock().unwrap().1 >= 3).then_some(())
@@ -137,7 +145,7 @@ fn a_server_with_a_kubeconfig_is_ready_with_the_first_list_and_from_then_on() {
     soon("it is ready", || {
         (process.probe("/readyz") == (200, "ok\n".to_owned())).then_some(())
     });
-    gauges("1", "2");
+    assert_gauges(&process, "1", "2");
     let synced = process.events("replication_synced");
     assert_eq!(synced.len(), 1);
     assert_eq!(
@@ -150,14 +158,7 @@ fn a_server_with_a_kubeconfig_is_ready_with_the_first_list_and_from_then_on() {
     state.lock().unwrap().0 = State::Ending;
     // The next connection ends the open watch, too.
     drop(TcpStream::connect(url.trim_start_matches("http://")));
-    let failed = soon("the failure is told", || {
-        process.events("replication_failed").into_iter().nth(1)
-    });
-    assert_eq!(
-        (&failed["problem"], &failed["synced"]),
-        (&json!("unreachable"), &json!(true)),
-        "{failed}"
-    );
+    assert_failed(&process, 1, "unreachable", true);
     assert_eq!(
         verbose(&process),
         (
@@ -165,7 +166,7 @@ fn a_server_with_a_kubeconfig_is_ready_with_the_first_list_and_from_then_on() {
             "[+]policies ok\n[+]namespaces ok\n[+]running ok\nok\n".to_owned()
         )
     );
-    gauges("1", "2");
+    assert_gauges(&process, "1", "2");
     let log = process.log();
     assert!(!log.contains("canary") && !log.contains("kube_"), "{log}");
 }

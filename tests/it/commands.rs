@@ -166,6 +166,54 @@ fn check_ends_with_2_for_what_cannot_be_read() {
     assert!(out.contains("elsewhere"), "{out}");
 }
 
+const OPEN: &str = "# METADATA\n# custom:\n#   match:\n#     resources: [pods]\n\
+    #     namespaceSelector: {matchLabels: {open: \"no\"}}\n\
+    package kubernetes.admission.open\n\
+    deny contains sprintf(\"%v says %v\", [input.regate.namespace.name, input.regate.namespace.annotations.note])\n";
+
+#[test]
+fn review_takes_namespaces_from_a_file_in_place_of_the_clusters() {
+    let desk = Desk::new(&[OPEN]);
+    desk.write("pod.yaml", POD);
+    desk.write(
+        "ns.yaml",
+        "apiVersion: v1\nkind: List\nitems:\n\
+         - {apiVersion: v1, kind: Namespace, metadata: {name: shut, labels: {open: \"no\"}, annotations: {note: stay}}}\n\
+         - {apiVersion: v1, kind: Namespace, metadata: {name: wide}}\n",
+    );
+    let asked = |arguments: &[&str]| {
+        let review = ["review", "--gate", "validate", "pod.yaml"];
+        let (code, out, _) = desk.run(&[review.as_slice(), arguments].concat(), "");
+        (code, out)
+    };
+    let fault = |text: &str| {
+        let said = format!("  the policies could not be evaluated\n  fault of open (namespace): {text}\n");
+        (1, format!("pod.yaml: Pod default/web: validate: error\n{said}"))
+    };
+    assert_eq!(
+        asked(&["--namespace-file", "ns.yaml", "--namespace", "shut"]),
+        (
+            1,
+            "pod.yaml: Pod shut/web: validate: deny by open\n  [open] shut says stay\n".to_owned()
+        )
+    );
+    assert_eq!(
+        asked(&["--namespace-file", "ns.yaml", "--namespace", "wide"]),
+        (0, "pod.yaml: Pod wide/web: validate: allow\n".to_owned())
+    );
+    assert_eq!(
+        asked(&["--namespace-file", "ns.yaml"]),
+        fault("its Namespace is not there: neither in the cluster nor, for a command, in --namespace-file")
+    );
+    assert_eq!(
+        asked(&[]),
+        fault(
+            "no Namespace is known: start the server in the cluster or with --kubeconfig FILE, or give a command \
+             --namespace-file FILE"
+        )
+    );
+}
+
 #[test]
 fn review_ends_with_2_for_a_file_of_namespaces_that_holds_something_else() {
     let desk = Desk::new(&[OWNER]);

@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::process::{Process, command, directory, soon};
+use crate::process::{Process, refusal, soon};
 use crate::server_process::admission;
 
 const ARGUMENTS: &[&str] = &["--policy", "policies"];
@@ -42,26 +41,17 @@ impl Kept {
         self.place().join("last-good.json")
     }
 
-    fn arguments<'a>(&self, more: &[&'a str], place: &'a str) -> Vec<&'a str> {
-        [ARGUMENTS, &["--last-good", place], more].concat()
+    fn arguments<'a>(place: &'a str) -> Vec<&'a str> {
+        [ARGUMENTS, &["--last-good", place]].concat()
     }
 
     fn start(&self, files: &[(&str, &str)]) -> Process {
-        Process::start(files, &self.arguments(&[], self.place().to_str().unwrap()))
+        Process::start(files, &Self::arguments(self.place().to_str().unwrap()))
     }
 
     /// What a start that must fail ends with.
     fn refusal(&self, files: &[(&str, &str)]) -> (Option<i32>, String) {
-        let directory = directory(files);
-        let output = command(
-            directory.path(),
-            &self.arguments(&[], self.place().to_str().unwrap()),
-        )
-        .stderr(Stdio::piped())
-        .output()
-        .unwrap();
-        assert_eq!(output.stdout, b"");
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        refusal(files, &Self::arguments(self.place().to_str().unwrap()))
     }
 }
 

@@ -1,10 +1,8 @@
 //! What policies came to, in metrics and log of the real binary; and sets that a server refuses.
 
-use std::process::Stdio;
-
 use serde_json::{Value, json};
 
-use crate::process::{Process, command, directory, soon};
+use crate::process::{Process, refusal, soon};
 use crate::server_process::admission;
 
 const ARGUMENTS: &[&str] = &["--policy", "policies"];
@@ -99,18 +97,6 @@ fn each_policy_is_counted_by_what_it_came_to_and_rehearsals_and_exceptions_are_t
     );
 }
 
-/// What a start with these files ends with: its code and what it tells.
-fn refusal(files: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String) {
-    let directory = directory(files);
-    let arguments = [ARGUMENTS, arguments].concat();
-    let output = command(directory.path(), &arguments)
-        .stderr(Stdio::piped())
-        .output()
-        .unwrap();
-    assert_eq!(output.stdout, b"");
-    (output.status.code(), String::from_utf8(output.stderr).unwrap())
-}
-
 const NEEDY: &str = "# METADATA\n# custom:\n#   needs: [data.teams]\npackage kubernetes.admission.needy\n\n\
     deny contains \"x\" if data.teams[input.request.uid]\n";
 
@@ -125,7 +111,7 @@ const MISSING: &str = "no Namespace is known to this server, and these policies 
 
 #[test]
 fn data_that_a_policy_needs_and_nobody_gives_keeps_the_server_from_starting() {
-    let (code, told) = refusal(&[("policies/needy.rego", NEEDY)], &[]);
+    let (code, told) = refusal(&[("policies/needy.rego", NEEDY)], ARGUMENTS);
     assert_eq!(code, Some(1));
     assert!(told.starts_with("policies/needy.rego:3:"), "{told}");
     assert!(told.contains("data.teams"), "{told}");
@@ -140,7 +126,7 @@ fn policies_that_use_namespaces_are_refused_by_name_where_none_is_known() {
         ("policies/labelled.rego", LABELLED),
         ("policies/reading.rego", READING),
     ];
-    assert_eq!(refusal(&files, &[]), (Some(1), format!("{MISSING}\n")));
+    assert_eq!(refusal(&files, ARGUMENTS), (Some(1), format!("{MISSING}\n")));
     // With a way to know them it starts, if only to wait for them.
     let kubeconfig = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "c",

@@ -192,6 +192,41 @@ pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// What a start that must fail ends with: its code, and what it tells on standard error. One that serves is ended.
+pub(crate) fn refusal(files: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String) {
+    let directory = directory(files);
+    let log = directory.path().join("log");
+    let child = command(directory.path(), arguments)
+        .stdin(Stdio::null())
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let mut ending = Ending(child);
+    let begin = Instant::now();
+    let status = loop {
+        match ending.0.try_wait().unwrap() {
+            Some(status) => break status,
+            None if begin.elapsed() > PATIENCE => panic!("it serves: {}", read(&log)),
+            None => std::thread::park_timeout(Duration::from_millis(10)),
+        }
+    };
+    let mut out = String::new();
+    ending.0.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    assert_eq!(out, "");
+    (status.code(), read(&log))
+}
+
+/// A process that ends with the test, however that ends.
+struct Ending(Child);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        // It has ended, or it is killed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Waits until there is a value.
 pub(crate) fn soon<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begin = Instant::now();

@@ -16,7 +16,7 @@ use regorus::unstable::{Module, Ref, Span};
 
 pub(crate) use names::Body;
 
-use super::normalize::negation::Rewrites;
+use super::normalize::rewrites::Rewrites;
 use super::normalize::{Normalized, lines, tokens};
 use crate::policy::files::RegoFile;
 use crate::policy::finding::Finding;
@@ -48,6 +48,8 @@ pub(crate) struct Source {
     pub(crate) imported: Vec<String>,
     /// Paths below `input` that it reads, as far as they are constant; an empty one where it takes `input` whole.
     pub(crate) input_reads: BTreeSet<Vec<String>>,
+    /// Codes of messages, where they are written out: `404` of `{"msg": "x", "code": 404}`.
+    pub(crate) codes: Vec<(String, Position)>,
 }
 
 /// A place in a file, from 1.

@@ -1,8 +1,10 @@
-//! Rules that can never have the type that their gate reads: at run time each review would be a fault.
+//! Rules that can never have the type that their gate reads, and messages with a code that no client understands: at run
+//! time each review would be a fault.
 
 use crate::gate::Gate;
 use crate::policy::engine::ast::{RuleKind, Source};
 use crate::policy::finding::Finding;
+use crate::policy::outcome::MESSAGE_CODES;
 use crate::policy::roots;
 
 /// What a gate reads of a rule.
@@ -17,6 +19,7 @@ struct Wanted {
 /// Adds what is wrong with the gate's rules in the files of one policy.
 pub(super) fn check(gate: Gate, sources: &[&Source], findings: &mut Vec<Finding>) {
     for source in sources {
+        codes(source, findings);
         for rule in &source.rules {
             let read = roots(gate).1.contains(&rule.name.as_str());
             let Some(wanted) = wanted(&rule.name).filter(|_| read && rule.kind != RuleKind::Function) else {
@@ -43,6 +46,15 @@ pub(super) fn check(gate: Gate, sources: &[&Source], findings: &mut Vec<Finding>
                 wrong(*at, &format!("{has} {literal}"));
             }
         }
+    }
+}
+
+/// Findings for codes that messages cannot have.
+fn codes(source: &Source, findings: &mut Vec<Finding>) {
+    let fits = |code: &str| code.parse().is_ok_and(|code| MESSAGE_CODES.contains(&code));
+    for (code, at) in source.codes.iter().filter(|(code, _)| !fits(code)) {
+        let codes = MESSAGE_CODES.map(|code| code.to_string()).join(", ");
+        findings.push(source.finding(*at, format!("`code` is {code}: clients understand {codes}")));
     }
 }
 

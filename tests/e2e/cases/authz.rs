@@ -10,6 +10,7 @@ super::cases![
     what_a_policy_allows_needs_no_role,
     a_denial_gives_its_reason_and_no_role_helps_against_it,
     all_namespaces_are_no_way_around_a_denial_in_one,
+    a_denial_for_named_namespaces_judges_what_is_asked_of_all_of_them_too,
     where_no_policy_has_an_opinion_rbac_decides,
     a_policy_sees_the_label_selector_of_a_list,
     a_policy_sees_the_field_selector_of_a_list,
@@ -78,6 +79,41 @@ fn all_namespaces_are_no_way_around_a_denial_in_one(stage: &Stage) -> Result<()>
             .must("get secrets -A -o name")?
             .contains("secret/seal")
     );
+    Ok(())
+}
+
+fn a_denial_for_named_namespaces_judges_what_is_asked_of_all_of_them_too(stage: &Stage) -> Result<()> {
+    let gates = stage.gates()?;
+    gates.namespace("sealed")?;
+    let admin = gates.admin();
+    admin.must("create clusterrole every-secret --verb=get,list,watch --resource=secrets")?;
+    admin.must("create clusterrolebinding every-secret --clusterrole=every-secret --user=quinn")?;
+    let quinn = gates.plane().bearer("quinn-token")?;
+    // The role reaches every namespace, to look and to watch.
+    super::soon("the role counts", || {
+        Ok(quinn.run("get secrets -n default")?.code == 0)
+    })?;
+    let watched = "/api/v1/namespaces/default/secrets?watch=true&timeoutSeconds=1";
+    assert_eq!(quinn.must(&format!("get --raw {watched}"))?, "");
+
+    let everywhere = "at the cluster scope";
+    for (line, verb, scope) in [
+        ("get secrets -n sealed", "list", "in the namespace \"sealed\""),
+        ("get secrets -A", "list", everywhere),
+        ("get secrets -A --watch", "list", everywhere),
+        ("get --raw /api/v1/secrets?watch=true", "watch", everywhere),
+    ] {
+        let refused = quinn.run(line)?;
+        assert_eq!(
+            refused.stderr,
+            format!(
+                "Error from server (Forbidden): secrets is forbidden: User \"quinn\" cannot {verb} resource \"secrets\" \
+                 in API group \"\" {scope}: [sealed] quinn may not see what is sealed"
+            ),
+            "{line}"
+        );
+        assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{line}");
+    }
     Ok(())
 }
 

@@ -82,6 +82,7 @@ pub(super) struct Walk<'n> {
     reads: BTreeSet<Vec<String>>,
     /// Below `input`, of the whole file.
     input_reads: BTreeSet<Vec<String>>,
+    codes: Vec<(String, Position)>,
     /// Below `data` and where, but for what is called.
     data_reads: Vec<(Vec<String>, Position)>,
     /// Of the rule under way.
@@ -109,6 +110,7 @@ impl<'n> Walk<'n> {
             imports: Vec::new(),
             reads: BTreeSet::new(),
             input_reads: BTreeSet::new(),
+            codes: Vec::new(),
             data_reads: Vec::new(),
             rule_reads: BTreeSet::new(),
             own_reads: BTreeSet::new(),
@@ -164,6 +166,7 @@ impl<'n> Walk<'n> {
             data_reads: self.data_reads,
             imported: self.imports.into_iter().map(|(name, _)| name).collect(),
             input_reads: self.input_reads,
+            codes: self.codes,
         })
     }
 
@@ -322,6 +325,7 @@ impl<'n> Walk<'n> {
                 items.iter().for_each(|item| self.expr(item))
             }
             Expr::Object { fields, .. } => {
+                self.message_code(fields.iter().map(|(_, key, value)| (&**key, &**value)));
                 for (_, key, value) in fields {
                     self.expr(key);
                     self.expr(value);
@@ -357,6 +361,22 @@ impl<'n> Walk<'n> {
                 self.expr(value);
                 self.expr(collection);
             }
+        }
+    }
+
+    /// Notes the code of what looks like a message, if it is written out.
+    fn message_code<'a>(&mut self, fields: impl Iterator<Item = (&'a Expr, &'a Expr)> + Clone) {
+        let member = |wanted: &str| {
+            let named = |key: &Expr| match key {
+                Expr::String { value, .. } | Expr::RawString { value, .. } => {
+                    text_of(value).as_deref() == Some(wanted)
+                }
+                _ => false,
+            };
+            fields.clone().find(|(key, _)| named(key)).map(|(_, value)| value)
+        };
+        if let (Some(_), Some(Expr::Number { value, span, .. })) = (member("msg"), member("code")) {
+            self.codes.push((value.to_string(), Position::from(span)));
         }
     }
 

@@ -129,6 +129,14 @@ fn a_library_has_no_terms() {
 }
 
 #[test]
+fn what_a_dry_run_has_has_no_effect() {
+    let policy = "package kubernetes.authorization.a\ndeny contains \"a\" if input.a\n";
+    assert!(set(&[policy], &[]).any_has(Gate::Authz, "deny"));
+    let dry = [json!({ "policy": "authz/a", "enforcement": "dryrun" })];
+    assert!(!set(&[policy], &dry).any_has(Gate::Authz, "deny"));
+}
+
+#[test]
 fn an_instance_may_not_be_called_like_another_policy() {
     let twin = "package kubernetes.admission.b.two\ndeny contains \"x\"\n";
     assert_eq!(

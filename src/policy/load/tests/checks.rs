@@ -356,6 +356,27 @@ fn rules_that_may_have_the_type_of_their_gate_are_loaded() {
 }
 
 #[test]
+fn a_code_that_no_client_understands_is_refused_where_it_is_written() {
+    assert_eq!(
+        told(
+            "deny contains {\"msg\": \"x\", \"code\": 404} if input.a\n\
+              deny contains msg if { msg := {\"code\": 200.5, \"msg\": \"y\"} }\n"
+        ),
+        [
+            "0.rego:2:36: `code` is 404: clients understand 400, 403, 405, 406, 412, 413, 415, 422, 451",
+            "0.rego:3:40: `code` is 200.5: clients understand 400, 403, 405, 406, 412, 413, 415, 422, 451",
+        ]
+    );
+    assert_eq!(
+        loads(
+            "deny contains {\"msg\": \"x\", \"code\": 422} if input.a\n\
+               deny contains \"y\" if {\"code\": 7}.code == input.a\n"
+        ),
+        Ok(())
+    );
+}
+
+#[test]
 fn a_rule_that_stands_before_a_builtin_is_refused_where_that_is_called() {
     let told_of = |rule: &str, call: &str| told(&format!("deny contains \"x\" if {call} == 1\n{rule}"));
     let message = |name: &str, root: &str| {
