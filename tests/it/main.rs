@@ -12,6 +12,7 @@ mod cli_cert;
 mod cli_config;
 mod cluster;
 mod commands;
+mod docs;
 mod init;
 mod last_good;
 mod layering;

@@ -32,9 +32,12 @@ fn commands() -> Vec<String> {
         .collect()
 }
 
-/// A directory as a reader has it: the repository's `policies/` and `examples/`, and `regate` on the path.
+/// A directory as a reader has it: the repository's `policies/` and `examples/`, `regate.yaml` as it is shown, and
+/// `regate` on the path.
 fn desk() -> tempfile::TempDir {
     let desk = tempfile::tempdir().unwrap();
+    let [configuration] = blocks("yaml").try_into().unwrap();
+    std::fs::write(desk.path().join("regate.yaml"), configuration).unwrap();
     std::os::unix::fs::symlink(Path::new(ROOT).join("policies"), desk.path().join("policies")).unwrap();
     std::os::unix::fs::symlink(Path::new(ROOT).join("examples"), desk.path().join("examples")).unwrap();
     desk
@@ -158,90 +161,135 @@ fn the_commands_that_serve_prints_work_as_printed() {
     assert_eq!(answers[4]["response"]["status"]["code"], 403);
 }
 
-/// Decides a review by one of the README's policies and the data given.
-fn decide(root: &str, data: &str, review: &Value) -> Value {
-    let policy = blocks("rego")
-        .into_iter()
-        .find(|text| text.starts_with(&format!("package kubernetes.{root}.")));
-    let desk = tempfile::tempdir().unwrap();
-    std::fs::create_dir(desk.path().join("policies")).unwrap();
-    std::fs::write(desk.path().join("policies/p.rego"), policy.unwrap()).unwrap();
-    std::fs::write(desk.path().join("policies/data.json"), data).unwrap();
-    std::fs::write(desk.path().join("review.json"), review.to_string()).unwrap();
-    let gate = if root == "mutation" { " --gate mutate" } else { "" };
-    let output = shell(desk.path(), &format!("regate review -o json{gate} review.json"))
+/// What a server that a command of the README starts answers to a review at a gate: it shows the way by itself.
+fn answer(desk: &Path, server: &Server, gate: &str, review: &Value) -> Value {
+    let path = format!("/v1/{gate} -d ");
+    let line = loop {
+        let line = server.line();
+        if line.trim_start().starts_with("curl ") && line.contains(&path) {
+            break line;
+        }
+    };
+    let (command, _) = line.split_once(" -d ").unwrap();
+    std::fs::write(desk.join("review.json"), review.to_string()).unwrap();
+    let output = shell(desk, &format!("{command} -d @review.json"))
         .output()
         .unwrap();
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{line}: {output:?}"))
+}
+
+/// The creation of an object in a namespace.
+fn write(kind: &str, namespace: &str, object: Value) -> Value {
+    let (group, resource) = match kind {
+        "Deployment" => ("apps", "deployments"),
+        _ => ("", "pods"),
+    };
+    json!({ "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
+        "request": {
+        "uid": "u", "operation": "CREATE", "userInfo": { "username": "jane" }, "object": object,
+        "name": "web", "namespace": namespace,
+        "kind": { "group": group, "version": "v1", "kind": kind },
+        "resource": { "group": group, "version": "v1", "resource": resource } } })
 }
 
 #[test]
-fn every_policy_decides_what_it_is_there_for() {
-    assert_eq!(blocks("rego").len(), 5);
-    let digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
-    let data = json!({ "ci": { "digest": digest } }).to_string();
-    let token = json!({ "kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "spec": { "token": "secret" } });
-    assert_eq!(
-        decide("authentication", &data, &token)["status"]["user"]["username"],
-        "ci"
-    );
-    assert_eq!(
-        decide("authentication", r#"{"ci":{"digest":""}}"#, &token)["status"],
-        json!({ "authenticated": false })
-    );
-
-    let access = |attributes: Value, groups: Value| {
-        json!({ "kind": "SubjectAccessReview", "apiVersion": "authorization.k8s.io/v1",
-            "spec": { "user": "jane", "groups": groups, "resourceAttributes": attributes } })
+fn its_policy_decides_what_it_is_there_for() {
+    let [policy] = blocks("rego").try_into().unwrap();
+    let desk = tempfile::tempdir().unwrap();
+    std::fs::create_dir(desk.path().join("policies")).unwrap();
+    std::fs::write(desk.path().join("policies/p.rego"), policy).unwrap();
+    let decide = |review: Value| -> Value {
+        std::fs::write(desk.path().join("review.json"), review.to_string()).unwrap();
+        let output = shell(desk.path(), "regate review -o json review.json")
+            .output()
+            .unwrap();
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
     };
-    let vault = json!({ "verb": "get", "resource": "secrets", "namespace": "vault" });
-    let everywhere = json!({ "verb": "list", "resource": "secrets" });
-    assert_eq!(
-        decide("authorization", "{}", &access(vault.clone(), json!([])))["status"]["denied"],
-        true
+    let (bare, owned) = (
+        json!({ "metadata": {} }),
+        json!({ "metadata": { "labels": { "owner": "jane" } } }),
     );
-    assert_eq!(
-        decide("authorization", "{}", &access(everywhere, json!([])))["status"]["denied"],
-        true
-    );
-    let operator = access(vault, json!(["vault-operators"]));
-    assert_eq!(
-        decide("authorization", "{}", &operator)["status"],
-        json!({ "allowed": false })
-    );
+    let denied = decide(write("Deployment", "shop", bare.clone()));
+    assert_eq!(denied["response"]["status"]["message"], "[owner] say who owns it");
+    for allowed in [
+        write("Deployment", "shop", owned),
+        write("Deployment", "sandbox", bare.clone()),
+        write("Pod", "shop", bare),
+    ] {
+        assert_eq!(decide(allowed)["response"]["allowed"], true);
+    }
+}
 
+#[test]
+fn four_commands_lead_from_an_empty_folder_to_a_served_policy() {
+    let desk = desk();
+    let begin = |line: &String| line.starts_with("regate init");
+    let commands: Vec<String> = commands()
+        .into_iter()
+        .skip_while(|line| !begin(line))
+        .take(4)
+        .collect();
+    let [init, check, review, serve] = commands.try_into().unwrap();
+    for line in [&init, &check, &review] {
+        let output = shell(desk.path(), line).output().unwrap();
+        assert!(output.status.success(), "{line}: {output:?}");
+    }
+    assert!(serve.starts_with("regate serve "), "{serve}");
+    let server = Server::start(desk.path(), &serve);
+    let denied = std::fs::read_to_string(desk.path().join("site/reviews/denied.json")).unwrap();
+    let answer = answer(
+        desk.path(),
+        &server,
+        "validate",
+        &serde_json::from_str(&denied).unwrap(),
+    );
+    assert_eq!(
+        answer["response"]["status"]["message"],
+        "[owner] the label owner must name a team: cart, shop"
+    );
+}
+
+#[test]
+fn the_configuration_tunes_the_built_in_policies() {
+    let desk = desk();
+    let line = commands()
+        .into_iter()
+        .find(|line| line.contains("--config"))
+        .unwrap();
+    let server = Server::start(desk.path(), &line);
     let image = |image: &str| {
         json!({ "kind": "ImageReview", "apiVersion": "imagepolicy.k8s.io/v1alpha1",
             "spec": { "containers": [{ "image": image }] } })
     };
-    assert_eq!(
-        decide("image", "{}", &image("nginx"))["status"]["reason"],
-        "[registry] nginx is not ours"
+    let ours = answer(desk.path(), &server, "image", &image("registry.example.com/a:1"));
+    assert_eq!(ours["status"], json!({ "allowed": true }));
+
+    // Without limits, and on its node's network.
+    let pod = json!({ "metadata": { "name": "web" }, "spec": {
+        "hostNetwork": true, "containers": [{ "name": "web", "image": "registry.example.com/a:1" }] } });
+    let denied = answer(
+        desk.path(),
+        &server,
+        "validate",
+        &write("Pod", "shop", pod.clone()),
     );
-    assert_eq!(
-        decide("image", "{}", &image("registry.example.com/a"))["status"]["allowed"],
-        true
+    let message = denied["response"]["status"]["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("[host_namespaces] ") && !message.contains("limit"),
+        "{denied}"
     );
 
-    let write = |object: Value| {
-        json!({ "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
-            "request": {
-            "uid": "u", "operation": "CREATE", "userInfo": { "username": "jane" }, "object": object,
-            "kind": { "group": "", "version": "v1", "kind": "Pod" },
-            "resource": { "group": "", "version": "v1", "resource": "pods" } } })
-    };
-    let bare = write(json!({ "metadata": {} }));
-    let owned = write(json!({ "metadata": { "labels": { "owner": "jane", "team": "shop" } } }));
-    assert_eq!(
-        decide("mutation", "{}", &bare)["response"]["patchType"],
-        "JSONPatch"
+    // The commands are printed once: another server for another question.
+    let server = Server::start(desk.path(), &line);
+    let excepted = answer(desk.path(), &server, "validate", &write("Pod", "monitoring", pod));
+    assert_eq!(excepted["response"]["allowed"], true, "{excepted}");
+    let warnings = excepted["response"]["warnings"].as_array().unwrap();
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.as_str().unwrap().starts_with("[missing_limits] ")),
+        "{excepted}"
     );
-    assert_eq!(decide("mutation", "{}", &owned)["response"].get("patch"), None);
-    assert_eq!(
-        decide("admission", "{}", &bare)["response"]["status"]["message"],
-        "[owner] say who owns it"
-    );
-    assert_eq!(decide("admission", "{}", &owned)["response"]["allowed"], true);
 }
 
 #[test]

@@ -149,6 +149,49 @@ fn random_patterns(count: usize) -> Vec<String> {
         "-",
         "\\x41",
     ];
+    drawn(&PIECES, count, 5)
+}
+
+const GLOBS: &str = "all := [v | some pattern in input.patterns; some separators in input.separators; some text in input.texts; \
+    v := glob.match(pattern, separators, text)]\n";
+
+/// Patterns of few characters over texts of the same. Which are no patterns is compared one by one elsewhere.
+pub(crate) fn globs() -> Result<()> {
+    const PIECES: [&str; 16] = [
+        "a",
+        "b",
+        ".",
+        "/",
+        "*",
+        "**",
+        "?",
+        "{a,b}",
+        "{a,}",
+        "{*,b.c}",
+        "{a,{b,?}}",
+        "[ab]",
+        "[!a]",
+        "[a-c]",
+        "\\*",
+        "é",
+    ];
+    const CHARACTERS: [&str; 8] = ["a", "b", "c", ".", "/", "*", "é", "\n"];
+    let patterns = drawn(&PIECES, 500, 5);
+    let texts = drawn(&CHARACTERS, 60, 6);
+    let separators = json!([null, [], ["/"], [".", "/"], ["é"]]);
+    let input = json!({"patterns": patterns, "separators": separators, "texts": texts}).to_string();
+    same_lists(GLOBS, &input, |at| {
+        let separators = separators.get(at / texts.len() % 5);
+        let pattern = patterns.get(at / texts.len() / 5);
+        format!(
+            "{pattern:?} with {separators:?} on {:?}",
+            texts.get(at % texts.len())
+        )
+    })
+}
+
+/// Texts of up to so many of the pieces.
+fn drawn(pieces: &[&str], count: usize, most: usize) -> Vec<String> {
     let mut state = 0x2545_f491_4f6c_dd1du64;
     let mut draw = |below: usize| {
         state ^= state << 13;
@@ -158,9 +201,9 @@ fn random_patterns(count: usize) -> Vec<String> {
     };
     (0..count)
         .map(|_| {
-            let pieces = 1 + draw(5);
-            (0..pieces)
-                .filter_map(|_| PIECES.get(draw(PIECES.len())).copied())
+            let taken = 1 + draw(most);
+            (0..taken)
+                .filter_map(|_| pieces.get(draw(pieces.len())).copied())
                 .collect()
         })
         .collect()

@@ -54,6 +54,7 @@ fn main() -> ExitCode {
             builtins::directives_of_any_shape,
         ),
         trial("patterns_match_as_in_opa", builtins::patterns),
+        trial("globs_match_as_in_opa", builtins::globs),
         trial("builtins_answer_as_opa_does", builtins::expressions),
         trial("what_init_writes_passes_its_own_ci_until_it_is_broken", init),
     ]

@@ -26,6 +26,7 @@ known := "xyz"
 unknown := input.missing
 no := false
 names contains n if some n in input.list
+some_of if some x in input.nothing
 empty contains n if some n in input.missing
 "#;
 
@@ -210,6 +211,31 @@ const BODIES: &[&str] = &[
     "true\n  not (input.a.n) > 7",
     "x := [1,\n  (2)]; count(x) == 2",
     "1 +\n  (2) == 3",
+    // What is iterated may be no collection.
+    "some x in input.a.n; x",
+    "some x in input.who; x",
+    "some x in input.nothing; x",
+    "some x in input.missing; x",
+    "some x in input.list; x == \"y\"",
+    "some i, x in input.list; x == \"y\"; i == 1",
+    "some x in input.objs.a; x == \"a\"",
+    "some k, v in input.objs; v.k == k",
+    "some x in (input.list); x == \"y\"",
+    "some v in input.objs; some y in v.k; y",
+    "some v in input.objs; some y in v; y == \"a\"",
+    "some x in input.lists[_]; x == \"z\"",
+    "some x in input.lists[i]; x == \"z\"; i == 1",
+    "count([x | some l in input.lists; some x in l]) == 3",
+    "count([x | some x in input.lists[_]]) == 3",
+    "some x in input.who with input.who as [1]\n  x == 1",
+    "some x in input.who\n    with input.who as {\n  \"k\": 1,\n}\n  x == 1",
+    "l := input.list; some x in l; x == \"x\"",
+    "some [x, _] in input.pairs; x == 1",
+    "some {\"k\": x} in input.objs; x == \"b\"",
+    "not some_of",
+    "every x in input.a.n { x }",
+    "every x in input.nothing { x }",
+    "1 in input.nothing",
     // Results as the last operand.
     "sprintf(\"%v\", [1], x); x == \"1\"",
     "sprintf(\"%v\", [1], \"2\")",
@@ -258,7 +284,7 @@ const OLD: &[&str] = &[
 
 fn input() -> Value {
     json!({
-        "who": "jane", "key": "b", "list": ["x", "y"], "lists": [["x"], ["y", "z"], []],
+        "who": "jane", "key": "b", "nothing": null, "pairs": [[1, 2], [3, 4]], "list": ["x", "y"], "lists": [["x"], ["y", "z"], []],
         "objs": {"a": {"k": "a"}, "b": {"k": "b"}}, "names": {"A": 1, "a": "x"},
         "a": {"b": "xyz", "n": 5, "f": false, "list": {"0": true}},
     })

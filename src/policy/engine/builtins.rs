@@ -7,6 +7,7 @@
 
 mod bounded;
 mod encoding;
+mod glob;
 mod graph;
 mod integer;
 mod net;
@@ -87,16 +88,24 @@ struct TooMuch(String);
 type Function = fn(&[Value]) -> anyhow::Result<Value>;
 
 /// Name, number of operands, function. A name that the engine has too is overridden.
-const FUNCTIONS: [(&str, u8, Function); 34] = [
+const FUNCTIONS: [(&str, u8, Function); 44] = [
     ("base64.decode", 1, encoding::base64_decode),
+    ("base64.is_valid", 1, encoding::base64_is_valid),
     ("base64url.decode", 1, encoding::base64url_decode),
     ("bits.lsh", 2, numbers::shift_left),
+    ("bits.rsh", 2, numbers::shift_right),
     ("concat", 2, strings::concat),
     ("crypto.sha256", 1, encoding::sha256),
+    ("glob.match", 3, glob::matches),
+    ("glob.quote_meta", 1, glob::quote_meta),
     ("graph.reachable_paths", 2, graph::reachable_paths),
+    ("indexof", 2, strings::indexof),
+    ("indexof_n", 2, strings::indexof_n),
     ("json.is_valid", 1, encoding::json_is_valid),
+    ("json.marshal", 1, encoding::json_marshal),
     ("json.unmarshal", 1, encoding::json_unmarshal),
     ("net.cidr_expand", 1, net::cidr_expand),
+    ("net.cidr_is_valid", 1, net::cidr_is_valid),
     ("numbers.range", 2, numbers::range),
     ("numbers.range_step", 3, numbers::range_step),
     ("object.subset", 2, objects::subset),
@@ -121,16 +130,19 @@ const FUNCTIONS: [(&str, u8, Function); 34] = [
     ("time.now_ns", 0, review::now_ns),
     ("time.parse_duration_ns", 1, time::parse_duration_ns),
     ("time.parse_ns", 2, time::parse_ns),
+    ("time.parse_rfc3339_ns", 1, time::parse_rfc3339_ns),
     ("to_number", 1, numbers::to_number),
     ("units.parse", 1, units::parse),
     ("units.parse_bytes", 1, units::parse_bytes),
+    ("urlquery.decode", 1, encoding::urlquery_decode),
     ("uuid.rfc4122", 1, review::uuid),
     ("yaml.is_valid", 1, encoding::yaml_is_valid),
 ];
 
-/// Makes the functions known to an engine.
-pub(super) fn add_to(engine: &mut Engine) -> anyhow::Result<()> {
-    for (name, operands, function) in FUNCTIONS {
+/// Makes those functions known to an engine that its policies call: each evaluation copies the list of them, and all
+/// of them would cost more than a small policy.
+pub(super) fn add_to(engine: &mut Engine, is_called: impl Fn(&str) -> bool) -> anyhow::Result<()> {
+    for (name, operands, function) in FUNCTIONS.into_iter().filter(|(name, _, _)| is_called(name)) {
         engine.add_extension(
             name.to_owned(),
             operands,

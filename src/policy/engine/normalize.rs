@@ -7,11 +7,13 @@
 //! - A line that begins with `(` is no call of what the line above it ends with ([`lines`]).
 //! - `deny[x] { … } { … }` is two rules ([`lines`]).
 //! - What a negated call is given has to be defined: `not f(input.x)` is undefined without `input.x` ([`negation`]).
+//! - `some x in y.z` finds nothing where `y.z` is no collection ([`rewrites`]).
 //! - `sprintf("%v", [1], x)` is `x = sprintf("%v", [1])` for our own builtins, too ([`results`]).
 
 pub(super) mod lines;
-pub(super) mod negation;
-pub(super) mod results;
+mod negation;
+mod results;
+pub(super) mod rewrites;
 pub(super) mod tokens;
 
 use std::num::NonZeroU32;

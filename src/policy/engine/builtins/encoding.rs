@@ -81,3 +81,40 @@ pub(super) fn yaml_is_valid(values: &[Value]) -> anyhow::Result<Value> {
         _ => Ok(Value::from(false)),
     }
 }
+
+/// What is no string is not valid.
+pub(super) fn base64_is_valid(values: &[Value]) -> anyhow::Result<Value> {
+    match values.first() {
+        Some(Value::String(_)) => original::call("base64.is_valid", values),
+        _ => Ok(Value::from(false)),
+    }
+}
+
+/// As Go writes JSON: what could end a script in a page is escaped. It can only stand in strings.
+pub(super) fn json_marshal(values: &[Value]) -> anyhow::Result<Value> {
+    let json = match original::call("json.marshal", values)? {
+        Value::String(json) => json,
+        json => return Ok(json),
+    };
+    if !json.contains(['<', '>', '&', '\u{2028}', '\u{2029}']) {
+        return Ok(Value::String(json));
+    }
+    let escaped: String = json
+        .chars()
+        .map(|c| match c {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => format!("\\u{:04x}", u32::from(c)),
+            _ => c.into(),
+        })
+        .collect();
+    Ok(Value::from(escaped))
+}
+
+/// The engine leaves a bad escape as it is, where OPA's has no value.
+pub(super) fn urlquery_decode(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "urlquery.decode";
+    let is_escape = |behind: &str| matches!(behind.as_bytes(), [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+    if !text(values, 0, NAME)?.split('%').skip(1).all(is_escape) {
+        anyhow::bail!("{NAME}: an invalid escape");
+    }
+    original::call(NAME, values)
+}

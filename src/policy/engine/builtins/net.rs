@@ -1,4 +1,4 @@
-//! `net.cidr_expand`, for as many addresses as fit in a result.
+//! Networks: which are valid, and the addresses of those that are small enough.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -35,6 +35,14 @@ pub(super) fn cidr_expand(values: &[Value]) -> anyhow::Result<Value> {
         .map(|host| Value::from(printed(address, first | host)))
         .collect();
     Ok(Value::from(addresses))
+}
+
+/// `net.cidr_is_valid(text)`; what is no string is not valid.
+pub(super) fn cidr_is_valid(values: &[Value]) -> anyhow::Result<Value> {
+    Ok(Value::from(match values.first() {
+        Some(Value::String(text)) => parse(text).is_some(),
+        _ => false,
+    }))
 }
 
 fn parse(text: &str) -> Option<(IpAddr, u32)> {

@@ -2,7 +2,7 @@
 
 use regorus::Value;
 
-use super::{TooMuch, integer};
+use super::{TooMuch, integer, original};
 
 /// The longest range.
 const MAX_ITEMS: u128 = 100_000;
@@ -76,6 +76,19 @@ pub(super) fn shift_left(values: &[Value]) -> anyhow::Result<Value> {
         }
         _ => integer::shifted(value, shift),
     }
+}
+
+/// `bits.rsh(a, n)`; the engine has no value for shifts beyond 32 bits.
+pub(super) fn shift_right(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "bits.rsh";
+    let shift = whole(values, 1, NAME)?.min(i128::from(u32::MAX));
+    let operands: Vec<Value> = values
+        .iter()
+        .take(1)
+        .cloned()
+        .chain([Value::from(shift)])
+        .collect();
+    original::call(NAME, &operands)
 }
 
 /// `to_number(a)`. The engine reads a text as a whole JSON document, and a text like `1e1000000000` for ever.

@@ -14,6 +14,23 @@ pub(super) fn count(values: &[Value]) -> anyhow::Result<Value> {
     Ok(Value::from(text.matches(part).count()))
 }
 
+/// `indexof(text, part)`. An empty part is an error, as in OPA.
+pub(super) fn indexof(values: &[Value]) -> anyhow::Result<Value> {
+    index("indexof", values)
+}
+
+/// `indexof_n(text, part)`
+pub(super) fn indexof_n(values: &[Value]) -> anyhow::Result<Value> {
+    index("indexof_n", values)
+}
+
+fn index(name: &str, values: &[Value]) -> anyhow::Result<Value> {
+    if text(values, 1, name)?.is_empty() {
+        anyhow::bail!("{name}: operand 2 must not be empty");
+    }
+    original::call(name, values)
+}
+
 /// `concat(between, items)`.
 pub(super) fn concat(values: &[Value]) -> anyhow::Result<Value> {
     const NAME: &str = "concat";

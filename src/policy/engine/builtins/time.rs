@@ -59,6 +59,17 @@ pub(super) fn parse_ns(values: &[Value]) -> anyhow::Result<Value> {
     original::call(NAME, &operands)
 }
 
+/// `time.parse_rfc3339_ns(text)`, as strict as OPA's: capital letters between date, time and zone, no leap seconds.
+pub(super) fn parse_rfc3339_ns(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "time.parse_rfc3339_ns";
+    let text = text(values, 0, NAME)?;
+    let separated = text.get(10..11) == Some("T") && !text.contains('z');
+    if !separated || text.get(17..19) == Some("60") {
+        anyhow::bail!("{NAME}: not a time of RFC 3339");
+    }
+    original::call(NAME, values)
+}
+
 /// `time.format(ns)`, `time.format([ns, zone])`, `time.format([ns, zone, layout])`
 pub(super) fn format(values: &[Value]) -> anyhow::Result<Value> {
     const NAME: &str = "time.format";

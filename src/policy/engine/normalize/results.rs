@@ -3,7 +3,7 @@
 use regorus::unstable::Expr;
 
 use super::Edit;
-use super::negation::offset;
+use super::rewrites::offset;
 use super::tokens::{Kind, Token, line_ends, on_one_line, within};
 use crate::policy::engine::ast::parts::function_name;
 use crate::policy::engine::builtins;

@@ -50,8 +50,8 @@ fn operands_are_taken_out_in_their_place() {
         ),
         ("not (input.a)>(1)", "__n0 := input.a; not (__n0)>(1)"),
         (
-            "not count([x | some x in input.xs; not f(x.y)]) > 1",
-            "__n1 := count([x | some x in input.xs; __n0 := x.y; not f(__n0)]); not __n1 > 1",
+            "not count([x | some x in data.xs; not f(x.y)]) > 1",
+            "__n1 := count([x | some x in data.xs; __n0 := x.y; not f(__n0)]); not __n1 > 1",
         ),
     ] {
         // Names are counted from the outside to the inside; only that they differ matters.
@@ -66,8 +66,8 @@ fn what_is_defined_anyhow_stays() {
         "not input.x",
         "not input.x == 1",
         "x := 1; not f(x, 2, \"a\")",
-        "some x in input.xs; not x in [\"a\", 1]",
-        "not {x | some x in input.xs} == set()",
+        "some x in data.xs; not x in [\"a\", 1]",
+        "not {x | some x in data.xs} == set()",
         "not true",
     ] {
         assert_eq!(body(written), written);
@@ -85,6 +85,34 @@ fn a_body_without_braces_gets_them() {
 }
 
 #[test]
+fn no_line_of_a_policy_of_ours_moves() {
+    let mut rewritten = 0;
+    for file in crate::policy::files::Files::builtin().modules {
+        let source = Source::parse(&file).unwrap();
+        let normalized = &source.normalized;
+        rewritten += usize::from(normalized.text != source.text);
+        assert_eq!(
+            normalized.text.lines().count(),
+            source.text.lines().count(),
+            "{}",
+            file.path
+        );
+        // Whatever a line begins with is where it was.
+        for (number, (line, author)) in normalized.text.lines().zip(source.text.lines()).enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            assert_eq!(
+                indent,
+                author.len() - author.trim_start().len(),
+                "{}:{}",
+                file.path,
+                number + 1
+            );
+        }
+    }
+    assert!(rewritten > 2, "{rewritten} files were rewritten");
+}
+
+#[test]
 fn names_that_are_made_up_are_nobody_elses() {
     assert!(body("__n0 := 1; not f(input.x, __n0)").ends_with("__n_0 := input.x; not f(__n_0, __n0)"));
 }
@@ -98,6 +126,31 @@ fn a_bracket_that_begins_a_line_is_no_call() {
     assert_eq!(body("x := a[\"b\"] # c\n(x) > 2"), "x := a[\"b\"] # c\n;(x) > 2");
     for written in ["not\n(1) > 1", "1 in\n(x)", "x := 1 +\n(2)", "f(\n(1))"] {
         assert_eq!(body(written).matches(';').count(), 0, "{written}");
+    }
+}
+
+#[test]
+fn what_is_iterated_is_asked_whether_it_is_a_collection() {
+    assert_eq!(
+        body("some i, x in input.xs with input.y as 1"),
+        "input.xs >= [] with input.y as 1; some i, x in input.xs with input.y as 1"
+    );
+    assert_eq!(
+        body("some i, x in (input.xs[_]) with input.y as 1"),
+        "__n0 := input.xs[_] with input.y as 1; __n0 >= []; some i, x in (__n0) with input.y as 1"
+    );
+    assert_eq!(
+        source("package p\nr if some x in input.xs\n").normalized.text,
+        "package p\nr if { input.xs >= []; some x in input.xs }\n"
+    );
+    // Rules, data and what is written out are their author's matter.
+    for written in [
+        "some x in data.xs",
+        "some x in r",
+        "some x in [1]",
+        "some x in numbers.range(1, 2)",
+    ] {
+        assert_eq!(body(written), written);
     }
 }
 
