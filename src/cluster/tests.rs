@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -263,17 +262,12 @@ fn the_operators_word_comes_before_the_pods_and_a_pod_needs_both_of_its_signs() 
 }
 
 /// What is said of a kubeconfig that cannot be used; its name is cut off.
-fn refused(text: &str, more: &[(&str, &str)]) -> String {
+fn refused(text: &str) -> String {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("kubeconfig");
     std::fs::write(&file, text).unwrap();
-    for (name, text) in more {
-        let path = directory.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).unwrap();
-    }
-    let error = Cluster::start(Access::Kubeconfig(file.clone()), Arc::new(Namespaces::unsynced()));
-    let error = error.unwrap_err();
+    let access = Access::Kubeconfig(file.clone());
+    let error = Cluster::start(access, Arc::new(Namespaces::unsynced())).unwrap_err();
     assert!(matches!(error, Error::Kubeconfig { .. }), "{error:?}");
     let said = error.to_string();
     assert!(!said.contains("canary"), "{said}");
@@ -284,47 +278,48 @@ fn refused(text: &str, more: &[(&str, &str)]) -> String {
 
 #[test]
 fn a_kubeconfig_that_cannot_be_used_is_refused_without_its_secrets() {
-    let plugin = json!({"exec": {
-        "apiVersion": "client.authentication.k8s.io/v1", "command": "./plugin", "interactiveMode": "Never",
-        "env": [{"name": "PASSWORD", "value": "canary"}],
-    }});
-    let with_plugin = kubeconfig("http://127.0.0.1:1", &plugin).to_string();
-    let mut proxied = kubeconfig("http://127.0.0.1:1", &json!({}));
+    let nowhere = "http://127.0.0.1:1";
+    let plugin = |command: &str, script: &str| {
+        let user = json!({"exec": {
+            "apiVersion": "client.authentication.k8s.io/v1", "command": command, "args": ["-c", script],
+            "interactiveMode": "Never", "env": [{"name": "PASSWORD", "value": "canary"}],
+        }});
+        kubeconfig(nowhere, &user).to_string()
+    };
+    let mut proxied = kubeconfig(nowhere, &json!({}));
     proxied["clusters"][0]["cluster"]["proxy-url"] = json!("http://127.0.0.1:2");
-    let cases = [
+    let absent = kubeconfig(nowhere, &json!({"tokenFile": "absent"}));
+    for (text, expected) in [
         (
-            "users:\n- user: {token: canary",
-            &[][..],
+            "users:\n- user: {token: canary".to_owned(),
             "line 2, column 9: no kubeconfig",
         ),
         (
-            "apiVersion: v1\nkind: Config\n",
-            &[],
+            "apiVersion: v1\nkind: Config\n".to_owned(),
             "failed to determine current context",
         ),
         (
-            &*proxied.to_string(),
-            &[],
+            proxied.to_string(),
             "`proxy-url: http://127.0.0.1:2`: proxies are not supported",
         ),
         (
-            &*kubeconfig("http://127.0.0.1:1", &json!({"tokenFile": "absent"})).to_string(),
-            &[],
+            absent.to_string(),
             "absent: No such file or directory (os error 2)",
         ),
         (
-            &with_plugin,
-            &[("plugin", "#!/bin/sh\necho canary\necho canary >&2\nexit 3\n")],
+            plugin("sh", "echo canary; echo canary >&2; exit 3"),
             "the credential plugin ended with exit status: 3",
         ),
         (
-            &with_plugin,
-            &[("plugin", "#!/bin/sh\necho '{canary'\n")],
+            plugin("sh", "echo '{canary'"),
             "what the credential plugin printed is no ExecCredential",
         ),
-    ];
-    for (text, more, expected) in cases {
-        let said = refused(text, more);
+        (
+            plugin("/absent/plugin", "canary"),
+            "the credential plugin cannot be started: No such file or directory (os error 2)",
+        ),
+    ] {
+        let said = refused(&text);
         assert!(said.ends_with(expected), "{said}\ninstead of\n{expected}");
     }
 }

@@ -41,7 +41,7 @@ impl Kept {
         self.place().join("last-good.json")
     }
 
-    fn arguments<'a>(place: &'a str) -> Vec<&'a str> {
+    fn arguments(place: &str) -> Vec<&str> {
         [ARGUMENTS, &["--last-good", place]].concat()
     }
 

@@ -3,11 +3,10 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::process::{Process, command, directory, soon};
+use crate::process::{Process, refusal, soon};
 use crate::server_process::admission;
 
 const ARGUMENTS: &[&str] = &["--policy", "policies"];
@@ -141,18 +140,13 @@ fn without_policies_at_start_the_server_refuses_until_the_first_good_set() {
 
 #[test]
 fn a_bad_set_at_start_is_told_whole_and_ends_with_1() {
-    let directory = directory(&[
+    let files = [
         ("policies/guard.rego", UNKNOWN_FUNCTION),
         ("policies/other.rego", MISSPELT),
-    ]);
-    let output = command(directory.path(), ARGUMENTS)
-        .stderr(Stdio::piped())
-        .output()
-        .unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
+    ];
+    let (code, told) = refusal(&files, ARGUMENTS);
     assert_eq!(told.lines().collect::<Vec<_>>(), FINDINGS);
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(output.stdout, b"");
+    assert_eq!(code, Some(1));
 }
 
 /// Puts a policy into a volume as the kubelet does: a directory of its own, and one rename that makes it the current.

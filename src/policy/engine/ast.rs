@@ -193,11 +193,15 @@ impl Source {
 /// The engine's errors begin with `--> file:line:column`, and say what is wrong behind `error:`.
 pub(super) fn syntax_finding(path: &str, text: &str, normalized: Option<&Normalized>) -> Finding {
     let at = position_in(text).map(|at| normalized.map_or(at, |normalized| normalized.place(at)));
+    let mut message = message_in(text);
+    if message.contains("used before definition below") {
+        message.push_str(": give the variable a name that no rule has, or write out what it stands for");
+    }
     Finding {
         file: Some(path.to_owned()),
         line: at.map(|at| at.line),
         column: at.map(|at| at.column),
-        message: message_in(text),
+        message,
     }
 }
 

@@ -139,9 +139,10 @@ const FUNCTIONS: [(&str, u8, Function); 44] = [
     ("yaml.is_valid", 1, encoding::yaml_is_valid),
 ];
 
-/// Makes the functions known to an engine.
-pub(super) fn add_to(engine: &mut Engine) -> anyhow::Result<()> {
-    for (name, operands, function) in FUNCTIONS {
+/// Makes those functions known to an engine that its policies call: each evaluation copies the list of them, and all
+/// of them would cost more than a small policy.
+pub(super) fn add_to(engine: &mut Engine, is_called: impl Fn(&str) -> bool) -> anyhow::Result<()> {
+    for (name, operands, function) in FUNCTIONS.into_iter().filter(|(name, _, _)| is_called(name)) {
         engine.add_extension(
             name.to_owned(),
             operands,

@@ -4,7 +4,7 @@
 //! libraries' memory. A group's engine is prepared once and never evaluated: each evaluation clones it, which copies
 //! neither policies nor data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -53,7 +53,10 @@ impl Group {
         engine.set_strict_builtin_errors(true);
         engine.set_gather_prints(true);
         let ours = |error: anyhow::Error| syntax_finding("(generated)", &error.to_string(), None);
-        builtins::add_to(&mut engine).map_err(ours)?;
+        let rules = sources.iter().flat_map(|source| &source.rules);
+        let calls = rules.flat_map(|rule| &rule.calls);
+        let called: BTreeSet<String> = calls.map(|call| call.function.join(".")).collect();
+        builtins::add_to(&mut engine, |name| called.contains(name)).map_err(ours)?;
         for source in sources {
             engine.set_rego_v0(source.v0);
             source.normalized.allow_length(&mut engine);

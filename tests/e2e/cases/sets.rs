@@ -54,9 +54,12 @@ fn a_team_works_in_its_own_namespace_without_a_role_and_rbac_decides_elsewhere(s
          API group \"\" in the namespace \"common\""
     );
     assert_eq!(refused.code, 1);
-    gates
-        .admin()
-        .must("create rolebinding wendy -n common --clusterrole=view --user=wendy")?;
+    for line in [
+        "create role reader -n common --verb=list --resource=configmaps",
+        "create rolebinding reader -n common --role=reader --user=wendy",
+    ] {
+        gates.admin().must(line)?;
+    }
     super::soon("the role counts", || {
         let listed = gates
             .admin()
@@ -272,7 +275,11 @@ fn an_exception_frees_the_node_exporter_and_nobody_beside_it(stage: &Stage) -> R
         "/volumes",
         json!([{"name": "proc", "hostPath": {"path": "/proc"}}]),
     );
-    let spec = with(spec, "/containers/0/ports", json!([{"containerPort": 9100}]));
+    let spec = with(
+        spec,
+        "/containers/0/ports",
+        json!([{"containerPort": 9100, "hostPort": 9100}]),
+    );
     let daemons = |name: &str| {
         json!({
             "apiVersion": "apps/v1",

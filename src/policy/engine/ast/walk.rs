@@ -177,7 +177,39 @@ impl<'n> Walk<'n> {
 
     fn rule(&mut self, rule: &Rule) -> RuleFacts {
         self.locals.push(declared_by(rule));
-        let (head, arguments, at) = match rule {
+        let (head, arguments, at) = self.inside(rule);
+        let head = reference(head);
+        head.indices.iter().for_each(|index| self.expr(index));
+        self.locals.pop();
+        let (kind, literals) = values(rule, &head);
+        let literals = literals.into_iter().map(|(literal, span)| {
+            let mut at = self.at(span);
+            // The span of a string begins behind its quote.
+            at.column = at.column.saturating_sub(u32::from(literal == "string"));
+            (literal, at)
+        });
+        let literals = literals.collect();
+        let calls = std::mem::take(&mut self.calls);
+        let reads = std::mem::take(&mut self.rule_reads);
+        self.reads.extend(reads.iter().cloned());
+        RuleFacts {
+            name: head.root.unwrap_or_default(),
+            below: head.constant,
+            arguments,
+            is_default: matches!(rule, Rule::Default { .. }),
+            at: self.at(at),
+            calls,
+            reads,
+            own_reads: std::mem::take(&mut self.own_reads),
+            kind,
+            literals,
+            bodies: Vec::new(),
+        }
+    }
+
+    /// Walks what stands in a rule, and gives its head, its number of arguments and its span.
+    fn inside<'r>(&mut self, rule: &'r Rule) -> (&'r Expr, Option<usize>, &'r Span) {
+        match rule {
             Rule::Default {
                 refr,
                 args,
@@ -211,33 +243,6 @@ impl<'n> Walk<'n> {
                     }
                 }
             }
-        };
-        let head = reference(head);
-        head.indices.iter().for_each(|index| self.expr(index));
-        self.locals.pop();
-        let (kind, literals) = values(rule, &head);
-        let literals = literals.into_iter().map(|(literal, span)| {
-            let mut at = self.at(span);
-            // The span of a string begins behind its quote.
-            at.column -= u32::from(literal == "string");
-            (literal, at)
-        });
-        let literals = literals.collect();
-        let calls = std::mem::take(&mut self.calls);
-        let reads = std::mem::take(&mut self.rule_reads);
-        self.reads.extend(reads.iter().cloned());
-        RuleFacts {
-            name: head.root.unwrap_or_default(),
-            below: head.constant,
-            arguments,
-            is_default: matches!(rule, Rule::Default { .. }),
-            at: self.at(at),
-            calls,
-            reads,
-            own_reads: std::mem::take(&mut self.own_reads),
-            kind,
-            literals,
-            bodies: Vec::new(),
         }
     }
 

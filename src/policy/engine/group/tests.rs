@@ -202,3 +202,17 @@ deny contains \"fine\"
     let fine = group.evaluate(&entry, &Document::empty(), &limits(LONG)).unwrap();
     assert_eq!(fine.to_json().unwrap(), json!([["deny", ["fine"]]]));
 }
+
+#[test]
+fn our_builtins_are_called_however_their_names_are_written() {
+    let too_many = "the range has more than 100000 items";
+    for call in [
+        "numbers.range(1, input.n)",
+        "numbers[\"range\"](1, input.n)",
+        "numbers[\"\\u0072ange\"](1, input.n)",
+    ] {
+        let rego = format!("package kubernetes.admission.p\ndeny contains x if x := {call}\n");
+        let fault = leniently(&rego, json!({"n": 100_001})).unwrap_err();
+        assert!(fault.to_string().contains(too_many), "{call}: {fault}");
+    }
+}

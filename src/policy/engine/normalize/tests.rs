@@ -85,6 +85,34 @@ fn a_body_without_braces_gets_them() {
 }
 
 #[test]
+fn no_line_of_a_policy_of_ours_moves() {
+    let mut rewritten = 0;
+    for file in crate::policy::files::Files::builtin().modules {
+        let source = Source::parse(&file).unwrap();
+        let normalized = &source.normalized;
+        rewritten += usize::from(normalized.text != source.text);
+        assert_eq!(
+            normalized.text.lines().count(),
+            source.text.lines().count(),
+            "{}",
+            file.path
+        );
+        // Whatever a line begins with is where it was.
+        for (number, (line, author)) in normalized.text.lines().zip(source.text.lines()).enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            assert_eq!(
+                indent,
+                author.len() - author.trim_start().len(),
+                "{}:{}",
+                file.path,
+                number + 1
+            );
+        }
+    }
+    assert!(rewritten > 2, "{rewritten} files were rewritten");
+}
+
+#[test]
 fn names_that_are_made_up_are_nobody_elses() {
     assert!(body("__n0 := 1; not f(input.x, __n0)").ends_with("__n_0 := input.x; not f(__n_0, __n0)"));
 }

@@ -214,6 +214,17 @@ fn rules_that_read_each_other_by_name_are_refused() {
 }
 
 #[test]
+fn a_variable_that_is_named_like_a_rule_is_told_with_a_way_out() {
+    assert_eq!(
+        told("deny contains a if some a in input.xs\na := 1"),
+        [
+            "0.rego:2:25: var `a` used before definition below: give the variable a name that no rule has, or write out \
+             what it stands for"
+        ]
+    );
+}
+
+#[test]
 fn rules_that_never_have_the_type_of_their_gate_are_refused() {
     let first =
         |gate: &str, rules: &str| findings(&[&format!("package kubernetes.{gate}.x\n{rules}\n")])[0].clone();
