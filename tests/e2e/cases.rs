@@ -10,6 +10,7 @@ mod outage;
 mod plain;
 mod playground;
 mod readme;
+mod rules;
 mod sets;
 mod starters;
 mod validate;
@@ -28,6 +29,7 @@ pub(crate) const ALL: &[&[Case]] = &[
     plain::CASES,
     playground::CASES,
     readme::CASES,
+    rules::CASES,
     authn::CASES,
     authz::CASES,
     image::CASES,
