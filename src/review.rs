@@ -7,11 +7,13 @@
 mod admission;
 mod content;
 mod envelope;
+mod evaluate;
 mod failure;
 mod identity;
 mod image;
 mod mutating;
 mod namespace;
+mod record;
 mod subject_access;
 mod tally;
 mod text;
@@ -19,7 +21,7 @@ mod token;
 mod validating;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -27,14 +29,12 @@ use serde_json::{Value, json};
 use crate::gate::Gate;
 use crate::policy::matching::Facts;
 use crate::policy::namespaces::Namespaces;
-use crate::policy::{
-    Document, Enforcement, Evaluate, Fault, Limits, Outcome, Policy, PolicySet, context_of_now,
-};
+use crate::policy::{Document, Enforcement, Fault, Outcome, Policy, PolicySet};
 pub use envelope::EnvelopeHint;
 pub use failure::{Failure, OnFault};
 use failure::{Refusal, Reply};
 pub use identity::AllowIdentity;
-use namespace::NamespaceOf;
+pub use record::{Excepted, FaultRecord, PolicyOutcome, Record, Rehearsed};
 use tally::Tally;
 
 /// HTTP status, content type and body of what a gate answers.
@@ -46,81 +46,6 @@ pub struct Answer {
     pub content_type: &'static str,
     /// The response review, or one line.
     pub body: Bytes,
-}
-
-/// What the log and the metrics keep of one decision: never a token, Secret data or a whole object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// The gate that answered.
-    pub gate: Gate,
-    /// `request.uid` of an admission review; empty where a review has none.
-    pub uid: String,
-    /// The `decision` label: allow, deny, no_opinion or error.
-    pub decision: &'static str,
-    /// The `code` label: HTTP status, or `status.code` of a denied admission review.
-    pub code: u16,
-    /// Names of the policies that decided, in order.
-    pub policies: Vec<String>,
-    /// Revision of the policy set that decided; empty when none was asked.
-    pub revision: String,
-    /// Time spent in Rego.
-    pub evaluation: Duration,
-    /// Faults of policies.
-    pub faults: Vec<FaultRecord>,
-    /// What each policy came to that did more than say nothing.
-    pub outcomes: Vec<PolicyOutcome>,
-    /// What policies in dry-run would have denied with.
-    pub would_deny: Vec<Rehearsed>,
-    /// Policies that an exception skipped.
-    pub excepted: Vec<Excepted>,
-    /// The `details` of the messages that denied or warned, as JSON.
-    pub details: Vec<String>,
-    /// The failure, where the policies did not decide.
-    pub failure: Option<&'static str>,
-    /// What the failure's answer says, for the log; of an envelope or content, what is wrong with it.
-    pub problem: Option<String>,
-}
-
-/// A fault of a policy, for the record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FaultRecord {
-    /// The policy.
-    pub policy: String,
-    /// The `reason` label of the metric.
-    pub reason: &'static str,
-    /// For the log: where, and what kind of fault; never a value that the policy met.
-    pub place: String,
-    /// The engine's words, for whoever runs a command; they may quote values and belong in no log.
-    pub text: String,
-}
-
-/// What a policy came to, for the metric.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyOutcome {
-    /// The policy.
-    pub policy: String,
-    /// What its word is worth.
-    pub enforcement: Enforcement,
-    /// The `outcome` label: deny, warn, would_deny, fault or excepted.
-    pub outcome: &'static str,
-}
-
-/// A denial that had no effect, for the record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rehearsed {
-    /// The policy.
-    pub policy: String,
-    /// Its messages, as a denial would have had them.
-    pub text: String,
-}
-
-/// A policy that was not asked, for the record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Excepted {
-    /// The policy.
-    pub policy: String,
-    /// The exception's reason.
-    pub reason: String,
 }
 
 /// What the operator set that decisions depend on, and what is known of the cluster.
@@ -281,7 +206,7 @@ fn run<R: Review>(body: &[u8], set: &PolicySet, settings: &Settings, deadline: I
         Err(problem) => return fail::<R>(&envelope, &Failure::Content(problem), settings, record),
     };
     let started = Instant::now();
-    evaluate(&mut review, set, settings, deadline);
+    evaluate::evaluate(&mut review, set, settings, deadline);
     record.evaluation = started.elapsed();
     let decided = review.decide(settings);
     let fault = |fault: &tally::PolicyFault| FaultRecord {
@@ -358,103 +283,6 @@ fn check<R: Review>(hint: &EnvelopeHint) -> Result<Envelope, Failure> {
     })
 }
 
-/// Asks every policy that the review matches; mutating ones in their order, each about the object as patched so far.
-fn evaluate<R: Review>(review: &mut R, set: &PolicySet, settings: &Settings, deadline: Instant) {
-    // The answer leaves from another thread at the deadline; what was decided until shortly before shall be in it.
-    let started = Instant::now();
-    let margin = (deadline.saturating_duration_since(started) / 10).min(Duration::from_millis(50));
-    let limits = Limits {
-        deadline: deadline.checked_sub(margin).unwrap_or(deadline),
-        context: context_of_now(R::GATE),
-    };
-    let facts = review.facts().clone();
-    // At admission the API server has seen the Namespace; at authz anybody can ask for one that never was, and must not
-    // hold up a thread with it.
-    let patience = if R::GATE == Gate::Authz {
-        started
-    } else {
-        limits.deadline
-    };
-    let namespace = NamespaceOf::new(&settings.namespaces, &facts, patience);
-    let selected = set.select(R::GATE, &facts, limits.context.now_ns, &|| namespace.get());
-    let regate = Document::object([
-        ("gate", Document::text(R::GATE.as_str())),
-        ("revision", Document::text(&set.revision)),
-    ]);
-    loop {
-        for one in &selected {
-            let policy = one.policy;
-            let rehearses = policy.enforcement == Enforcement::Dryrun;
-            if !review.asks(policy) || (review.repeats() && (rehearses || one.exception.is_some())) {
-                continue;
-            }
-            if !rehearses {
-                review.matched(policy);
-            }
-            if let Some(exception) = one.exception {
-                review.tally().except(policy, exception);
-                continue;
-            }
-            let outcome = match one.unknown {
-                Some(unknown) => Err(Fault::Namespace(unknown)),
-                None => regate_of(policy, &regate, &namespace).and_then(|regate| {
-                    let input = review.input().with("regate", regate);
-                    set.evaluate(
-                        policy,
-                        &input.with("parameters", policy.parameters.clone()),
-                        &limits,
-                    )
-                }),
-            };
-            if let Ok(Outcome {
-                passed_over: Some(fault),
-                ..
-            }) = &outcome
-            {
-                review.tally().pass_over(policy, fault.clone());
-            }
-            enforce(review, policy, outcome);
-        }
-        if !review.again() {
-            return;
-        }
-    }
-}
-
-/// `input.regate` for a policy.
-fn regate_of(policy: &Policy, shared: &Document, namespace: &NamespaceOf<'_>) -> Result<Document, Fault> {
-    let regate = shared.with("policy", Document::text(&policy.name));
-    if !policy.reads_namespace {
-        return Ok(regate);
-    }
-    Ok(match namespace.get()? {
-        Some(namespace) => regate.with("namespace", namespace::document(&namespace)),
-        None => regate,
-    })
-}
-
-/// Takes what a policy came to for what its word is worth.
-fn enforce<R: Review>(review: &mut R, policy: &Policy, outcome: Result<Outcome, Fault>) {
-    match (policy.enforcement, outcome) {
-        (Enforcement::Dryrun, Ok(outcome)) => match review.rehearse(&outcome) {
-            Some(fault) => review
-                .tally()
-                .fault(&policy.name, policy.enforcement, fault, false),
-            None => review.tally().rehearse(policy, outcome),
-        },
-        (Enforcement::Warn, Ok(mut outcome)) => {
-            let denials = std::mem::take(&mut outcome.deny);
-            review.tally().warn(policy, denials);
-            review.take(policy, outcome);
-        }
-        (Enforcement::Deny, Ok(outcome)) => review.take(policy, outcome),
-        (enforcement, Err(fault)) => {
-            let counts = review.counts(policy);
-            review.tally().fault(&policy.name, enforcement, fault, counts);
-        }
-    }
-}
-
 /// A review as it goes out: the version that came in, by construction.
 fn response<R: Review>(envelope: &Envelope, (member, value): (&'static str, Value)) -> Answer {
     let review = json!({ "apiVersion": envelope.api_version, "kind": R::KIND, member: value });
@@ -528,28 +356,6 @@ fn refuse_as<R: Review>(
         return encode::<R>(&envelope, subject_access::no_opinion(), record);
     }
     fail::<R>(&envelope, failure, settings, record)
-}
-
-impl Record {
-    /// The record of an answer that no policy was asked about.
-    pub fn new(gate: Gate, revision: &str) -> Self {
-        Record {
-            gate,
-            uid: String::new(),
-            decision: "error",
-            code: 200,
-            policies: Vec::new(),
-            revision: revision.to_owned(),
-            evaluation: Duration::ZERO,
-            faults: Vec::new(),
-            outcomes: Vec::new(),
-            would_deny: Vec::new(),
-            excepted: Vec::new(),
-            details: Vec::new(),
-            failure: None,
-            problem: None,
-        }
-    }
 }
 
 /// Sets a member of a response.

@@ -8,6 +8,8 @@ mod subject_access;
 mod token;
 mod validating;
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
