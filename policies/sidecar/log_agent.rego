@@ -1,6 +1,7 @@
 # Gives Pods that ask for it a log agent: an init container that stays (restartPolicy Always), before all others, so that
 # it is there when they start and ends after them. A Pod asks with the label `logs.regate.dev/agent: "true"`; one that
-# has a container of that name already stays as it is.
+# has an init container of that name already stays as it is, and one whose ordinary container has the name is denied,
+# since it would have asked in vain.
 #
 # Parameter `name`: what the container is called (default log-agent).
 # Parameter `image`: what it runs (default: an example, which no registry has).
@@ -27,9 +28,18 @@ resources := object.get(input, ["parameters", "resources"], {
 })
 
 mutated := object.union(input.request.object, {"spec": {"initContainers": array.concat([agent], others)}}) if {
-	input.request.object.metadata.labels["logs.regate.dev/agent"] == "true"
+	asked
 	not present
 }
+
+deny contains {"msg": msg, "field": field, "code": 422} if {
+	asked
+	input.request.object.spec.containers[i].name == name
+	msg := sprintf("the name %q is that of the log agent, which the Pod asks for: call the container otherwise", [name])
+	field := sprintf("/spec/containers/%d/name", [i])
+}
+
+asked if input.request.object.metadata.labels["logs.regate.dev/agent"] == "true"
 
 agent := {
 	"name": name,
@@ -44,7 +54,6 @@ others := list if {
 } else := []
 
 present if {
-	some list in ["containers", "initContainers"]
-	container := input.request.object.spec[list][_]
+	container := input.request.object.spec.initContainers[_]
 	container.name == name
 }

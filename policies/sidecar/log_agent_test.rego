@@ -33,7 +33,19 @@ test_the_agent_stands_before_the_other_init_containers if {
 test_a_pod_with_an_agent_stays_as_it_is if {
 	once := log_agent.mutated with input as fixtures.create(asking({"containers": [web]}))
 	not log_agent.mutated with input as fixtures.create(once)
-	not log_agent.mutated with input as fixtures.create(asking({"containers": [{"name": "log-agent"}]}))
+	count(log_agent.deny) == 0 with input as fixtures.create(once)
+}
+
+test_a_pod_that_has_the_agents_name_for_something_else_is_denied if {
+	pod := asking({"containers": [web, {"name": "log-agent", "image": "other:1"}]})
+	log_agent.deny == {{
+		"msg": `the name "log-agent" is that of the log agent, which the Pod asks for: call the container otherwise`,
+		"field": "/spec/containers/1/name",
+		"code": 422,
+	}} with input as fixtures.create(pod)
+
+	silent := fixtures.pod({"containers": [{"name": "log-agent", "image": "other:1"}]})
+	count(log_agent.deny) == 0 with input as fixtures.create(silent)
 }
 
 test_a_volume_of_that_name_is_no_agent if {

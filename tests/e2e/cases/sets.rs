@@ -11,7 +11,7 @@ super::cases![
     a_team_works_in_its_own_namespace_without_a_role_and_rbac_decides_elsewhere,
     other_teams_namespaces_and_all_at_once_are_closed_whatever_a_role_says,
     one_rule_judges_images_at_both_gates,
-    a_pod_that_asks_for_a_log_agent_gets_one_and_others_stay_as_they_are,
+    a_pod_that_asks_for_a_log_agent_gets_one_or_is_denied_and_others_stay_as_they_are,
     each_instance_asks_its_own_objects_for_labels,
     a_pod_is_refused_by_each_pod_security_control_that_it_breaks,
     an_exception_frees_the_node_exporter_and_nobody_beside_it,
@@ -147,7 +147,9 @@ fn one_rule_judges_images_at_both_gates(stage: &Stage) -> Result<()> {
         .map(drop)
 }
 
-fn a_pod_that_asks_for_a_log_agent_gets_one_and_others_stay_as_they_are(stage: &Stage) -> Result<()> {
+fn a_pod_that_asks_for_a_log_agent_gets_one_or_is_denied_and_others_stay_as_they_are(
+    stage: &Stage,
+) -> Result<()> {
     let gates = stage.sets()?;
     gates.namespace("logged")?;
     let asking = |name| {
@@ -180,6 +182,14 @@ fn a_pod_that_asks_for_a_log_agent_gets_one_and_others_stay_as_they_are(stage: &
     assert_eq!(agents("own")?[0]["image"], "registry.example.com/agent:1");
     assert_eq!(agents("own")?.as_array().map(Vec::len), Some(1));
     assert_eq!(agents("silent")?, Value::Null);
+    let taken = with(asking("taken"), "/spec/containers/0/name", json!("log-agent"));
+    let printed = gates.create(&taken)?;
+    assert_eq!(
+        printed.stderr,
+        "The Pod \"taken\" is invalid: spec.containers[0].name: [log_agent] the name \"log-agent\" is \
+         that of the log agent, which the Pod asks for: call the container otherwise"
+    );
+    assert_eq!(printed.code, 1);
     Ok(())
 }
 
