@@ -342,6 +342,31 @@ fn ours_is_refused_outside_of_a_policys_package_scope() {
 }
 
 #[test]
+fn ours_is_refused_where_no_block_begins_or_an_empty_line_has_ended_it() {
+    for text in [
+        "# Metadata\n# title: a\n# custom:\n#   enforcement: dryrun\npackage p\nx := 1\n",
+        "# METADATA\n# title: a\n\n# custom:\n#   enforcement: dryrun\npackage p\nx := 1\n",
+    ] {
+        let line = 1 + text
+            .lines()
+            .position(|line| line.contains("enforcement"))
+            .unwrap();
+        let mut findings = Vec::new();
+        of_package(Gate::Validate, true, &[&source(text)], &mut findings);
+        assert_eq!(
+            findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [format!(
+                "p.rego:{line}:5: `enforcement` in METADATA: a block begins with a line `# METADATA` and has no empty lines"
+            )]
+        );
+    }
+    let mut findings = Vec::new();
+    let prose = "# custom: see below\n# custom:\n#   colour: red\npackage p\nx := 1\n";
+    of_package(Gate::Validate, true, &[&source(prose)], &mut findings);
+    assert_eq!(findings, []);
+}
+
+#[test]
 fn metadata_that_is_no_yaml_or_is_there_twice_is_refused() {
     let mut findings = Vec::new();
     let twice = source("# METADATA\n# title: a\n\n# METADATA\n# title: b\npackage p\nx := 1\n");
