@@ -448,3 +448,21 @@ fn a_port_that_the_system_chooses_may_be_chosen_twice() {
     .unwrap();
     assert_eq!(resolved.config.listen.reviews, resolved.config.listen.probes);
 }
+
+#[test]
+fn parameters_mean_in_the_file_what_they_mean_in_metadata() {
+    let file = "apiVersion: regate.dev/v1alpha1\nkind: ServerConfiguration\npolicies:\n  settings:\n  \
+                - {policy: validate/a, parameters: {countries: [no, se], strict: true}}\n";
+    let sources = Sources {
+        flags: &[],
+        environment: &|_| None,
+        file: Some(("regate.yaml", file)),
+    };
+    let settings = Config::resolve(&sources).unwrap().config.policies.settings;
+    assert_eq!(
+        settings,
+        [
+            serde_json::json!({"policy": "validate/a", "parameters": {"countries": ["no", "se"], "strict": true}})
+        ]
+    );
+}

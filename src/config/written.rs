@@ -30,12 +30,13 @@ pub(super) struct Written {
 impl Written {
     /// Reads the file's text.
     pub(super) fn from_file(name: &str, text: &str) -> Result<Self, Error> {
+        // As in METADATA, only `true` and `false` are booleans: the settings of a policy stand in for it.
+        let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
         let written: Self =
-            serde_saphyr::from_str_with_options(text, serde_saphyr::options! { with_snippet: false })
-                .map_err(|source| Error::File {
-                    file: name.to_owned(),
-                    source: Box::new(source),
-                })?;
+            serde_saphyr::from_str_with_options(text, options).map_err(|source| Error::File {
+                file: name.to_owned(),
+                source: Box::new(source),
+            })?;
         let is = |field: &Option<String>, wanted: &str| field.as_deref() == Some(wanted);
         if !is(&written.api_version, API_VERSION) || !is(&written.kind, KIND) {
             return Err(Error::NotAConfiguration {

@@ -163,6 +163,17 @@ impl Match {
         found.map(|(_, patterns)| patterns.as_slice())
     }
 
+    /// Whether it rules nothing out, written or not: `excludedNamespaces: []` and `namespaceSelector: {}` do not.
+    pub fn fits_all(&self) -> bool {
+        let all =
+            |(key, patterns): &(Key, Vec<String>)| *key == Key::ExcludedNamespaces && patterns.is_empty();
+        self.lists.iter().all(all)
+            && self
+                .selector
+                .as_ref()
+                .is_none_or(|selector| selector.requirements.is_empty())
+    }
+
     /// Whether nothing was written.
     pub fn is_empty(&self) -> bool {
         self.lists.is_empty() && self.selector.is_none()

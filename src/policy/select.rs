@@ -175,16 +175,37 @@ impl GateIndex {
         if is_wild(facts) {
             return self.all.clone();
         }
-        let mut found = self.everywhere.clone();
-        for (key, shelf) in &self.shelves {
-            for value in values(*key, facts) {
-                found.extend(shelf.exact.get(value).into_iter().flatten());
-                let prefixes = shelf.lengths.iter().filter_map(|length| value.get(..*length));
-                found.extend(prefixes.filter_map(|prefix| shelf.prefixes.get(prefix)).flatten());
-            }
-        }
+        let mut found = self.filed(facts);
         found.sort_unstable();
         found.dedup();
+        found
+    }
+
+    /// What is filed under the review's values. Each value and each beginning is looked up once: whoever may ask what others
+    /// may do can name one group a hundred thousand times.
+    fn filed(&self, facts: &Facts) -> Vec<usize> {
+        let mut found = self.everywhere.clone();
+        for (key, shelf) in &self.shelves {
+            let values: BTreeSet<&str> = values(*key, facts).into_iter().collect();
+            found.extend(
+                values
+                    .iter()
+                    .filter_map(|value| shelf.exact.get(*value))
+                    .flatten(),
+            );
+            let beginnings = values
+                .iter()
+                .flat_map(|value| shelf.lengths.iter().filter_map(|length| value.get(..*length)));
+            let known: BTreeSet<&str> = beginnings
+                .filter(|beginning| shelf.prefixes.contains_key(*beginning))
+                .collect();
+            found.extend(
+                known
+                    .iter()
+                    .filter_map(|beginning| shelf.prefixes.get(*beginning))
+                    .flatten(),
+            );
+        }
         found
     }
 }
@@ -212,7 +233,7 @@ pub(super) fn judge<'a>(
         })
     };
     for matching in &policy.matching {
-        match selects(matching, namespace) {
+        match selects(matching, namespace, Reach::Wide) {
             Ok(true) => {}
             Ok(false) => return None,
             Err(unknown) => return fault(unknown),
@@ -226,7 +247,7 @@ pub(super) fn judge<'a>(
             && exception.matching.fits(facts, Reach::Narrow)
     };
     for exception in policy.exceptions.iter().filter(live) {
-        match selects(&exception.matching, namespace) {
+        match selects(&exception.matching, namespace, Reach::Narrow) {
             Ok(true) => {
                 return Some(Selected {
                     policy,
@@ -245,12 +266,16 @@ pub(super) fn judge<'a>(
     })
 }
 
-/// Whether the labels of the review's Namespace are selected. What is in none always is, as for webhooks.
-fn selects(matching: &Match, namespace: NamespaceOf<'_>) -> Result<bool, Unknown> {
+/// Whether the labels of the review's Namespace are selected. What is in none is always asked about, as for webhooks, and
+/// never freed: it has no labels that somebody could have meant.
+fn selects(matching: &Match, namespace: NamespaceOf<'_>, reach: Reach) -> Result<bool, Unknown> {
     let Some(selector) = &matching.selector else {
         return Ok(true);
     };
-    Ok(namespace()?.is_none_or(|namespace| selector.selects(&namespace.labels)))
+    Ok(match namespace()? {
+        Some(namespace) => selector.selects(&namespace.labels),
+        None => reach == Reach::Wide,
+    })
 }
 
 #[cfg(test)]

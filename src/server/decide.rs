@@ -3,13 +3,14 @@
 //! The HTTP side knows bytes, deadlines and threads; what a review says and what it is answered is behind this trait.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
 use super::status::PolicyStatus;
 use crate::gate::Gate;
-use crate::policy::Served;
+use crate::policy::{Policy, Served};
 use crate::review::{self, Answer, EnvelopeHint, Failure, Record};
 
 /// Answers reviews. Called from evaluation threads ([`Decide::decide`]) and from I/O threads (the others, which must
@@ -36,6 +37,8 @@ pub struct Policies {
     served: Served,
     settings: review::Settings,
     status: Arc<ArcSwap<PolicyStatus>>,
+    /// Whether it was ready once: from then on it does not wait for Namespaces any more.
+    was_ready: AtomicBool,
 }
 
 impl Policies {
@@ -45,6 +48,7 @@ impl Policies {
             served,
             settings,
             status: Arc::default(),
+            was_ready: AtomicBool::new(false),
         }
     }
 
@@ -69,10 +73,22 @@ impl Decide for Policies {
     }
 
     fn checks(&self) -> Vec<(&'static str, bool)> {
-        let mut checks = vec![("policies", self.served.load().is_some())];
+        let served = self.served.load();
+        let Some(set) = served.as_deref() else {
+            return vec![("policies", false)];
+        };
+        let mut checks = vec![("policies", true)];
         let namespaces = &self.settings.namespaces;
-        if namespaces.has_source() {
-            checks.push(("namespaces", namespaces.is_synced()));
+        // A server that may not list Namespaces is as good as any for policies that do not ask for them. And one that
+        // answers stays: all replicas take over new policies at once, and one faulting policy is less than no answers.
+        if namespaces.has_source() && set.policies().iter().any(Policy::uses_namespaces) {
+            let synced = namespaces.is_synced();
+            if synced || !self.was_ready.load(Ordering::Relaxed) {
+                checks.push(("namespaces", synced));
+            }
+        }
+        if checks.iter().all(|(_, passed)| *passed) {
+            self.was_ready.store(true, Ordering::Relaxed);
         }
         checks
     }
@@ -81,3 +97,6 @@ impl Decide for Policies {
         self.status.load_full()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,8 +48,9 @@ fn level(record: &Record) -> Level {
 }
 
 fn faults(record: &Record) -> Option<String> {
-    let line = |fault: &FaultRecord| format!("{}: {}: {}", fault.policy, fault.reason, fault.place);
-    let lines: Vec<_> = record.faults.iter().map(line).collect();
+    // A patch's path may be of keys that the requester chose.
+    let told = |fault: &FaultRecord| format!("{}: {}: {}", fault.policy, fault.reason, line(&fault.place));
+    let lines: Vec<_> = record.faults.iter().map(told).collect();
     (!lines.is_empty()).then(|| lines.join("; "))
 }
 

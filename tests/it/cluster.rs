@@ -9,6 +9,10 @@ use serde_json::json;
 
 use crate::process::{Process, command, directory, soon};
 
+const USING: (&str, &str) = (
+    "policies/using.rego",
+    "package kubernetes.admission.using\ndeny contains \"never\" if input.regate.namespace.labels.never\n",
+);
 const QUIET: (&str, &str) = (
     "policies/quiet.rego",
     "package kubernetes.admission.quiet\ndeny contains \"never\" if input.request.uid == \"\"\n",
@@ -125,7 +129,7 @@ fn assert_failed(process: &Process, number: usize, problem: &str, synced: bool) 
 fn a_server_with_a_kubeconfig_is_ready_with_the_first_list_and_from_then_on() {
     let (url, state) = api_server();
     let process = Process::start(
-        &[QUIET, ("kubeconfig", &kubeconfig(&url))],
+        &[USING, ("kubeconfig", &kubeconfig(&url))],
         &["--policy", "policies", "--kubeconfig", "kubeconfig"],
     );
     assert_failed(&process, 0, "refused", false);

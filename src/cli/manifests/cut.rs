@@ -32,6 +32,7 @@ pub fn cuts(request: &Request) -> Cuts {
     for wanted in request.admission() {
         let asked = asked(wanted);
         if asked.all().next().is_none() {
+            cuts.whole.extend(never_asked(request, wanted, &asked));
             continue;
         }
         let exclusions = exclusions(request, wanted, &asked);
@@ -51,6 +52,19 @@ pub fn cuts(request: &Request) -> Cuts {
     };
     cuts.partly = partly.into_iter().map(told).collect();
     cuts
+}
+
+/// What to say of a policy that no rule asks about, unless it says so itself.
+fn never_asked(request: &Request, wanted: &Wanted, asked: &Asked) -> Option<String> {
+    let why = match asked.vague {
+        // It may be what --rule is there for.
+        true if !request.rules.is_empty() => return None,
+        true => {
+            "its `match` names no `resources`, and none of its API groups: name them, or add them with --rule"
+        }
+        false => "the keys of its `match` rule each other out",
+    };
+    (!wanted.fits_nothing()).then(|| format!("{wanted}: nobody enforces it: {why}"))
 }
 
 /// What is never asked of that which the policy is about, and whether it is about nothing else.

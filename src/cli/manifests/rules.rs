@@ -18,6 +18,17 @@ const USUAL_OPERATIONS: [&str; 2] = ["CREATE", "UPDATE"];
 /// What a policy that names no resources is usually about. All of these have a version v1 and no other.
 const USUAL_GROUPS: [&str; 3] = ["", "apps", "batch"];
 
+/// What is connected to, always a subresource of the core group: a policy on CONNECT that names no resources is about
+/// these.
+const CONNECTED: [&str; 6] = [
+    "nodes/proxy",
+    "pods/attach",
+    "pods/exec",
+    "pods/portforward",
+    "pods/proxy",
+    "services/proxy",
+];
+
 /// What a policy of admission wants to be asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
@@ -47,7 +58,8 @@ impl Wanted {
             .collect()
     }
 
-    fn fits_nothing(&self) -> bool {
+    /// Whether an empty list says that no review fits.
+    pub(super) fn fits_nothing(&self) -> bool {
         let lists = self.matching.iter().flat_map(|matching| &matching.lists);
         lists
             .filter(|(key, _)| *key != Key::ExcludedNamespaces)
@@ -159,7 +171,10 @@ pub(super) fn asked(wanted: &Wanted) -> Asked {
         return Asked::default();
     }
     let (vague, told): (BTreeSet<_>, BTreeSet<_>) = targets(wanted).into_iter().partition(Target::is_vague);
-    let instead = vague.iter().flat_map(|target| usual_targets(wanted, target));
+    let connects = usual.contains(&"CONNECT");
+    let instead = vague
+        .iter()
+        .flat_map(|target| usual_targets(wanted, target, connects));
     Asked {
         vague: !vague.is_empty(),
         instead: instead.map(|target| (target, usual.clone())).collect(),
@@ -229,7 +244,7 @@ fn any_run(pattern: &str) -> String {
 }
 
 /// What is asked for instead of everything.
-fn usual_targets(wanted: &Wanted, vague: &Target) -> BTreeSet<Target> {
+fn usual_targets(wanted: &Wanted, vague: &Target, connects: bool) -> BTreeSet<Target> {
     let groups = USUAL_GROUPS.iter().copied();
     let groups: Vec<&str> = match vague.group.as_str() {
         "*" => groups.collect(),
@@ -239,6 +254,8 @@ fn usual_targets(wanted: &Wanted, vague: &Target) -> BTreeSet<Target> {
     if groups.contains(&"") {
         // `*` is without subresources; these would else be a way around every policy on Pods.
         targets.extend(parts_of_pods());
+        let connected = CONNECTED.iter().filter(|_| connects);
+        targets.extend(connected.map(|resource| Target::new("", resource)));
     }
     targets.retain(|target| wanted.matching.iter().all(|matching| target.may_fit(matching)));
     targets

@@ -48,6 +48,9 @@ pub(crate) struct Source {
     pub(crate) imported: Vec<String>,
     /// Paths below `input` that it reads, as far as they are constant; an empty one where it takes `input` whole.
     pub(crate) input_reads: BTreeSet<Vec<String>>,
+    /// Whether it names `regate` as a member of something that is neither `data` nor plainly `input`: a variable that may
+    /// hold the whole `input`, a call's result, or a key in a text.
+    pub(crate) names_regate: bool,
     /// Codes of messages, where they are written out: `404` of `{"msg": "x", "code": 404}`.
     pub(crate) codes: Vec<(String, Position)>,
 }

@@ -57,7 +57,7 @@ pub(super) fn set(
     let mut reads_namespace = vec![false; packages.len()];
     for (at, (package, reads)) in packages.iter().zip(&mut reads_namespace).enumerate() {
         let closure = closure(package.package, sources);
-        *reads = closure.iter().any(|source| reads_the_namespace(source));
+        *reads = read_the_namespace(&closure);
         let libraries = closure
             .into_iter()
             .filter(|source| source.package != package.package);
@@ -146,11 +146,14 @@ fn index(gate: Gate, policies: &[Policy]) -> GateIndex {
     )
 }
 
-/// Whether a file reads `input.regate.namespace`, or something that it is part of.
-fn reads_the_namespace(source: &Source) -> bool {
-    source.input_reads.iter().any(|path| match path.as_slice() {
+/// Whether files read `input.regate.namespace`, or something that it is part of. Where one hands on the whole `input`, any
+/// of them may read it under another name: a policy must not take a Namespace that it was not given for one without labels.
+fn read_the_namespace(sources: &[&Source]) -> bool {
+    let reads = || sources.iter().flat_map(|source| &source.input_reads);
+    let plainly = reads().any(|path| match path.as_slice() {
         [regate] => regate == "regate",
         [regate, member, ..] => regate == "regate" && member == "namespace",
         [] => false,
-    })
+    });
+    plainly || (reads().any(Vec::is_empty) && sources.iter().any(|source| source.names_regate))
 }

@@ -10,6 +10,9 @@ use crate::policy::finding::Finding;
 use crate::policy::metadata::{self, Metadata};
 use crate::policy::roots;
 
+/// What the packages of all policies begin with.
+const ROOT: &str = "kubernetes";
+
 /// A package that is a policy, or several where it has instances.
 pub(super) struct Package<'a> {
     pub(super) gate: Gate,
@@ -70,7 +73,7 @@ pub(super) fn find<'a>(sources: &'a [Source], findings: &mut Vec<Finding>) -> Ve
     for (package, sources) in by_package {
         let Some(first) = sources.first() else { continue };
         match package {
-            [root, kind, name @ ..] if root == "kubernetes" => {
+            [root, kind, name @ ..] if root == ROOT => {
                 let Some(gate) = Gate::ALL.into_iter().find(|gate| roots(*gate).0 == kind) else {
                     findings.push(first.finding(first.package_at, wrong_root(kind)));
                     continue;
@@ -92,10 +95,17 @@ pub(super) fn find<'a>(sources: &'a [Source], findings: &mut Vec<Finding>) -> Ve
                     sources,
                 });
             }
-            [root] if root == "kubernetes" => {
+            [root] if root == ROOT => {
                 findings.push(first.finding(first.package_at, wrong_root("")));
             }
             _ => {
+                if let Some(root) = package.first().filter(|root| is_nearly_ours(root)) {
+                    let message = format!(
+                        "no gate reads the package `{}`: did you mean `{ROOT}` for `{root}`?",
+                        package.join(".")
+                    );
+                    findings.push(first.finding(first.package_at, message));
+                }
                 for source in sources {
                     metadata::of_library(source, findings);
                 }
@@ -104,6 +114,11 @@ pub(super) fn find<'a>(sources: &'a [Source], findings: &mut Vec<Finding>) -> Ve
     }
     policies.sort_by(|a, b| (a.gate, &a.name).cmp(&(b.gate, &b.name)));
     policies
+}
+
+/// Whether a library is called so much like the root of all policies that it was meant to be one.
+fn is_nearly_ours(root: &str) -> bool {
+    root != ROOT && strsim::levenshtein(&root.to_ascii_lowercase(), ROOT) <= 2
 }
 
 fn wrong_root(kind: &str) -> String {

@@ -337,7 +337,7 @@ impl<'a> Reader<'a> {
             }
         }
         if self.findings.len() == before {
-            if exception.matching.is_empty() {
+            if exception.matching.fits_all() {
                 self.finding(
                     node,
                     "an exception needs a `match` that says which reviews it is about",

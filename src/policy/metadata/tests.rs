@@ -242,6 +242,16 @@ fn what_no_review_of_the_gate_can_have_is_refused() {
         ),
         (
             Gate::Validate,
+            "exceptions: [{match: {excludedNamespaces: []}, reason: x}]",
+            "an exception needs a `match` that says which reviews it is about",
+        ),
+        (
+            Gate::Validate,
+            "exceptions: [{match: {namespaceSelector: {}}, reason: x}]",
+            "an exception needs a `match` that says which reviews it is about",
+        ),
+        (
+            Gate::Validate,
             "exceptions: [{match: {namespaces: [a]}}]",
             "an exception needs a `reason`",
         ),

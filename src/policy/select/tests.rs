@@ -349,3 +349,40 @@ fn an_exception_is_for_what_is_certainly_meant() {
         "a review for all namespaces is one for prod, too"
     );
 }
+
+#[test]
+fn an_exception_by_labels_frees_nothing_that_has_none() {
+    let mut policy = policy("p", &["deny"], vec![production()]);
+    policy.exceptions = vec![Exception {
+        matching: production(),
+        reason: "it moves".into(),
+        until: None,
+        at: None,
+    }];
+    let excepted = |namespace: Option<Namespace>| {
+        let given = move || Ok(namespace.clone().map(Arc::new));
+        let selected = judge(&policy, &Facts::default(), 0, &given).unwrap();
+        selected.exception.is_some()
+    };
+    assert!(excepted(Some(labelled("prod"))));
+    assert!(!excepted(None), "a ClusterRole is in no Namespace of production");
+}
+
+#[test]
+fn what_is_looked_up_does_not_grow_with_what_a_review_repeats() {
+    let policies: Vec<Policy> = (0..100)
+        .map(|at| {
+            let groups: &[&str] = if at % 2 == 0 { &["team-a"] } else { &["team-*"] };
+            policy("", &["deny"], vec![matching(&[(Key::Groups, groups)])])
+        })
+        .collect();
+    let index = GateIndex::build(policies.iter().enumerate());
+    let facts = |groups: Vec<String>| Facts {
+        groups,
+        ..Facts::default()
+    };
+    let repeated = facts(vec!["team-a".to_owned(); 1_000]);
+    assert_eq!(index.filed(&repeated).len(), 100);
+    let alike = facts((0..1_000).map(|at| format!("team-{at}")).collect());
+    assert_eq!(index.filed(&alike).len(), 50);
+}

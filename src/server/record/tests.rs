@@ -88,3 +88,17 @@ fn a_text_is_one_line_of_at_most_1_kib() {
     let long = line(&format!("x{}", "é".repeat(1_000)));
     assert_eq!((long.len(), long.chars().last()), (1_023, Some('é')));
 }
+
+#[test]
+fn a_fault_is_told_in_one_short_line_whatever_keys_it_quotes() {
+    let mut record = Record::new(Gate::Mutate, "r");
+    record.faults = vec![FaultRecord {
+        policy: "p".into(),
+        reason: "patch",
+        place: format!("nothing is at `/a\n{}`", "k".repeat(100_000)),
+        text: String::new(),
+    }];
+    let told = faults(&record).unwrap();
+    assert!(told.starts_with("p: patch: nothing is at `/a k"), "{told:.100}");
+    assert!(told.len() < 2 * TEXT, "{}", told.len());
+}

@@ -173,3 +173,30 @@ fn a_policy_that_nobody_would_enforce_is_told_apart() {
     };
     assert_eq!(of(vec![elsewhere], validate_only), Cuts::default());
 }
+
+#[test]
+fn a_policy_that_no_rule_asks_about_is_told_unless_it_says_so_itself() {
+    use Key::{ApiGroups, Kinds, Operations, Resources};
+    let policies = || {
+        vec![
+            wanted("globs", &[&[(ApiGroups, &["*.example.com"]), CU]]),
+            wanted("kinds", &[&[(ApiGroups, &["apps"]), (Kinds, &["Pod"]), CU]]),
+            wanted("operations", &[&[CU], &[(Operations, &["DELETE"])]]),
+            wanted("off", &[&[(Resources, &[])]]),
+            wanted("asked", &[&[(Kinds, &["Pod"]), (Key::Namespaces, &["shop"]), CU]]),
+        ]
+    };
+    let keys = |name: &str| {
+        format!("validate/{name}: nobody enforces it: the keys of its `match` rule each other out")
+    };
+    let globs = "validate/globs: nobody enforces it: its `match` names no `resources`, and none of its API groups: name \
+                 them, or add them with --rule"
+        .to_owned();
+    assert_eq!(
+        of(policies(), request()).whole,
+        [globs, keys("kinds"), keys("operations")]
+    );
+    let Rules(rules) = "CREATE:a.example.com/widgets".parse().unwrap();
+    let added = Request { rules, ..request() };
+    assert_eq!(of(policies(), added).whole, [keys("kinds"), keys("operations")]);
+}

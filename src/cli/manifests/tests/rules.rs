@@ -140,6 +140,20 @@ fn rules_are_what_the_match_means() {
             ],
         ),
         (
+            "what is connected to is a subresource",
+            &[&[(Operations, &["CONNECT"]), (Namespaces, &["shop"])]],
+            &[
+                [
+                    "CONNECT",
+                    "",
+                    "v1",
+                    "* nodes/proxy pods/attach pods/ephemeralcontainers pods/exec pods/portforward pods/proxy \
+                     pods/resize services/proxy",
+                ],
+                ["CONNECT", "apps batch", "v1", "*"],
+            ],
+        ),
+        (
             "everything of two groups is never asked for",
             &[&[(ApiGroups, &["apps", "example.com"]), (Operations, &["DELETE"])]],
             &[["DELETE", "example.com", "*", "*"], ["DELETE", "apps", "v1", "*"]],

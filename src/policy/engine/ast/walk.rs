@@ -82,6 +82,7 @@ pub(super) struct Walk<'n> {
     reads: BTreeSet<Vec<String>>,
     /// Below `input`, of the whole file.
     input_reads: BTreeSet<Vec<String>>,
+    names_regate: bool,
     codes: Vec<(String, Position)>,
     /// Below `data` and where, but for what is called.
     data_reads: Vec<(Vec<String>, Position)>,
@@ -95,6 +96,9 @@ pub(super) struct Walk<'n> {
     depth: usize,
     too_long: Option<Position>,
 }
+
+/// The member of `input` that says what the server knows besides the review.
+const REGATE: &str = "regate";
 
 /// Expressions that may be in each other, the terms of a long sum among them: the engine walks and drops them
 /// recursively, on threads of the server, too.
@@ -110,6 +114,7 @@ impl<'n> Walk<'n> {
             imports: Vec::new(),
             reads: BTreeSet::new(),
             input_reads: BTreeSet::new(),
+            names_regate: false,
             codes: Vec::new(),
             data_reads: Vec::new(),
             rule_reads: BTreeSet::new(),
@@ -166,6 +171,7 @@ impl<'n> Walk<'n> {
             data_reads: self.data_reads,
             imported: self.imports.into_iter().map(|(name, _)| name).collect(),
             input_reads: self.input_reads,
+            names_regate: self.names_regate,
             codes: self.codes,
         })
     }
@@ -320,11 +326,12 @@ impl<'n> Walk<'n> {
 
     fn parts(&mut self, expr: &Expr) {
         match expr {
-            Expr::String { .. }
-            | Expr::RawString { .. }
-            | Expr::Number { .. }
-            | Expr::Bool { .. }
-            | Expr::Null { .. } => {}
+            Expr::String { value, .. } | Expr::RawString { value, .. } => {
+                // `regate/namespace` is a path for some builtins.
+                let text = text_of(value).unwrap_or_default();
+                self.names_regate |= text.split('/').any(|part| part == REGATE);
+            }
+            Expr::Number { .. } | Expr::Bool { .. } | Expr::Null { .. } => {}
             Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => self.reference(expr),
             Expr::Array { items, .. } | Expr::Set { items, .. } => {
                 items.iter().for_each(|item| self.expr(item))
@@ -387,6 +394,14 @@ impl<'n> Walk<'n> {
 
     fn reference(&mut self, expr: &Expr) {
         let target = reference(expr);
+        let of_data = |root: &String| {
+            self.resolved(root, &[])
+                .first()
+                .is_some_and(|root| root == "data")
+        };
+        if !target.root.as_ref().is_some_and(of_data) {
+            self.names_regate |= target.constant.iter().any(|part| part == REGATE);
+        }
         match &target.root {
             None => self.expr(target.base),
             Some(root) => match split(&self.resolved(root, &target.constant)) {
@@ -489,6 +504,9 @@ fn values<'r>(rule: &'r Rule, head: &Reference<'_>) -> (RuleKind, Vec<(&'static 
             head: RuleHead::Func { .. },
             ..
         } => return (RuleKind::Function, Vec::new()),
+        Rule::Spec { .. } if !head.constant.is_empty() || !head.indices.is_empty() => {
+            return (RuleKind::Members, Vec::new());
+        }
         Rule::Spec {
             head: RuleHead::Set { key: Some(key), .. },
             ..
@@ -497,9 +515,6 @@ fn values<'r>(rule: &'r Rule, head: &Reference<'_>) -> (RuleKind, Vec<(&'static 
             head: RuleHead::Set { key: None, .. },
             ..
         } => return (RuleKind::Members, Vec::new()),
-        Rule::Spec { .. } if !head.constant.is_empty() || !head.indices.is_empty() => {
-            return (RuleKind::Members, Vec::new());
-        }
         Rule::Spec {
             head: RuleHead::Compr { assign, .. },
             bodies,

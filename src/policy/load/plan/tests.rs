@@ -208,6 +208,30 @@ fn a_policy_says_whether_it_needs_to_know_namespaces() {
     assert!(uses(&policy("{order: 1}", "input.regate.namespace.labels.a")));
     assert!(uses(&policy("{order: 1}", "[x | x := input.regate[_].labels]")));
     assert!(uses(&policy("{match: {namespaceSelector: {}}}", "true")));
+    // Under another name, in whatever the whole input was handed on as.
+    for body in [
+        "{ x := input; x.regate.namespace.labels.a }",
+        "{ x := input; x[\"regate\"].namespace.labels.a }",
+        "object.get(input, [\"regate\", \"namespace\", \"labels\", \"a\"], \"\") == \"b\"",
+        "count(json.filter(input, [\"regate/namespace/labels\"])) > 0",
+        "f(input)\nf(review) := review.regate.namespace.labels.a",
+        "input[k].namespace.labels.a\nk := \"regate\"",
+    ] {
+        assert!(uses(&policy("{order: 1}", body)), "{body}");
+    }
+    for body in [
+        "count(json.marshal(input)) > 9",
+        "input.request.namespace == \"regate\"",
+        "{ x := input.request; x.object.metadata.labels.regate }",
+    ] {
+        assert!(!uses(&policy("{order: 1}", body)), "{body}");
+    }
+    let library = "package lib.x\nf(review) := review.regate.namespace.labels.a\n";
+    let calling = policy("{order: 1}", "data.lib.x.f(input)");
+    assert!(set(&[&calling, library], &[]).policies()[0].uses_namespaces());
+    let pods = policy("{order: 1}", "data.regate.lib.pods.bad(input)");
+    let library = "package regate.lib.pods\nbad(review) if review.request.object.a\n";
+    assert!(!set(&[&pods, library], &[]).policies()[0].uses_namespaces());
     assert!(uses(&policy(
         "{exceptions: [{match: {namespaceSelector: {matchLabels: {a: b}}}, reason: x}]}",
         "true"

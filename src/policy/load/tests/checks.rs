@@ -244,6 +244,16 @@ fn rules_that_never_have_the_type_of_their_gate_are_refused() {
         ),
         ("deny[msg] if msg := input.a", "2:1", "an object of members"),
         (
+            "deny.team contains \"a\" if input.a",
+            "2:1",
+            "an object of members",
+        ),
+        (
+            "deny[x] contains \"a\" if some x in input.a",
+            "2:1",
+            "an object of members",
+        ),
+        (
             "deny contains 1 if input.a",
             "2:15",
             "with a member of type number",
@@ -482,4 +492,18 @@ fn all_kinds_of_findings_are_told_at_once() {
             .len(),
         7
     );
+}
+
+#[test]
+fn a_slip_in_the_root_is_no_library() {
+    let told = |package: &str| findings(&[&format!("package {package}\ndeny contains \"a\"\n")]);
+    for root in ["kubernets", "Kubernetes", "kuberentes"] {
+        assert_eq!(
+            told(&format!("{root}.admission.x")),
+            [format!(
+                "0.rego:1:1: no gate reads the package `{root}.admission.x`: did you mean `kubernetes` for `{root}`?"
+            )]
+        );
+    }
+    assert!(load(&files(&["package kubelets.admission\na := 1\n"], &[])).is_ok());
 }
