@@ -179,6 +179,18 @@ pub(crate) fn of_library(source: &Source, findings: &mut Vec<Finding>) {
 /// The YAML of a block, if it is a map.
 fn readable<'a>(source: &Source, block: &'a Block, findings: &mut Vec<Finding>) -> Option<&'a Node> {
     match &block.yaml {
+        found if block.slip => {
+            let custom = found.as_ref().ok().and_then(|node| node.get("custom"));
+            let keys = custom.and_then(Node::members).unwrap_or_default();
+            if keys
+                .iter()
+                .any(|(key, _)| key.as_text().is_some_and(|key| KEYS.contains(&key)))
+            {
+                let message = "nobody reads this block: its first line must be `# METADATA` and nothing else";
+                findings.push(source.finding(block.at, message.to_owned()));
+            }
+            None
+        }
         Ok(node) if node.members().is_some() => Some(node),
         Ok(node) => {
             let message = format!("METADATA must be a map, it is {}", node.kind());

@@ -3,6 +3,9 @@
 use super::node::Node;
 use crate::policy::engine::ast::Position;
 
+/// The line that a block begins with.
+const START: &str = "METADATA";
+
 /// One block.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Block {
@@ -10,6 +13,8 @@ pub(super) struct Block {
     pub(super) at: Position,
     /// The last line of the block.
     pub(super) end: u32,
+    /// Whether its first line is only like `METADATA`, so that nobody reads it.
+    pub(super) slip: bool,
     /// Its YAML; why it is none, and where.
     pub(super) yaml: Result<Node, (Position, String)>,
 }
@@ -25,18 +30,22 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut comments = comments(text).into_iter().peekable();
     while let Some(start) = comments.next() {
-        if start.text.trim() != "METADATA" {
+        let word = start.text.trim();
+        let slip = word != START;
+        if slip && !word.trim_end_matches(':').eq_ignore_ascii_case(START) {
             continue;
         }
         let mut lines = Vec::new();
         let mut end = start.at.line;
-        while let Some(comment) = comments.next_if(|comment| comment.at.line == end + 1) {
+        let goes_on = |comment: &Comment<'_>| !slip || comment.text.trim() != START;
+        while let Some(comment) = comments.next_if(|comment| comment.at.line == end + 1 && goes_on(comment)) {
             end = comment.at.line;
             lines.push(comment);
         }
         blocks.push(Block {
             at: start.at,
             end,
+            slip,
             yaml: yaml(start.at, &lines),
         });
     }
