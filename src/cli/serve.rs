@@ -61,13 +61,7 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         metrics: Arc::clone(&metrics),
         namespaces: Arc::clone(&namespaces),
         source: source(&config.policies),
-        // The built-in policies are always there.
-        last_good: config
-            .policies
-            .last_good
-            .clone()
-            .filter(|_| !builtin)
-            .map(LastGood::new),
+        last_good: config.policies.last_good.clone().map(LastGood::new),
     };
     if let Err(findings) = intake.start(&first) {
         super::print_findings(&findings)?;

@@ -275,9 +275,31 @@ fn a_disk_that_takes_nothing_is_a_warning() {
 }
 
 #[test]
-fn the_built_in_policies_are_not_kept() {
+fn settings_that_name_nothing_any_more_leave_the_built_in_policies_as_they_were() {
     let place = tempfile::tempdir().unwrap();
-    let process = Process::start(&[], &["--last-good", place.path().to_str().unwrap()]);
-    assert_eq!(process.probe("/readyz").0, 200);
-    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+    let arguments = [
+        "--config",
+        "regate.yaml",
+        "--last-good",
+        place.path().to_str().unwrap(),
+    ];
+    let configured = |policy: &str| {
+        format!(
+            "apiVersion: regate.dev/v1alpha1\nkind: ServerConfiguration\npolicies:\n  settings:\n  \
+             - {{policy: {policy}, enforcement: dryrun}}\n"
+        )
+    };
+    let started = |policy: &str| {
+        let process = Process::start(&[("regate.yaml", &configured(policy))], &arguments);
+        assert_eq!(process.probe("/readyz").0, 200);
+        process
+    };
+    assert_eq!(findings(&started("validate/privileged")), [""; 0]);
+    let told = findings(&started("validate/privilegd"));
+    assert_eq!(
+        told,
+        [
+            "policies.settings[0]: no policy is named by `validate/privilegd`: did you mean `validate/privileged`?"
+        ]
+    );
 }

@@ -139,6 +139,11 @@ fn overlay(
             .extend(Some(&matching).filter(is_something).cloned());
         policy.exceptions.extend(exceptions);
     }
+    if found && setting.members().is_some_and(|members| members.len() == 1) {
+        findings.push(finding(format!(
+            "sets nothing for `{pattern}`: write `enforcement`, `match`, `parameters` or `exceptions`"
+        )));
+    }
     if !found {
         let near = plans
             .iter()

@@ -343,6 +343,28 @@ fn ours_is_refused_outside_of_a_policys_package_scope() {
         refused("package p\n# METADATA\n# title: a rule\n# custom: {severity: 1}\nx := 1\n"),
         [""; 0]
     );
+    for word in ["METADATA:", "Metadata", "metadata"] {
+        assert_eq!(
+            refused(&format!(
+                "# {word}\n# custom: {{enforcement: dryrun}}\npackage p\nx := 1\n"
+            )),
+            [
+                "p.rego:2:12: `enforcement` in METADATA: a block begins with a line `# METADATA` and has no empty lines"
+            ]
+        );
+        assert_eq!(
+            refused(&format!(
+                "# {word}\n# is what OPA calls it: [\npackage p\nx := 1\n"
+            )),
+            [""; 0]
+        );
+        assert_eq!(
+            refused(&format!(
+                "# {word}\n# METADATA\n# custom: {{order: a}}\npackage p\nx := 1\n"
+            )),
+            ["p.rego:3:19: `order` must be an integer"]
+        );
+    }
     let mut findings = Vec::new();
     of_library(&custom("match: {}"), &mut findings);
     assert_eq!(

@@ -86,6 +86,7 @@ fn a_setting_that_names_nothing_or_says_nonsense_refuses_the_set() {
                 json!({ "enforcement": "warn" }),
                 json!({ "policy": "validate/b", "enforce": "warn", "match": { "paths": ["/x"] } }),
                 json!("validate/a"),
+                json!({ "policy": "validate/*" }),
             ]
         ),
         [
@@ -95,6 +96,7 @@ fn a_setting_that_names_nothing_or_says_nonsense_refuses_the_set() {
             "policies.settings[2]: `paths` is no key of `match` at the validate gate: it has apiGroups, resources, kinds, \
              operations, names, namespaces, excludedNamespaces, users, groups, namespaceSelector",
             "policies.settings[3]: a setting needs `policy`: GATE/NAME, with * for any run",
+            "policies.settings[4]: sets nothing for `validate/*`: write `enforcement`, `match`, `parameters` or `exceptions`",
         ]
     );
 }
