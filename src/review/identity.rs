@@ -76,7 +76,7 @@ fn check_name(what: &str, name: &str, may: impl Fn(&str) -> bool) -> Result<(), 
 /// The API server trusts extra keys of its own domains.
 fn check_extra(extra: &BTreeMap<String, Vec<String>>) -> Result<(), String> {
     for key in extra.keys() {
-        if key.chars().any(char::is_uppercase) {
+        if key.to_lowercase() != *key {
             return Err("an extra key that is not lower-case".to_owned());
         }
         let domain = key.split('/').next().unwrap_or_default();
@@ -193,6 +193,11 @@ mod tests {
         }
         assert_eq!(
             problem(&with("example.com/Team"), &[]),
+            "an extra key that is not lower-case"
+        );
+        // Neither upper case nor lower case, and another letter in lower case.
+        assert_eq!(
+            problem(&with("example.com/\u{1c5}"), &[]),
             "an extra key that is not lower-case"
         );
         assert_eq!(problem(&with("example.com/team"), &[]), "");

@@ -115,6 +115,26 @@ fn a_kind_is_its_main_resource_and_of_a_pod_what_changes_its_spec() {
 }
 
 #[test]
+fn a_kind_outside_of_the_table_is_found_by_its_name_and_its_resource() {
+    let widgets = Match {
+        lists: vec![
+            (Key::Kinds, vec!["example.com/Widget".into()]),
+            (Key::Resources, vec!["widgets".into()]),
+        ],
+        selector: None,
+    };
+    for (facts, expected) in [
+        (admission("example.com", "Widget", "widgets", ""), true),
+        (admission("example.com", "Widget", "widgets", "status"), false),
+        (admission("example.com", "Widget", "others", ""), false),
+        (admission("example.com", "Other", "widgets", ""), false),
+        (admission("other.com", "Widget", "widgets", ""), false),
+    ] {
+        assert_eq!(widgets.fits(&facts, Reach::Narrow), expected, "{facts:?}");
+    }
+}
+
+#[test]
 fn a_star_in_a_review_is_everything_for_a_refusal_and_itself_for_a_permission() {
     let star = |operation: &str, group: &str, plural: &str| Facts {
         operation: operation.to_owned(),

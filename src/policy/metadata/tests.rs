@@ -407,6 +407,19 @@ fn metadata_that_is_no_yaml_or_is_there_twice_is_refused() {
         findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
         ["p.rego:4:1: a second METADATA block for this package: the first is at p.rego:1"]
     );
+    // The files of a package have one block together.
+    let mut findings = Vec::new();
+    let files = ["# METADATA\n# title: a\npackage p\nx := 1\n"; 2].map(source);
+    of_package(
+        Gate::Validate,
+        true,
+        &files.iter().collect::<Vec<_>>(),
+        &mut findings,
+    );
+    assert_eq!(
+        findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["p.rego:1:1: a second METADATA block for this package: the first is at p.rego:1"]
+    );
     for (yaml, start) in [
         ("# title: [a", "p.rego:2:"),
         ("# custom: {enforcement: warn, enforcement: deny}", "p.rego:2:"),

@@ -17,7 +17,7 @@ super::cases![the_namespaces_of_the_cluster_are_known_from_the_first_list_on_and
 /// Policies that need to know Namespaces.
 const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/namespaces");
 
-/// What a role needs for the watch, and no more.
+/// What a role needs for the watch, and no more, as docs/policies.md has it.
 const ROLE: &str = "create clusterrole regate --verb=get,list,watch --resource=namespaces";
 
 fn the_namespaces_of_the_cluster_are_known_from_the_first_list_on_and_whatever_happens_then(
@@ -52,6 +52,8 @@ fn the_namespaces_of_the_cluster_are_known_from_the_first_list_on_and_whatever_h
     until_then_policies_that_need_them_fault(&gates)?;
 
     let admin = gates.admin();
+    let documented = include_str!("../../../docs/policies.md");
+    assert!(documented.contains(&format!("`kubectl {ROLE}`")));
     admin.must(ROLE)?;
     admin.must("create clusterrolebinding regate --clusterrole=regate --user=carol")?;
     super::soon("it is ready", || Ok(gates.regate().is_ready()))?;

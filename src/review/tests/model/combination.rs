@@ -412,3 +412,44 @@ fn a_fault_leaves_the_other_policies_their_say() {
         ]
     );
 }
+
+#[test]
+fn rubbish_to_decode_is_undefined_at_authn_and_a_fault_elsewhere() {
+    for call in [
+        "base64.decode(text)",
+        "base64url.decode(text)",
+        "json.unmarshal(text)",
+    ] {
+        let says = |rule: &str, text: &str| format!("{rule} if {{ text := {text}; {call} != 0 }}");
+        let user = says("user := {\"username\": \"jane\"}", "input.spec.token");
+        let deny = says("deny contains \"no\"", "input.spec.token");
+        let policy = with("order: 0", "authentication.a", &format!("{user}\n{deny}"));
+        let rubbish = token_review("%{rubbish", &[]);
+        let (answer, record) = asked(&Settings::default(), Gate::Authn, &[policy], &rubbish);
+        assert_eq!(answer["status"], json!({ "authenticated": false }), "{call}");
+        assert_eq!(record.faults, [], "{call}");
+
+        let deny = says("deny contains \"no\"", "\"%{rubbish\"");
+        let policy = with("order: 0", "admission.a", &deny);
+        let answer = decided(Gate::Validate, &[policy], &review_of(Gate::Validate));
+        assert_eq!(answer["response"]["status"]["code"], 500, "{call}");
+    }
+}
+
+#[test]
+fn only_true_allows_images() {
+    for (rule, reason) in [
+        ("allow := lower(\"TRUE\")", "the policies could not be evaluated"),
+        ("allow := count([1])", "the policies could not be evaluated"),
+        ("allow := false", "no policy allows these images"),
+        ("allow if input.spec.none", "no policy allows these images"),
+    ] {
+        let policy = with("order: 0", "image.a", rule);
+        let answer = decided(Gate::Image, &[policy], &review_of(Gate::Image));
+        assert_eq!(
+            answer["status"],
+            json!({ "allowed": false, "reason": reason }),
+            "{rule}"
+        );
+    }
+}
