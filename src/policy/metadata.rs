@@ -21,7 +21,7 @@ use crate::gate::Gate;
 pub(crate) use node::Node;
 pub(crate) use read::Overlay;
 use read::Reader;
-use scan::Block;
+use scan::{Block, Scan};
 pub use until::Until;
 
 /// What a policy's word is worth.
@@ -143,7 +143,7 @@ pub(crate) fn of_package(
     let mut metadata = Metadata::new("");
     let mut first: Option<(&Source, Position)> = None;
     for source in sources {
-        for block in scan::blocks(&source.text) {
+        for block in scanned(source, findings) {
             let Some(node) = readable(source, &block, findings) else {
                 continue;
             };
@@ -169,28 +169,26 @@ pub(crate) fn of_package(
 
 /// Refuses what is ours in the METADATA of a package that is no policy.
 pub(crate) fn of_library(source: &Source, findings: &mut Vec<Finding>) {
-    for block in scan::blocks(&source.text) {
+    for block in scanned(source, findings) {
         if let Some(node) = readable(source, &block, findings) {
             refuse_ours(source, node, "this package is no policy", findings);
         }
     }
 }
 
+/// The blocks of a file; findings for what is ours and in none.
+fn scanned(source: &Source, findings: &mut Vec<Finding>) -> Vec<Block> {
+    let Scan { blocks, strays } = scan::scan(&source.text);
+    for stray in strays {
+        let why = "a block begins with a line `# METADATA` and has no empty lines";
+        refuse_ours(source, &stray, why, findings);
+    }
+    blocks
+}
+
 /// The YAML of a block, if it is a map.
 fn readable<'a>(source: &Source, block: &'a Block, findings: &mut Vec<Finding>) -> Option<&'a Node> {
     match &block.yaml {
-        found if block.slip => {
-            let custom = found.as_ref().ok().and_then(|node| node.get("custom"));
-            let keys = custom.and_then(Node::members).unwrap_or_default();
-            if keys
-                .iter()
-                .any(|(key, _)| key.as_text().is_some_and(|key| KEYS.contains(&key)))
-            {
-                let message = "nobody reads this block: its first line must be `# METADATA` and nothing else";
-                findings.push(source.finding(block.at, message.to_owned()));
-            }
-            None
-        }
         Ok(node) if node.members().is_some() => Some(node),
         Ok(node) => {
             let message = format!("METADATA must be a map, it is {}", node.kind());

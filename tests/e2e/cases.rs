@@ -4,6 +4,7 @@ mod authn;
 mod authz;
 mod faults;
 mod image;
+mod model;
 mod mutate;
 mod namespaces;
 mod outage;
@@ -34,6 +35,7 @@ pub(crate) const ALL: &[&[Case]] = &[
     authz::CASES,
     image::CASES,
     mutate::CASES,
+    model::CASES,
     namespaces::CASES,
     validate::CASES,
     verbs::CASES,

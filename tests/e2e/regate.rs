@@ -163,6 +163,20 @@ impl Regate {
         self.count("regate_requests_total{", &labels.each_ref().map(String::as_str))
     }
 
+    /// How often a policy of the validate gate came to this.
+    pub(crate) fn outcomes(&self, policy: &str, enforcement: &str, outcome: &str) -> Result<u64> {
+        let labels = [
+            ("policy", policy),
+            ("enforcement", enforcement),
+            ("outcome", outcome),
+        ];
+        let labels = labels.map(|(label, value)| format!("{label}=\"{value}\""));
+        self.count(
+            "regate_policy_decisions_total{gate=\"validate\"",
+            &labels.each_ref().map(String::as_str),
+        )
+    }
+
     /// How many changed policy sets were refused.
     pub(crate) fn refused_sets(&self) -> Result<u64> {
         self.count("regate_policy_reloads_total{", &["result=\"failure\""])

@@ -19,6 +19,10 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_regate");
 /// The policies of the tests; the starter policies of the repository have cases of their own.
 pub(crate) const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/gates");
 
+/// Policies in every mode, and what a configuration file says of them.
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/model");
+const MODEL_CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/model.yaml");
+
 /// What lets a cluster go on while its webhooks cannot be asked.
 pub(crate) const IGNORE: &[&str] = &[
     "--failure-policy=mutate=Ignore",
@@ -45,6 +49,7 @@ pub(crate) struct Stage {
     deferring: Once<Gates>,
     starters: Once<Gates>,
     sets: Once<Gates>,
+    model: Once<Gates>,
 }
 
 impl Stage {
@@ -88,6 +93,17 @@ impl Stage {
     /// A control plane with the other policy sets of the repository, tuned by a configuration file.
     pub(crate) fn sets(&self) -> Result<Arc<Gates>> {
         self.sets.get(|| sets::start(self.etcd()?))
+    }
+
+    /// A control plane with policies in every mode, tuned by a configuration file.
+    pub(crate) fn model(&self) -> Result<Arc<Gates>> {
+        self.model.get(|| {
+            let flags = ["--config", MODEL_CONFIGURATION];
+            let regate = Regate::start(Path::new(PROGRAM), &flags, |directory| {
+                copy(Path::new(MODEL), directory)
+            })?;
+            Gates::start(self.etcd()?, regate, &[], |_| Ok(()))
+        })
     }
 
     /// A control plane for one case alone, which may end its server: `more` flags for `regate manifests`, and what

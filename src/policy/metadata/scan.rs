@@ -3,9 +3,6 @@
 use super::node::Node;
 use crate::policy::engine::ast::Position;
 
-/// The line that a block begins with.
-const START: &str = "METADATA";
-
 /// One block.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Block {
@@ -13,8 +10,6 @@ pub(super) struct Block {
     pub(super) at: Position,
     /// The last line of the block.
     pub(super) end: u32,
-    /// Whether its first line is only like `METADATA`, so that nobody reads it.
-    pub(super) slip: bool,
     /// Its YAML; why it is none, and where.
     pub(super) yaml: Result<Node, (Position, String)>,
 }
@@ -25,31 +20,43 @@ struct Comment<'a> {
     text: &'a str,
 }
 
-/// All blocks of a text, in order.
-pub(super) fn blocks(text: &str) -> Vec<Block> {
-    let mut blocks = Vec::new();
+/// What the comments of a text say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Scan {
+    /// All blocks, in order.
+    pub(super) blocks: Vec<Block>,
+    /// YAML with `custom:` that stands in no block: its heading is misspelt, or an empty line has cut it off.
+    pub(super) strays: Vec<Node>,
+}
+
+/// Looks through a text.
+pub(super) fn scan(text: &str) -> Scan {
+    let mut scan = Scan::default();
     let mut comments = comments(text).into_iter().peekable();
     while let Some(start) = comments.next() {
-        let word = start.text.trim();
-        let slip = word != START;
-        if slip && !word.trim_end_matches(':').eq_ignore_ascii_case(START) {
+        let (at, words) = (start.at, start.text.trim());
+        let is_block = words == "METADATA";
+        if !is_block && !words.starts_with("custom:") {
             continue;
         }
-        let mut lines = Vec::new();
-        let mut end = start.at.line;
-        let goes_on = |comment: &Comment<'_>| !slip || comment.text.trim() != START;
-        while let Some(comment) = comments.next_if(|comment| comment.at.line == end + 1 && goes_on(comment)) {
+        let mut end = at.line;
+        let mut lines: Vec<_> = (!is_block).then_some(start).into_iter().collect();
+        while let Some(comment) = comments.next_if(|comment| comment.at.line == end + 1) {
             end = comment.at.line;
             lines.push(comment);
         }
-        blocks.push(Block {
-            at: start.at,
-            end,
-            slip,
-            yaml: yaml(start.at, &lines),
-        });
+        if is_block {
+            let yaml = yaml(at, &lines);
+            scan.blocks.push(Block { at, end, yaml });
+        } else {
+            let before = Position {
+                line: at.line.saturating_sub(1),
+                ..at
+            };
+            scan.strays.extend(yaml(before, &lines));
+        }
     }
-    blocks
+    scan
 }
 
 fn yaml(start: Position, lines: &[Comment<'_>]) -> Result<Node, (Position, String)> {
@@ -110,7 +117,8 @@ mod tests {
     use super::*;
 
     fn places(text: &str) -> Vec<(u32, u32)> {
-        blocks(text)
+        scan(text)
+            .blocks
             .iter()
             .map(|block| (block.at.line, block.end))
             .collect()
@@ -137,7 +145,8 @@ mod tests {
 
     #[test]
     fn positions_are_those_of_the_file() {
-        let blocks = blocks("package a\n\n  # METADATA\n  # title: A\n  # custom:\n  #   order: x\ny := 1\n");
+        let blocks =
+            scan("package a\n\n  # METADATA\n  # title: A\n  # custom:\n  #   order: x\ny := 1\n").blocks;
         let node = blocks[0].yaml.as_ref().unwrap();
         let order = node.get("custom").unwrap().get("order").unwrap();
         assert_eq!((order.at.unwrap().line, order.at.unwrap().column), (6, 14));
@@ -145,7 +154,7 @@ mod tests {
 
     #[test]
     fn what_is_no_yaml_is_told_with_its_place() {
-        let blocks = blocks("# METADATA\n# title: [a\n# custom: 1\npackage a\n");
+        let blocks = scan("# METADATA\n# title: [a\n# custom: 1\npackage a\n").blocks;
         let (at, message) = blocks[0].yaml.as_ref().unwrap_err();
         assert!(at.line >= 2, "{at:?}");
         assert!(!message.is_empty());

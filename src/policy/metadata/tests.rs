@@ -343,32 +343,37 @@ fn ours_is_refused_outside_of_a_policys_package_scope() {
         refused("package p\n# METADATA\n# title: a rule\n# custom: {severity: 1}\nx := 1\n"),
         [""; 0]
     );
-    for word in ["METADATA:", "Metadata", "metadata"] {
-        assert_eq!(
-            refused(&format!(
-                "# {word}\n# custom: {{enforcement: dryrun}}\npackage p\nx := 1\n"
-            )),
-            ["p.rego:1:1: nobody reads this block: its first line must be `# METADATA` and nothing else"]
-        );
-        assert_eq!(
-            refused(&format!(
-                "# {word}\n# is what OPA calls it: [\npackage p\nx := 1\n"
-            )),
-            [""; 0]
-        );
-        assert_eq!(
-            refused(&format!(
-                "# {word}\n# METADATA\n# custom: {{order: a}}\npackage p\nx := 1\n"
-            )),
-            ["p.rego:3:19: `order` must be an integer"]
-        );
-    }
     let mut findings = Vec::new();
     of_library(&custom("match: {}"), &mut findings);
     assert_eq!(
         findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
         ["p.rego:4:5: `match` in METADATA: this package is no policy"]
     );
+}
+
+#[test]
+fn ours_is_refused_where_no_block_begins_or_an_empty_line_has_ended_it() {
+    for text in [
+        "# Metadata\n# title: a\n# custom:\n#   enforcement: dryrun\npackage p\nx := 1\n",
+        "# METADATA\n# title: a\n\n# custom:\n#   enforcement: dryrun\npackage p\nx := 1\n",
+    ] {
+        let line = 1 + text
+            .lines()
+            .position(|line| line.contains("enforcement"))
+            .unwrap();
+        let mut findings = Vec::new();
+        of_package(Gate::Validate, true, &[&source(text)], &mut findings);
+        assert_eq!(
+            findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [format!(
+                "p.rego:{line}:5: `enforcement` in METADATA: a block begins with a line `# METADATA` and has no empty lines"
+            )]
+        );
+    }
+    let mut findings = Vec::new();
+    let prose = "# custom: see below\n# custom:\n#   colour: red\npackage p\nx := 1\n";
+    of_package(Gate::Validate, true, &[&source(prose)], &mut findings);
+    assert_eq!(findings, []);
 }
 
 #[test]

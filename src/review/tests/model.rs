@@ -1,6 +1,7 @@
 //! How policies are run: enforcement, match, order, parameters, instances, exceptions, Namespaces; and which faults
 //! count.
 
+mod combination;
 mod faults;
 
 use super::*;
