@@ -317,3 +317,38 @@ pub(super) fn access(
         body: review.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_no_namespace_is_wrapped_as_such() {
+        let subject = Subject {
+            operation: Operation::Create,
+            user: "jane".into(),
+            groups: Vec::new(),
+            namespace: "shop".into(),
+            old: None,
+            gate: None,
+        };
+        let namespace = |api_version: &str, kind: &str| {
+            let text = format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n");
+            let items = items(Path::new("a.yaml"), text, &subject).unwrap();
+            let [Item::Manifest { review, .. }] = items.as_slice() else {
+                panic!("one manifest is wrapped");
+            };
+            text_at(review, "/request/namespace").map(str::to_owned)
+        };
+        for (api_version, kind) in [
+            ("gateway.networking.k8s.io/v1", "GatewayClass"),
+            ("networking.k8s.io/v1", "ServiceCIDR"),
+            ("rbac.authorization.k8s.io/v1", "ClusterRole"),
+            ("admissionregistration.k8s.io/v1", "MutatingAdmissionPolicy"),
+        ] {
+            assert_eq!(namespace(api_version, kind), None, "{kind}");
+        }
+        assert_eq!(namespace("v1", "Pod").as_deref(), Some("shop"));
+        assert_eq!(namespace("v1", "Namespace").as_deref(), Some("a"));
+    }
+}

@@ -467,3 +467,17 @@ fn integers_of_yaml_are_exact_or_refused() {
         "0.json: a number out of range"
     );
 }
+
+#[test]
+fn a_slip_in_the_root_is_no_library() {
+    let told = |package: &str| findings(&[&format!("package {package}\ndeny contains \"a\"\n")]);
+    for root in ["kubernets", "Kubernetes", "kuberentes"] {
+        assert_eq!(
+            told(&format!("{root}.admission.x")),
+            [format!(
+                "0.rego:1:1: no gate reads the package `{root}.admission.x`: did you mean `kubernetes` for `{root}`?"
+            )]
+        );
+    }
+    assert!(load(&files(&["package kubelets.admission\na := 1\n"], &[])).is_ok());
+}
