@@ -210,6 +210,8 @@ const BODIES: &[&str] = &[
     "input.a.list[\"0\"]\n  (1 == 1)",
     "true\n  not (input.a.n) > 7",
     "x := [1,\n  (2)]; count(x) == 2",
+    "not 1 in g(input.list)\n  (1 + 1) == 2",
+    "not 1 in [2 | true]\n  (1 + 1) == 2",
     "1 +\n  (2) == 3",
     // What is iterated may be no collection.
     "some x in input.a.n; x",
@@ -233,6 +235,11 @@ const BODIES: &[&str] = &[
     "some [x, _] in input.pairs; x == 1",
     "some {\"k\": x} in input.objs; x == \"b\"",
     "not some_of",
+    "every x in [\"zz\"] { not input[x] }",
+    "every x in [\"zz\"] { not input[x] == 2 }",
+    "every x in [\"who\"] { not input[x] }",
+    "every x in [\"zz\"] { every y in [1] { y; not input[x] } }",
+    "every k, x in {\"zz\": 1} { x; not input[k] }",
     "every x in input.a.n { x }",
     "every x in input.nothing { x }",
     "1 in input.nothing",
@@ -266,6 +273,18 @@ const MODULES: &[&str] = &[
     "m[k] := t if { t := input.objs[k]; not f(k); not input.names[t.k] }\ndeny contains k if m[k]",
     "m[k] := t if { t := input.objs[k]; not startswith(k, input.names[t.k]) }\ndeny contains k if m[k]",
     "deny contains k if { walk(input.objs, [p, v]); is_string(v); k := p[0]; not startswith(v, \"z\") }",
+    // What one binding gives may be undefined, and another's is there.
+    "deny contains sprintf(\"%v\", [v.n]) if { some v in input.mixed }",
+    "deny contains v.n if some v in input.mixed",
+    "deny contains json.marshal(input.mixed[_].n)",
+    "deny contains json.marshal(m)\nm[v.k] := v.n if { some v in input.mixed }",
+    "deny contains json.marshal(m)\nm[v.n] := v.k if { some v in input.mixed }",
+    "deny contains json.marshal(m)\nm.x[v.k] := v.n if { some v in input.mixed }",
+    "deny contains q(\"d\")\nq(k) := input.objs[k].k if { k } else := \"other\"",
+    "deny contains q(\"d\")\nq(k) := input.objs[k].k if k else := input.missing if true else := \"third\" # }\n",
+    "deny contains q\nq := input.objs[k].k if { k := \"d\" } else := \"other\"",
+    "deny contains concat(\",\", [\n  v.n, # first\n  \"y\",\n]) if {\n  some v in input.mixed # last\n}",
+    "deny contains v.n if { some v in input.mixed; count(input.list) > 1; x := set() }",
     "import future.keywords.not\ndeny contains \"x\" if not f(input.missing)",
     "import data.lib\ndeny contains \"x\" if not f(lib)",
 ];
@@ -279,12 +298,15 @@ const OLD: &[&str] = &[
     "deny[\"x\"] { x = input.who; not startswith(x, \"x\") }",
     "deny[\"x\"] { x = input.list[_]; not startswith(x, input.who) }",
     "deny[\"x\"] { x := input.a.n\n (x - 1) > 3 }",
+    "deny[sprintf(\"%v\", [v.n])] { v := input.mixed[_] }",
+    "deny[q] { true }\nq = input.mixed[k].n { k := 0 } else = \"b\" { true }",
+    "deny[x] { x := q(1) }\nq(x) = input.mixed[x].n { x } else = \"b\" { true }",
     "deny[\"x\"] { not any_of }\nany_of { input.list[_] == \"q\" }",
 ];
 
 fn input() -> Value {
     json!({
-        "who": "jane", "key": "b", "nothing": null, "pairs": [[1, 2], [3, 4]], "list": ["x", "y"], "lists": [["x"], ["y", "z"], []],
+        "who": "jane", "key": "b", "mixed": [{"k": "a"}, {"k": "b", "n": "nn"}, {"k": "c"}], "nothing": null, "pairs": [[1, 2], [3, 4]], "list": ["x", "y"], "lists": [["x"], ["y", "z"], []],
         "objs": {"a": {"k": "a"}, "b": {"k": "b"}}, "names": {"A": 1, "a": "x"},
         "a": {"b": "xyz", "n": 5, "f": false, "list": {"0": true}},
     })

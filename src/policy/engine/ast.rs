@@ -16,6 +16,7 @@ use regorus::unstable::{Module, Ref, Span};
 
 pub(crate) use names::Body;
 
+use super::normalize::heads::Heads;
 use super::normalize::rewrites::Rewrites;
 use super::normalize::{Normalized, lines, tokens};
 use crate::policy::files::RegoFile;
@@ -129,18 +130,41 @@ impl Source {
         }
         normalized.edit(lines::separate(&file.text, &tokens));
         let module = module(file, &mut normalized)?;
-        let tokens = tokens::tokens(&normalized.text);
         let mut source = walk::Walk::of(&module, &normalized).source(file, &module)?;
+        let module = source.rewrite_heads(file, module, &mut normalized)?;
+        let tokens = tokens::tokens(&normalized.text);
         let rewrites = Rewrites::of(&normalized, &tokens, &module);
-        let refused = rewrites
-            .refused
-            .iter()
-            .map(|(at, message)| source.finding(normalized.place(*at), (*message).to_owned()));
-        source.findings = refused.collect();
+        source.refuse(&rewrites.refused, &normalized);
         let edits = rewrites.into_edits();
         normalized.edit(edits);
         source.normalized = Arc::new(normalized);
         Ok(source)
+    }
+
+    /// Moves what rules give into their bodies, and gives the tree of what that makes.
+    fn rewrite_heads(
+        &mut self,
+        file: &RegoFile,
+        module: Ref<Module>,
+        normalized: &mut Normalized,
+    ) -> Result<Ref<Module>, Finding> {
+        let tokens = tokens::tokens(&normalized.text);
+        let (edits, refused) = Heads::of(normalized, &tokens, &module, file.v0).into_edits();
+        self.refuse(&refused, normalized);
+        if edits.is_empty() {
+            return Ok(module);
+        }
+        normalized.edit(edits);
+        self::module(file, normalized)
+    }
+
+    /// Notes what cannot be rewritten.
+    fn refuse(&mut self, refused: &[(Position, &'static str)], normalized: &Normalized) {
+        let findings = refused
+            .iter()
+            .map(|(at, message)| self.finding(normalized.place(*at), (*message).to_owned()));
+        let findings: Vec<_> = findings.collect();
+        self.findings.extend(findings);
     }
 }
 

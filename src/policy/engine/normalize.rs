@@ -6,10 +6,12 @@
 //!
 //! - A line that begins with `(` is no call of what the line above it ends with ([`lines`]).
 //! - `deny[x] { … } { … }` is two rules ([`lines`]).
+//! - What a rule gives is looked at in its body ([`heads`]).
 //! - What a negated call is given has to be defined: `not f(input.x)` is undefined without `input.x` ([`negation`]).
 //! - `some x in y.z` finds nothing where `y.z` is no collection ([`rewrites`]).
 //! - `sprintf("%v", [1], x)` is `x = sprintf("%v", [1])` for our own builtins, too ([`results`]).
 
+pub(super) mod heads;
 pub(super) mod lines;
 mod negation;
 mod results;
@@ -49,6 +51,8 @@ pub(super) struct Edit {
     pub(super) replaced: Range<usize>,
     /// What stands there instead, with as many line ends.
     pub(super) text: String,
+    /// Where it was moved from, if not from where it now stands.
+    pub(super) from: Option<usize>,
 }
 
 impl Normalized {
@@ -169,7 +173,7 @@ fn origin(edits: &[Edit], offset: usize) -> usize {
             break;
         }
         if offset < begin + edit.text.len() {
-            return edit.replaced.start;
+            return edit.from.unwrap_or(edit.replaced.start);
         }
         added += edit.text.len();
         taken += edit.replaced.len();

@@ -23,7 +23,8 @@ fn ends_reference(text: &str, token: &Token) -> bool {
     match token.kind {
         Kind::Word => !GOES_ON.contains(&word) && !word.starts_with(|c: char| c.is_ascii_digit()),
         Kind::Text => false,
-        Kind::Symbol => word == "]",
+        // What is rewritten may end otherwise than its author's text does.
+        Kind::Symbol => ["]", ")", "}"].contains(&word),
     }
 }
 
@@ -80,5 +81,6 @@ fn insert(at: usize, text: String) -> Edit {
     Edit {
         replaced: at..at,
         text,
+        from: None,
     }
 }

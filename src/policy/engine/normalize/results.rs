@@ -61,10 +61,12 @@ fn result(text: &str, tokens: &[Token], begin: usize, end: usize) -> Option<Vec<
         Edit {
             replaced: begin..begin,
             text: format!("{moved} = "),
+            from: None,
         },
         Edit {
             replaced: separator.start..end,
             text: format!("){lines}"),
+            from: None,
         },
     ])
 }

@@ -32,6 +32,8 @@ pub(in crate::policy::engine) struct Rewrites<'a> {
     locals: Vec<BTreeSet<String>>,
     /// What rules and imports of this file are called.
     globals: BTreeSet<String>,
+    /// The variables of each `every` around.
+    every: Vec<String>,
     /// Whether negations stay as they are.
     keeps_negations: bool,
     prefix: String,
@@ -45,23 +47,33 @@ impl<'a> Rewrites<'a> {
         tokens: &'a [Token],
         module: &Module,
     ) -> Self {
+        let mut rewrites = Self::new(normalized, tokens, module);
+        module.policy.iter().for_each(|rule| rewrites.rule(rule));
+        rewrites
+    }
+
+    pub(super) fn new(normalized: &'a Normalized, tokens: &'a [Token], module: &Module) -> Self {
         let mut prefix = String::from("__n");
         while normalized.text.contains(&prefix) {
             prefix.push('_');
         }
-        let mut rewrites = Self {
+        Self {
             text: &normalized.text,
             tokens,
             edits: Vec::new(),
             refused: Vec::new(),
             locals: Vec::new(),
             globals: globals(module),
+            every: Vec::new(),
             keeps_negations: negates_whole_bodies(module),
             prefix,
             taken_out: 0,
-        };
-        module.policy.iter().for_each(|rule| rewrites.rule(rule));
-        rewrites
+        }
+    }
+
+    /// Whether a name is that of a rule or an import of this file, or of all that is given.
+    pub(super) fn is_global(&self, name: &str) -> bool {
+        ["input", "data"].contains(&name) || self.globals.contains(name)
     }
 
     /// The edits.
@@ -116,11 +128,13 @@ impl<'a> Rewrites<'a> {
         }
         let parts = of_statement(statement);
         parts.exprs.into_iter().for_each(|expr| self.expr(expr));
+        // The engine takes a variable of `every` in the brackets of what is negated for one that is yet to be found.
         if let (Some(query), Literal::Every { key, value, .. }) = (parts.query, &statement.literal) {
             let names = key.iter().chain([value]).map(|name| name.text().to_owned());
-            self.locals.push(names.collect());
+            self.every.extend(names);
             self.query(query, false);
-            self.locals.pop();
+            self.every
+                .truncate(self.every.len() - 1 - usize::from(key.is_some()));
         }
     }
 
@@ -197,6 +211,7 @@ impl<'a> Rewrites<'a> {
         self.edits.push(Edit {
             replaced: literal.start..literal.start,
             text: format!("{opening}{collection} >= []{with}; "),
+            from: None,
         });
         self.close(statement, bare);
         Some(())
@@ -209,6 +224,7 @@ impl<'a> Rewrites<'a> {
             self.edits.push(Edit {
                 replaced: after..after,
                 text: " }".into(),
+                from: None,
             });
         }
     }
@@ -228,7 +244,7 @@ impl<'a> Rewrites<'a> {
 
     /// Whether a name is that of a variable here.
     pub(super) fn is_local(&self, name: &str) -> bool {
-        self.locals.iter().any(|names| names.contains(name))
+        self.locals.iter().any(|names| names.contains(name)) && !self.every.iter().any(|every| every == name)
     }
 
     /// The name of an operand of the next statement that is rewritten.
@@ -271,6 +287,7 @@ impl<'a> Rewrites<'a> {
             edits.push(Edit {
                 replaced: before,
                 text: format!("{opening}{lines}{name} := "),
+                from: None,
             });
             done = operand.end;
         }
@@ -279,6 +296,7 @@ impl<'a> Rewrites<'a> {
         edits.push(Edit {
             replaced: done..end,
             text: format!("{with}{guard}; {}{lines}", rest.trim_end()),
+            from: None,
         });
         self.edits.extend(edits);
         self.close(statement, bare);
@@ -287,7 +305,7 @@ impl<'a> Rewrites<'a> {
     }
 
     /// The bytes of a span, which by itself leaves out quotes at its ends.
-    fn bytes(&self, span: &Span) -> Range<usize> {
+    pub(super) fn bytes(&self, span: &Span) -> Range<usize> {
         let (start, end) = (offset(span.start), offset(span.end));
         let token = |begin: usize| self.tokens.get(begin).map(|token| &token.bytes);
         let first = token(self.tokens.partition_point(|token| token.bytes.end <= start));
@@ -296,7 +314,7 @@ impl<'a> Rewrites<'a> {
     }
 
     /// The bytes of an expression. Of an object of several keys the parser tells another beginning.
-    fn range(&self, expr: &Expr) -> Option<Range<usize>> {
+    pub(super) fn range(&self, expr: &Expr) -> Option<Range<usize>> {
         let Range { start, end } = self.bytes(expr.span());
         match expr {
             Expr::Object { .. } => {

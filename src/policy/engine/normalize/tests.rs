@@ -244,3 +244,38 @@ fn what_cannot_be_read_as_opa_does_is_told() {
     );
     assert_eq!(told("x := -1; y := 2 -x"), "");
 }
+
+#[test]
+fn what_a_rule_gives_is_looked_at_in_its_body_and_found_where_it_was_written() {
+    let text =
+        "package p\nq(x) := data.a[\n  x\n] if x else := input.b if { true } # c\ns contains m if m := 1\n";
+    let source = source(text);
+    assert_eq!(
+        source.normalized.text,
+        "package p\nq(x) := __h0\n\n if { x; __h0 := data.a[ x ] } else := __h1 if { true; __h1 := input.b } # c\n\
+         s contains m if m := 1\n"
+    );
+    // A value that cannot be moved onto one line is the author's to name.
+    let text = "package p\nq contains concat(`\n`, [input.x]) if true\n";
+    let refused = self::source(text).findings;
+    assert_eq!((refused[0].line, refused[0].column), (Some(2), Some(18)));
+    assert!(
+        refused[0].message.contains("give it a name in the body"),
+        "{}",
+        refused[0].message
+    );
+    // The place of what was moved.
+    let column = source
+        .normalized
+        .text
+        .lines()
+        .nth(3)
+        .unwrap()
+        .find("data.a")
+        .unwrap()
+        + 1;
+    assert_eq!(
+        source.normalized.place(at(4, u32::try_from(column).unwrap())),
+        at(2, 9)
+    );
+}
