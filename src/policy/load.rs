@@ -12,6 +12,7 @@ use super::finding::Finding;
 
 mod build;
 mod calls;
+mod circles;
 mod data;
 mod packages;
 mod plan;

@@ -15,7 +15,8 @@ use regate::policy::{Context, Document, Evaluate, Fault, Limits, PolicySet};
 use serde_json::{Value, json};
 
 use crate::binaries;
-use crate::cases::{EXPRESSIONS, FORMATS, OPERANDS};
+use crate::cases::{FORMATS, OPERANDS};
+use crate::expressions::EXPRESSIONS;
 
 /// All formats over all operands, in one evaluation of each engine.
 const MATRIX: &str = "all := [v | some format in input.formats; some operand in input.operands; \

@@ -14,6 +14,7 @@ mod accepted;
 mod binaries;
 mod builtins;
 mod cases;
+mod expressions;
 mod same;
 
 use std::collections::BTreeSet;

@@ -113,6 +113,12 @@ const BODIES: &[&str] = &[
     "not input.missing, \"x\" in input.list",
     "not input.who in [input.missing, \"jane\"]",
     "not input.who in input.list",
+    "\"a\", input.missing in input.list",
+    "0, input.missing in []",
+    "0, input.list[0] in input.list",
+    "1, \"y\" in input.list",
+    "x := (0, input.missing in input.list); x",
+    "x := [1 | 7, input.missing in input.list with input.list as []]; x == []",
     // What is literal.
     "not [input.missing][0] == 3",
     "not [input.a.n][0] == 3",

@@ -6,6 +6,7 @@
 mod limits;
 mod names;
 pub(super) mod parts;
+mod reference;
 mod walk;
 
 use std::collections::BTreeSet;

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::circles;
 use crate::policy::engine::ast::{Call, Source};
 use crate::policy::engine::builtins;
 use crate::policy::finding::Finding;
@@ -158,9 +159,10 @@ fn unknown(name: &str) -> String {
 
 /// A finding for each rule or function that can come back to itself.
 fn recursion(sources: &[Source], graph: &BTreeMap<Path, BTreeSet<Path>>, findings: &mut Vec<Finding>) {
+    let circles = circles::of(graph);
     for source in sources {
         for rule in &source.rules {
-            if reaches(graph, &source.path_of(rule)) {
+            if circles.contains(&source.path_of(rule)) {
                 let message = match rule.arguments {
                     Some(_) => format!("`{}` calls itself: Rego has no recursion", rule.name),
                     None => format!("`{}` depends on itself: Rego has no recursion", rule.name),
@@ -169,18 +171,4 @@ fn recursion(sources: &[Source], graph: &BTreeMap<Path, BTreeSet<Path>>, finding
             }
         }
     }
-}
-
-fn reaches(graph: &BTreeMap<Path, BTreeSet<Path>>, start: &Path) -> bool {
-    let mut seen: BTreeSet<&Path> = BTreeSet::new();
-    let mut next: Vec<&Path> = graph.get(start).into_iter().flatten().collect();
-    while let Some(at) = next.pop() {
-        if at == start {
-            return true;
-        }
-        if seen.insert(at) {
-            next.extend(graph.get(at).into_iter().flatten());
-        }
-    }
-    false
 }

@@ -1,6 +1,7 @@
 //! Data files as one document below `data`, and what must not stand there.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::json::Problem;
 use crate::policy::engine::Document;
@@ -109,23 +110,35 @@ fn lies_over(document: &Document, path: &[String]) -> bool {
     true
 }
 
+/// Members that are set one by one: each copies the object, more than these make a new one.
+const FEW: usize = 8;
+
 /// Both objects in one; the path that both give, if they do.
 fn merge(tree: &Document, more: &Document, path: &mut Vec<String>) -> Result<Document, String> {
-    let Some(members) = more.members() else {
+    let (Some(members), "object") = (more.members(), tree.kind()) else {
         return Err(path.join("."));
     };
-    if tree.kind() != "object" {
-        return Err(path.join("."));
-    }
-    let mut merged = tree.clone();
+    let mut added = Vec::with_capacity(members.len());
     for (key, value) in members {
-        path.push(key.to_string());
         let value = match tree.get(&key) {
             None => value,
-            Some(have) => merge(&have, &value, path)?,
+            Some(have) => {
+                path.push(key.to_string());
+                let value = merge(&have, &value, path)?;
+                path.pop();
+                value
+            }
         };
-        path.pop();
-        merged = merged.with(&key, value);
+        added.push((key, value));
     }
-    Ok(merged)
+    if added.len() <= FEW {
+        let with = |tree: Document, (key, value): (Arc<str>, Document)| tree.with(&key, value);
+        return Ok(added.into_iter().fold(tree.clone(), with));
+    }
+    // What comes later stands in the place of what it was merged with.
+    let all = tree.members().unwrap_or_default().into_iter().chain(added);
+    let all: Vec<_> = all.collect();
+    Ok(Document::object(
+        all.iter().map(|(key, value)| (&**key, value.clone())),
+    ))
 }

@@ -13,6 +13,7 @@ use crate::policy::files::{DataFile, Format, RegoFile};
 use crate::policy::{Evaluate, Fault, Limits, Outcome};
 
 mod checks;
+mod size;
 
 fn files(modules: &[&str], data: &[(&[&str], &str)]) -> Files {
     let module = |(number, text): (usize, &&str)| RegoFile {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Query, Rule, RuleHead};
 
 use super::parts::{function_name, of_expr, pattern, variable};
-use super::{Position, walk::reference};
+use super::{Position, reference::reference};
 use crate::policy::engine::builtins;
 use crate::policy::engine::normalize::Normalized;
 

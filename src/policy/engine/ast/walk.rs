@@ -4,73 +4,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use regorus::Value;
 use regorus::unstable::{
     AssignOp, Expr, Literal, LiteralStmt, Module, Query, Rule, RuleAssign, RuleHead, Span,
 };
 
 use super::parts::{declared_in, literal, negates_whole_bodies, pattern};
+use super::reference::{Reference, reference, text_of};
 use super::{Call, Position, RuleFacts, RuleKind, Source, names};
 use crate::policy::engine::normalize::Normalized;
 use crate::policy::files::RegoFile;
 use crate::policy::finding::Finding;
-
-/// `a.b["c"][x].d` as far as it is constant: the root's name, the constant parts, and what stands in brackets.
-pub(super) struct Reference<'a> {
-    pub(super) root: Option<String>,
-    constant: Vec<String>,
-    /// Whether all of it is constant.
-    pub(super) whole: bool,
-    pub(super) indices: Vec<&'a Expr>,
-    pub(super) base: &'a Expr,
-}
-
-pub(super) fn reference(expr: &Expr) -> Reference<'_> {
-    let mut parts: Vec<Option<String>> = Vec::new();
-    let mut indices = Vec::new();
-    let mut at = expr;
-    loop {
-        match at {
-            Expr::RefDot { refr, field, .. } => {
-                parts.push(text_of(&field.1));
-                at = refr;
-            }
-            Expr::RefBrack { refr, index, .. } => {
-                let constant = match index.as_ref() {
-                    Expr::String { value, .. } | Expr::RawString { value, .. } => text_of(value),
-                    _ => None,
-                };
-                if constant.is_none() {
-                    indices.push(index.as_ref());
-                }
-                parts.push(constant);
-                at = refr;
-            }
-            _ => break,
-        }
-    }
-    parts.reverse();
-    let root = match at {
-        Expr::Var { value, .. } => text_of(value),
-        _ => None,
-    };
-    let whole = parts.iter().all(Option::is_some);
-    let constant = parts.into_iter().map_while(|part| part).collect();
-    Reference {
-        root,
-        constant,
-        whole,
-        indices,
-        base: at,
-    }
-}
-
-fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.to_string()),
-        _ => None,
-    }
-}
 
 /// The walk over one file: its imports, and what was met so far.
 pub(super) struct Walk<'n> {

@@ -66,7 +66,7 @@ impl Rewrites<'_> {
     }
 
     /// An operand of a call.
-    fn operand<'e>(&self, expr: &'e Expr, operands: &mut Operands<'e>) {
+    pub(super) fn operand<'e>(&self, expr: &'e Expr, operands: &mut Operands<'e>) {
         match expr {
             Expr::String { .. }
             | Expr::RawString { .. }

@@ -19,6 +19,9 @@ use crate::policy::engine::builtins;
 const TOO_LONG: &str = "operands of a negated call have to be defined, and these cannot be looked at before it: give \
                         them names above, as in `x := …`, and negate a call of the names";
 
+const TOO_LONG_MEMBER: &str = "what is looked for with its key has to be defined, and this cannot be looked at before it: give \
+                               it a name above, as in `x := …`";
+
 const MINUS: &str = "a minus stands before numbers only: write `0 - x`";
 
 /// The edits of one file, and the negations that cannot be rewritten.
@@ -123,7 +126,13 @@ impl<'a> Rewrites<'a> {
         match &statement.literal {
             Literal::NotExpr { expr, span } => self.negation(statement, expr, span, bare),
             Literal::SomeIn { collection, .. } => self.iteration(statement, collection, bare),
-            Literal::Expr { expr, .. } => self.edits.extend(results::rewrite(self.text, self.tokens, expr)),
+            Literal::Expr { expr, .. } => {
+                let results = results::rewrite(self.text, self.tokens, expr);
+                if results.is_empty() {
+                    self.membership(statement, expr, bare);
+                }
+                self.edits.extend(results);
+            }
             _ => {}
         }
         let parts = of_statement(statement);
@@ -170,6 +179,50 @@ impl<'a> Rewrites<'a> {
         }
     }
 
+    /// The bytes of a statement without what `with` changes.
+    fn literal(&self, statement: &LiteralStmt) -> Range<usize> {
+        let Range { start, end } = self.bytes(&statement.span);
+        let with = statement.with_mods.first();
+        let end = with.map_or(end, |with| {
+            let before = within(self.tokens, start..offset(with.span.start));
+            before.last().map_or(end, |token| token.bytes.end)
+        });
+        start..end
+    }
+
+    /// `k, x.y in xs` is undefined where `x.y` is; the engine finds it equal to what is not in `xs`.
+    fn membership(&mut self, statement: &LiteralStmt, expr: &Expr, bare: bool) {
+        let mut operands = Operands::default();
+        self.members(expr, &mut operands);
+        if operands.out.is_empty() {
+            return;
+        }
+        let all = operands.out.iter().chain(&operands.along);
+        let mut ranges: Vec<_> = all.filter_map(|expr| self.range(expr)).collect();
+        ranges.sort_by_key(|range| range.start);
+        let literal = self.literal(statement);
+        if self.take_out(statement, literal, &ranges, "", bare).is_none() {
+            self.refused
+                .push((Position::from(&statement.span), TOO_LONG_MEMBER));
+        }
+    }
+
+    fn members<'e>(&self, expr: &'e Expr, operands: &mut Operands<'e>) {
+        if let Expr::Membership {
+            key: Some(_), value, ..
+        } = expr
+        {
+            return self.operand(value, operands);
+        }
+        let parts = of_expr(expr);
+        if parts.query.is_none() {
+            parts
+                .exprs
+                .into_iter()
+                .for_each(|expr| self.members(expr, operands));
+        }
+    }
+
     /// `some x in y.z` of what is no collection finds nothing, as in OPA; the engine makes an error of it. What rules and
     /// data give is their author's matter.
     fn iteration(&mut self, statement: &LiteralStmt, collection: &Expr, bare: bool) {
@@ -181,12 +234,7 @@ impl<'a> Rewrites<'a> {
         let Some(range) = self.range(collection) else {
             return;
         };
-        let Range { start, end } = self.bytes(&statement.span);
-        let with = statement.with_mods.first();
-        let end = with.map_or(end, |with| {
-            let before = within(self.tokens, start..offset(with.span.start));
-            before.last().map_or(end, |token| token.bytes.end)
-        });
+        let Range { start, end } = self.literal(statement);
         // In the order of all values, arrays, objects and sets come behind everything else. Looking twice costs half of
         // what a variable does. Where it cannot be written it stays an error.
         let _ = if is_the_same_twice(collection) {
