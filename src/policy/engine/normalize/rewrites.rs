@@ -22,8 +22,6 @@ const TOO_LONG: &str = "operands of a negated call have to be defined, and these
 const TOO_LONG_MEMBER: &str = "what is looked for with its key has to be defined, and this cannot be looked at before it: give \
                                it a name above, as in `x := …`";
 
-const MINUS: &str = "a minus stands before numbers only: write `0 - x`";
-
 /// The edits of one file, and the negations that cannot be rewritten.
 pub(in crate::policy::engine) struct Rewrites<'a> {
     pub(super) text: &'a str,
@@ -95,7 +93,10 @@ impl<'a> Rewrites<'a> {
             ..
         } = rule
         {
-            args.iter().for_each(|argument| pattern(argument, &mut names));
+            args.iter().for_each(|argument| {
+                pattern(argument, &mut names);
+                self.refuse_pattern(argument, &|_| true);
+            });
         }
         self.locals.push(names);
         of_rule(rule).into_iter().for_each(|expr| self.expr(expr));
@@ -123,6 +124,7 @@ impl<'a> Rewrites<'a> {
     }
 
     fn statement(&mut self, statement: &LiteralStmt, bare: bool) {
+        self.refuse_statement(statement);
         match &statement.literal {
             Literal::NotExpr { expr, span } => self.negation(statement, expr, span, bare),
             Literal::SomeIn { collection, .. } => self.iteration(statement, collection, bare),
@@ -148,11 +150,7 @@ impl<'a> Rewrites<'a> {
     }
 
     fn expr(&mut self, expr: &Expr) {
-        if let Expr::UnaryExpr { span, expr, .. } = expr
-            && !matches!(**expr, Expr::Number { .. })
-        {
-            self.refused.push((Position::from(span), MINUS));
-        }
+        self.refuse_expr(expr);
         let parts = of_expr(expr);
         parts.exprs.into_iter().for_each(|expr| self.expr(expr));
         parts.query.into_iter().for_each(|query| self.query(query, false));

@@ -246,6 +246,54 @@ fn what_cannot_be_read_as_opa_does_is_told() {
 }
 
 #[test]
+fn objects_that_take_apart_and_values_of_several_withs_that_may_be_undefined_are_refused() {
+    let told = |body: &str| {
+        let source = source(&format!("package p\ng := 1\nr if {{\n  {body}\n}}\n"));
+        let columns: Vec<_> = source
+            .findings
+            .iter()
+            .filter_map(|finding| finding.column)
+            .collect();
+        let kind = source
+            .findings
+            .first()
+            .map_or("", |finding| match &finding.message {
+                message if message.starts_with("an object that takes another one apart") => "object",
+                message if message.starts_with("of several `with`") => "with",
+                other => panic!("{other}"),
+            });
+        (kind, columns)
+    };
+    for (body, refused) in [
+        ("{\"a\": x} = input.o", ("object", vec![3])),
+        ("input.o = {\"a\": x}", ("object", vec![13])),
+        ("{\"a\": x} := input.o", ("object", vec![3])),
+        ("[{\"a\": x}] = [input.o]", ("object", vec![4])),
+        ("{\"a\": {\"b\": [x]}} = input.o", ("object", vec![3])),
+        ("some {\"a\": 1} in input.os", ("object", vec![8])),
+        ("some {\"a\": 1}, x in input.os", ("object", vec![8])),
+        ("g with input.a as input.b with input.c as 1", ("with", vec![21])),
+        ("g with input.a as 1 with input.c as f(1)", ("with", vec![39])),
+        ("x = {\"a\": input.b}", ("", vec![])),
+        ("[x, y] = [{\"a\": input.b}, 1]", ("", vec![])),
+        ("input.o = {\"a\": 1}", ("", vec![])),
+        ("input.o == {\"a\": x}; x := 1", ("", vec![])),
+        ("x := {\"a\": input.b}", ("", vec![])),
+        ("some [a, b] in input.os", ("", vec![])),
+        ("g with input.a as input.b", ("", vec![])),
+        (
+            "g with input.a as {\"b\": [1]} with input.c as x; x := 2",
+            ("", vec![]),
+        ),
+        ("g with input.a as g with f as data.p.g", ("", vec![])),
+    ] {
+        assert_eq!(told(body), refused, "{body}");
+    }
+    let argument = source("package p\nf({\"a\": x}) := x\n");
+    assert_eq!(argument.findings.len(), 1, "{:?}", argument.findings);
+}
+
+#[test]
 fn what_a_rule_gives_is_looked_at_in_its_body_and_found_where_it_was_written() {
     let text =
         "package p\nq(x) := data.a[\n  x\n] if x else := input.b if { true } # c\ns contains m if m := 1\n";
