@@ -18,7 +18,7 @@ const LONGEST: usize = 64 << 20;
 pub(super) enum Error {
     #[error("is no address of a server: http://HOST:PORT")]
     Address,
-    #[error("cannot be reached: {0}")]
+    #[error("cannot be reached")]
     Unreachable(#[from] std::io::Error),
     #[error("did not answer in {} seconds", PATIENCE.as_secs())]
     Late,
