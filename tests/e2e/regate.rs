@@ -39,12 +39,7 @@ impl Regate {
         flags: &[&str],
         write: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<Self> {
-        let mut regate = Self::launch(program, flags, write)?;
-        let probe_port = regate.probe_port;
-        regate
-            .process
-            .wait_ready(START, || get(probe_port, "/readyz").is_ok())?;
-        Ok(regate)
+        Self::launch(program, flags, write)?.when("/readyz")
     }
 
     /// Runs without any policy: alive, and not ready.
@@ -58,12 +53,14 @@ impl Regate {
         flags: &[&str],
         write: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<Self> {
-        let mut regate = Self::launch(program, flags, write)?;
-        let probe_port = regate.probe_port;
-        regate
-            .process
-            .wait_ready(START, || get(probe_port, "/livez").is_ok())?;
-        Ok(regate)
+        Self::launch(program, flags, write)?.when("/livez")
+    }
+
+    /// The server when this probe passes.
+    fn when(mut self, probe: &str) -> Result<Self> {
+        let port = self.probe_port;
+        self.process.wait_ready(START, || get(port, probe).is_ok())?;
+        Ok(self)
     }
 
     fn launch(program: &Path, flags: &[&str], write: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {

@@ -158,6 +158,22 @@ pub(in crate::policy::engine) fn negates_whole_bodies(module: &Module) -> bool {
     })
 }
 
+/// Whether a value is looked up or computed, and so may be undefined whatever is bound; a comprehension never is.
+pub(in crate::policy::engine) fn is_computed(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::RefDot { .. }
+            | Expr::RefBrack { .. }
+            | Expr::Call { .. }
+            | Expr::UnaryExpr { .. }
+            | Expr::BinExpr { .. }
+            | Expr::BoolExpr { .. }
+            | Expr::ArithExpr { .. }
+            | Expr::AssignExpr { .. }
+            | Expr::Membership { .. }
+    )
+}
+
 /// Whether a query stands in the expression, at any depth.
 pub(in crate::policy::engine) fn has_query(expr: &Expr) -> bool {
     let parts = of_expr(expr);

@@ -15,7 +15,9 @@ use super::rewrites::{Rewrites, offset};
 use super::tokens::{Token, line_ends, on_one_line, within};
 use super::{Edit, Normalized};
 use crate::policy::engine::ast::Position;
-use crate::policy::engine::ast::parts::{declared_in, function_name, of_expr, pattern, variable};
+use crate::policy::engine::ast::parts::{
+    declared_in, function_name, is_computed, of_expr, pattern, variable,
+};
 
 const LONG_TEXT: &str = "what a rule gives has to be looked at in its body, and text of several lines cannot be moved \
                          there: give it a name in the body, as in `x := …`";
@@ -230,16 +232,7 @@ fn may_be_undefined(expr: &Expr, is_variable: &dyn Fn(&str) -> bool) -> bool {
             .exprs
             .into_iter()
             .any(|part| may_be_undefined(part, is_variable)),
-        Expr::RefDot { .. }
-        | Expr::RefBrack { .. }
-        | Expr::Call { .. }
-        | Expr::UnaryExpr { .. }
-        | Expr::BinExpr { .. }
-        | Expr::BoolExpr { .. }
-        | Expr::ArithExpr { .. }
-        | Expr::AssignExpr { .. }
-        | Expr::Membership { .. } => true,
-        _ => false,
+        expr => is_computed(expr),
     }
 }
 

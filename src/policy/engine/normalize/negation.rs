@@ -8,7 +8,7 @@
 use regorus::unstable::{BoolOp, Expr};
 
 use super::rewrites::Rewrites;
-use crate::policy::engine::ast::parts::{of_expr, variable};
+use crate::policy::engine::ast::parts::{is_computed, of_expr, variable};
 
 /// What is taken out of one negation.
 #[derive(Default)]
@@ -68,11 +68,6 @@ impl Rewrites<'_> {
     /// An operand of a call.
     pub(super) fn operand<'e>(&self, expr: &'e Expr, operands: &mut Operands<'e>) {
         match expr {
-            Expr::String { .. }
-            | Expr::RawString { .. }
-            | Expr::Number { .. }
-            | Expr::Bool { .. }
-            | Expr::Null { .. } => {}
             Expr::Var { .. } => {
                 let name = variable(expr).unwrap_or_default();
                 if !self.is_local(name) {
@@ -86,15 +81,8 @@ impl Rewrites<'_> {
             Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } => {
                 operands.along.push(expr);
             }
-            Expr::RefDot { .. }
-            | Expr::RefBrack { .. }
-            | Expr::Call { .. }
-            | Expr::UnaryExpr { .. }
-            | Expr::BinExpr { .. }
-            | Expr::BoolExpr { .. }
-            | Expr::ArithExpr { .. }
-            | Expr::AssignExpr { .. }
-            | Expr::Membership { .. } => operands.out.push(expr),
+            expr if is_computed(expr) => operands.out.push(expr),
+            _ => {}
         }
     }
 }
