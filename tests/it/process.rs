@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::server_lifecycle::get;
-use crate::serving::{Client, Options, PATIENCE};
+use crate::serving::{Client, Options, PATIENCE, get};
 
 pub(crate) struct Process {
     child: Child,

@@ -1,7 +1,6 @@
 //! Start, probes and stop.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -12,24 +11,7 @@ use regate::policy::Served;
 use regate::review;
 use regate::server::{self, CertificateFiles, Policies};
 
-use crate::serving::{PATIENCE, Server, head, open};
-
-/// A plain GET: status, head and body.
-pub(crate) fn get(address: SocketAddr, target: &str) -> (u16, String, String) {
-    let mut socket = TcpStream::connect(address).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    socket
-        .write_all(format!("GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes())
-        .unwrap();
-    let mut text = String::new();
-    socket.read_to_string(&mut text).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    (
-        head.split(' ').nth(1).unwrap().parse().unwrap(),
-        head.to_lowercase(),
-        body.to_owned(),
-    )
-}
+use crate::serving::{PATIENCE, Server, get, head, open};
 
 #[test]
 fn the_server_is_alive_at_once_and_ready_with_policies() {

@@ -1,6 +1,6 @@
 //! A server in this process with a decision of our own behind it, and a client that sees every byte.
 //!
-//! Used by the `server_*` tests. What the fake decides is said by the body: `panic`, `wait` (until [`Server::release`]
+//! Used by the `server_*` tests, and its client by all that ask a server. What the fake decides is said by the body: `panic`, `wait` (until [`Server::release`]
 //! is called), `deny`, `fault`, `large`, or anything else, which is allowed and told back.
 
 use std::collections::BTreeMap;
@@ -403,4 +403,21 @@ pub(crate) fn head(target: &str, headers: &str) -> String {
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
+}
+
+/// A plain GET: status, head and body.
+pub(crate) fn get(address: SocketAddr, target: &str) -> (u16, String, String) {
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+        .write_all(format!("GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes())
+        .unwrap();
+    let mut text = String::new();
+    socket.read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (
+        head.split(' ').nth(1).unwrap().parse().unwrap(),
+        head.to_lowercase(),
+        body.to_owned(),
+    )
 }
