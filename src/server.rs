@@ -33,6 +33,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use callers::names as client_names;
+#[cfg(feature = "fuzzing")]
+pub(crate) use deadline::allowance;
 pub use decide::{Decide, Policies};
 pub use routes::ROUTES;
 pub use settings::{CertificateFiles, Limits, Settings, Workers};

@@ -12,12 +12,19 @@
 )]
 
 mod connections;
+mod hostile;
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+#[path = "../../fuzz/src/policies.rs"]
+mod policies;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/process.rs"]
 mod process;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/serving.rs"]
 mod serving;
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+#[path = "../../fuzz/src/strict.rs"]
+mod strict;
 
 use std::env;
 use std::panic::catch_unwind;
@@ -29,7 +36,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 pub(crate) type Case = (&'static str, fn());
 
 /// Every case, in the order in which they run.
-const ALL: &[&[Case]] = &[connections::CASES];
+const ALL: &[&[Case]] = &[connections::CASES, hostile::CASES];
 
 /// The cases of a file: each function by its name.
 macro_rules! cases {
