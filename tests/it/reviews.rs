@@ -1,7 +1,7 @@
 //! Reviews as text: one for every kind and version that a gate answers, and policies that understand them.
 //!
 //! Used by the tests of what is answered over the wire. What becomes of a review is said by its word, which stands
-//! where its gate looks first (`good`, `no`, `fault`, `slow`, anything else); what is odd about it stands at its free
+//! where its gate looks first (`good`, `no`, `fault`, `slow`, `echo`, anything else); what is odd about it stands at its free
 //! place, where the API server would have what a requester wrote.
 
 /// A kind of review in one version, and the gate that answers it.
@@ -140,7 +140,8 @@ fn reason(code: u16) -> &'static str {
     }
 }
 
-/// A policy for each gate that says yes to `good`, no to `no`, fails on `fault` and does not end on `slow`.
+/// A policy for each gate that says yes to `good` and no to `no`, fails on `fault`, does not end on `slow` and tells on
+/// `echo` what it found at the free place.
 pub(crate) const POLICIES: [(&str, &str); 5] = [
     (
         "policies/authn.rego",
@@ -149,6 +150,7 @@ user := {"username": "jane"} if input.spec.token == "good"
 deny contains "no such luck" if input.spec.token == "no"
 deny contains "never" if { input.spec.token == "fault"; to_number(input.spec.token) == 1 }
 deny contains "never" if { input.spec.token == "slow"; data.long.work }
+deny contains json.marshal(input.spec.free) if input.spec.token == "echo"
 "#,
     ),
     (
@@ -158,6 +160,7 @@ allow if input.spec.user == "good"
 deny contains "no such luck" if input.spec.user == "no"
 deny contains "never" if { input.spec.user == "fault"; to_number(input.spec.user) == 1 }
 deny contains "never" if { input.spec.user == "slow"; data.long.work }
+deny contains json.marshal(input.spec.free) if input.spec.user == "echo"
 "#,
     ),
     (
@@ -167,15 +170,18 @@ image := input.spec.containers[0].image
 deny contains "no such luck" if image == "no"
 deny contains "never" if { image == "fault"; to_number(image) == 1 }
 deny contains "never" if { image == "slow"; data.long.work }
+deny contains json.marshal(input.spec.free) if image == "echo"
 "#,
     ),
     (
         "policies/mutate.rego",
         r#"package kubernetes.mutation.words
-patch := [{"op": "add", "path": "/metadata/labels", "value": {"by": "regate"}}] if input.request.name == "patch"
+patch := [{"op": "add", "path": "/metadata/labels", "value": {"by": "regate"}}] if input.request.name == "label"
+patch := [{"op": "add", "path": "/spec/copy", "value": input.request.object.spec.free}] if input.request.name == "copy"
 deny contains "no such luck" if input.request.name == "no"
 deny contains "never" if { input.request.name == "fault"; to_number(input.request.name) == 1 }
 deny contains "never" if { input.request.name == "slow"; data.long.work }
+deny contains json.marshal(input.request.object.spec.free) if input.request.name == "echo"
 "#,
     ),
     (
@@ -184,6 +190,7 @@ deny contains "never" if { input.request.name == "slow"; data.long.work }
 deny contains "no such luck" if input.request.name == "no"
 deny contains "never" if { input.request.name == "fault"; to_number(input.request.name) == 1 }
 deny contains "never" if { input.request.name == "slow"; data.long.work }
+deny contains json.marshal(input.request.object.spec.free) if input.request.name == "echo"
 "#,
     ),
 ];

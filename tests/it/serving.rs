@@ -405,6 +405,12 @@ impl Client {
         }
     }
 
+    /// Everything that still comes before the server ends the connection.
+    pub(crate) fn until_closed(&mut self) -> String {
+        while self.fill() > 0 {}
+        String::from_utf8(std::mem::take(&mut self.buffer)).unwrap()
+    }
+
     /// How long the server takes to end the connection without another byte.
     pub(crate) fn closed_after(&mut self) -> Duration {
         let begin = Instant::now();
