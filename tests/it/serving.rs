@@ -19,6 +19,7 @@ use regate::gate::Gate;
 use regate::metrics::Metrics;
 use regate::review::{Answer, EnvelopeHint, Failure, FaultRecord, Record};
 use regate::server::{self, CertificateFiles, Decide, Limits, Running, Settings, Workers};
+use regate::watch::Pace;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
@@ -173,6 +174,7 @@ impl Server {
                 key: paths.key.clone(),
             }),
             client_ca: None,
+            certificate_pace: Pace::default(),
             deadline: PATIENCE,
             shutdown_timeout: Duration::from_secs(10),
             workers: Workers { threads: 1, queue: 8 },
