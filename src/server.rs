@@ -105,13 +105,15 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
         trust,
     } = Identity::load(certificate, listen, client_ca.as_deref(), &metrics)?;
     let stopping = Arc::new(AtomicBool::new(false));
+    let pools = Arc::new(Pools::start(gates.keys().copied(), workers, &decide, &metrics)?);
     let health = Health {
+        pools: Arc::clone(&pools),
         decide: Arc::clone(&decide),
         metrics: Arc::clone(&metrics),
         stopping,
     };
     let context = Context {
-        pools: Pools::start(gates.keys().copied(), workers, &decide, &metrics)?,
+        pools,
         callers: Callers::new(trust, gates),
         deadline,
         limits,
