@@ -177,7 +177,13 @@ impl Server {
             certificate_pace: Pace::default(),
             deadline: PATIENCE,
             shutdown_timeout: Duration::from_secs(10),
-            workers: Workers { threads: 1, queue: 8 },
+            workers: Workers {
+                threads: 1,
+                queue: 8,
+                // What waits is not stuck; tests of what is say so.
+                stuck_after: PATIENCE,
+                ..Workers::default()
+            },
             limits: Limits::default(),
         };
         adjust(&mut settings, directory.path());

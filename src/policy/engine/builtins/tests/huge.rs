@@ -142,7 +142,11 @@ fn collections() -> Vec<Value> {
         )),
         list([text("/a", 1_000_000), Value::from("a/1e1000000000")].into_iter()),
         list(whole(100_000).map(|key| Value::from(format!("a/b/name-{key}")))),
-        Value::from(whole(300_000).map(name).collect::<std::collections::BTreeSet<_>>()),
+        Value::from(
+            whole(300_000)
+                .map(name)
+                .collect::<std::collections::BTreeSet<_>>(),
+        ),
         Value::from(
             whole(1000)
                 .map(|item| Value::from(std::collections::BTreeSet::from([item])))
