@@ -19,6 +19,7 @@ mod policies;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/process.rs"]
 mod process;
+mod reload;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/serving.rs"]
 mod serving;
@@ -36,7 +37,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 pub(crate) type Case = (&'static str, fn());
 
 /// Every case, in the order in which they run.
-const ALL: &[&[Case]] = &[connections::CASES, hostile::CASES];
+const ALL: &[&[Case]] = &[connections::CASES, hostile::CASES, reload::CASES];
 
 /// The cases of a file: each function by its name.
 macro_rules! cases {
