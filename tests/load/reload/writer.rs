@@ -214,8 +214,9 @@ impl Writer {
         }
     }
 
-    /// Written beside it and renamed over it.
+    /// Written beside it and renamed over it, a good while after the one before.
     fn renamed(&mut self, name: &str, text: &str) {
+        thread::park_timeout(Duration::from_millis(40));
         self.step();
         let (real, beside) = (self.real(name), self.directory.join(".beside"));
         fs::write(&beside, text).unwrap();
