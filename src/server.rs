@@ -5,6 +5,7 @@
 //! [`Decide`] (the decision itself) and `record` (log and metrics).
 
 mod body;
+mod budget;
 mod callers;
 mod connection;
 mod deadline;
@@ -35,9 +36,10 @@ use tokio_rustls::TlsAcceptor;
 
 pub use decide::{Decide, Policies};
 pub use routes::ROUTES;
-pub use settings::{CertificateFiles, Limits, Settings, Workers};
+pub use settings::{CertificateFiles, Limits, Memory, Settings, Workers};
 pub use tls::CertificateError;
 
+use self::budget::Budget;
 use self::callers::{Callers, Trust};
 use self::probes::Health;
 use self::routes::Context;
@@ -115,6 +117,7 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
         callers: Callers::new(trust, gates),
         deadline,
         limits,
+        budget: Budget::new(limits.text, limits.decoded),
         decide,
         metrics,
     };

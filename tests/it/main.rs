@@ -26,6 +26,7 @@ mod server_callers;
 mod server_connections;
 mod server_guards;
 mod server_lifecycle;
+mod server_memory;
 mod server_process;
 mod server_workers;
 mod serving;
