@@ -37,12 +37,12 @@ pub const ROUTES: [(&str, Gate); 5] = [
 
 /// What answering needs.
 pub(super) struct Context {
-    pub(super) callers: Callers,
+    pub(super) callers: Arc<Callers>,
     pub(super) deadline: Duration,
     pub(super) limits: Limits,
     pub(super) budget: Budget,
     pub(super) decide: Arc<dyn Decide>,
-    pub(super) pools: Pools,
+    pub(super) pools: Arc<Pools>,
     pub(super) metrics: Arc<Metrics>,
 }
 

@@ -12,6 +12,7 @@ pub use super::budget::Memory;
 use crate::certs::Development;
 use crate::config::Caller;
 use crate::gate::Gate;
+use crate::watch::Pace;
 
 /// All settings of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Settings {
     pub certificate: Option<CertificateFiles>,
     /// File of certificates (PEM) that sign callers' certificates; without it no caller can prove a name.
     pub client_ca: Option<PathBuf>,
+    /// How changes of these files are noticed.
+    pub certificate_pace: Pace,
     /// The longest time that a review may take.
     pub deadline: Duration,
     /// How long requests in flight may take after the server was told to stop.
@@ -61,6 +64,10 @@ pub struct Workers {
     pub threads: usize,
     /// Reviews that may wait for a thread; one more is answered as overload.
     pub queue: usize,
+    /// How long after its deadline an evaluation is taken for one that does not end, and its thread replaced.
+    pub stuck_after: Duration,
+    /// How long a gate has no thread left until the process says that it is not alive.
+    pub lifeless_after: Duration,
 }
 
 impl Default for Workers {
@@ -70,6 +77,8 @@ impl Default for Workers {
         Self {
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             queue: 256,
+            stuck_after: Duration::from_secs(1),
+            lifeless_after: Duration::from_secs(30),
         }
     }
 }
