@@ -23,6 +23,7 @@ mod policy_records;
 mod process;
 mod readme;
 mod reload;
+mod reload_callers;
 mod server_callers;
 mod server_certificates;
 mod server_connections;
