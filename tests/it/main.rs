@@ -10,6 +10,7 @@
 
 mod cli_cert;
 mod cli_config;
+mod client_certificates;
 mod cluster;
 mod commands;
 mod docs;
