@@ -6,6 +6,7 @@
 mod policies;
 mod process;
 mod replication;
+mod stuck;
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use self::policies::PolicyDecisions;
 use self::process::Process;
 use self::replication::Replicated;
 pub use self::replication::Replication;
+use self::stuck::Stuck;
 use crate::gate::Gate;
 
 /// From the cheapest review to the longest deadline in use, in seconds.
@@ -45,6 +47,7 @@ pub struct Metrics {
     evaluation_duration: Family<GateLabel, Histogram>,
     in_flight: Gauge,
     queue_depth: Gauge,
+    stuck: Stuck,
     evaluation_errors: Family<ReasonLabel, Counter>,
     policy_decisions: PolicyDecisions,
     reload_successful: Gauge,
@@ -119,6 +122,7 @@ impl Default for Metrics {
             evaluation_duration: Family::new_with_constructor(histogram),
             in_flight: Gauge::default(),
             queue_depth: Gauge::default(),
+            stuck: Stuck::default(),
             evaluation_errors: Family::default(),
             policy_decisions: PolicyDecisions::default(),
             reload_successful: Gauge::default(),
@@ -159,6 +163,7 @@ impl Metrics {
             "Reviews that wait for a thread",
             self.queue_depth.clone(),
         );
+        self.stuck.register(registry);
         registry.register(
             "evaluation_errors",
             "Faults of policies",
@@ -247,19 +252,23 @@ impl Metrics {
     }
 
     /// A request is in flight until the guard is dropped.
-    pub fn in_flight(&self) -> InFlight {
-        self.in_flight.inc();
-        InFlight(self.in_flight.clone())
+    pub fn in_flight(&self) -> Counted {
+        Counted::new(&self.in_flight)
     }
 
-    /// A review joined a queue.
-    pub fn queued(&self) {
-        self.queue_depth.inc();
+    /// A review waits for a thread until the guard is dropped.
+    pub fn queued(&self) -> Counted {
+        Counted::new(&self.queue_depth)
     }
 
-    /// A review left its queue.
-    pub fn dequeued(&self) {
-        self.queue_depth.dec();
+    /// An evaluation went on long after its deadline.
+    pub fn stuck(&self, gate: Gate) {
+        self.stuck.count(gate);
+    }
+
+    /// So many threads of a gate are stuck now.
+    pub fn stuck_threads(&self, gate: Gate, threads: usize) {
+        self.stuck.set_threads(gate, threads);
     }
 
     /// A policy set is served from now on.
@@ -307,11 +316,18 @@ impl Metrics {
     }
 }
 
-/// Counts a request as in flight while it exists: a request may end early because its client went away.
+/// Counts something while it exists: a request, or its wait, may end early because its client went away.
 #[derive(Debug)]
-pub struct InFlight(Gauge);
+pub struct Counted(Gauge);
 
-impl Drop for InFlight {
+impl Counted {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
     }

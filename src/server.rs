@@ -111,13 +111,15 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
     let callers = Arc::new(Callers::new(identity.certificates.trust(), gates));
     let acceptor = identity.acceptor()?;
     let stopping = Arc::new(AtomicBool::new(false));
+    let pools = Arc::new(Pools::start(served, workers, &decide, &metrics)?);
     let health = Health {
+        pools: Arc::clone(&pools),
         decide: Arc::clone(&decide),
         metrics: Arc::clone(&metrics),
         stopping,
     };
     let context = Context {
-        pools: Pools::start(served, workers, &decide, &metrics)?,
+        pools,
         callers: Arc::clone(&callers),
         deadline,
         limits,

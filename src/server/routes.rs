@@ -40,7 +40,7 @@ pub(super) struct Context {
     pub(super) deadline: Duration,
     pub(super) limits: Limits,
     pub(super) decide: Arc<dyn Decide>,
-    pub(super) pools: Pools,
+    pub(super) pools: Arc<Pools>,
     pub(super) metrics: Arc<Metrics>,
 }
 

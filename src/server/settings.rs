@@ -63,6 +63,10 @@ pub struct Workers {
     pub threads: usize,
     /// Reviews that may wait for a thread; one more is answered as overload.
     pub queue: usize,
+    /// How long after its deadline an evaluation is taken for one that does not end, and its thread replaced.
+    pub stuck_after: Duration,
+    /// How long a gate has no thread left until the process says that it is not alive.
+    pub lifeless_after: Duration,
 }
 
 impl Default for Workers {
@@ -72,6 +76,8 @@ impl Default for Workers {
         Self {
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             queue: 256,
+            stuck_after: Duration::from_secs(1),
+            lifeless_after: Duration::from_secs(30),
         }
     }
 }

@@ -71,7 +71,11 @@ fn without_policies_reviews_are_answered_and_not_ready() {
         certificate_pace: regate::watch::Pace::default(),
         deadline: PATIENCE,
         shutdown_timeout: Duration::from_secs(1),
-        workers: server::Workers { threads: 1, queue: 1 },
+        workers: server::Workers {
+            threads: 1,
+            queue: 1,
+            ..server::Workers::default()
+        },
         limits: server::Limits::default(),
     };
     let decide = Policies::new(Served::default(), review::Settings::default());
