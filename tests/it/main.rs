@@ -10,6 +10,7 @@
 
 mod cli_cert;
 mod cli_config;
+mod client_certificates;
 mod cluster;
 mod commands;
 mod contract;
@@ -25,6 +26,7 @@ mod policy_records;
 mod process;
 mod readme;
 mod reload;
+mod reload_callers;
 mod requests;
 mod reviews;
 mod server_callers;
