@@ -13,15 +13,22 @@
 
 mod certificates;
 mod connections;
+mod hostile;
 mod memory;
 #[path = "../it/pki.rs"]
 mod pki;
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+#[path = "../../fuzz/src/policies.rs"]
+mod policies;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/process.rs"]
 mod process;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/serving.rs"]
 mod serving;
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+#[path = "../../fuzz/src/strict.rs"]
+mod strict;
 
 use std::env;
 use std::panic::catch_unwind;
@@ -36,6 +43,7 @@ pub(crate) type Case = (&'static str, fn());
 const ALL: &[&[Case]] = &[
     certificates::CASES,
     connections::CASES,
+    hostile::CASES,
     memory::CASES,
 ];
 
