@@ -5,6 +5,7 @@
 //! [`Decide`] (the decision itself) and `record` (log and metrics).
 
 mod body;
+mod budget;
 mod callers;
 mod certificates;
 mod connection;
@@ -42,9 +43,10 @@ pub(crate) use callers::names as client_names;
 pub(crate) use deadline::allowance;
 pub use decide::{Decide, Policies};
 pub use routes::ROUTES;
-pub use settings::{CertificateFiles, Limits, Settings, Workers};
+pub use settings::{CertificateFiles, Limits, Memory, Settings, Workers};
 pub use tls::CertificateError;
 
+use self::budget::Budget;
 use self::certificates::Certificates;
 use self::probes::Health;
 use self::routes::Context;
@@ -127,6 +129,7 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
         callers: Arc::clone(&callers),
         deadline,
         limits,
+        budget: Budget::new(limits.text, limits.decoded),
         decide,
         metrics,
     };

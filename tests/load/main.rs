@@ -11,8 +11,12 @@
     reason = "a test that cannot go on ends where it stands"
 )]
 
+mod certificates;
 mod connections;
 mod hostile;
+mod memory;
+#[path = "../it/pki.rs"]
+mod pki;
 #[expect(unreachable_pub, reason = "shared with the fuzz targets")]
 #[path = "../../fuzz/src/policies.rs"]
 mod policies;
@@ -37,7 +41,13 @@ use libtest_mimic::{Arguments, Failed, Trial};
 pub(crate) type Case = (&'static str, fn());
 
 /// Every case, in the order in which they run.
-const ALL: &[&[Case]] = &[connections::CASES, hostile::CASES, reload::CASES];
+const ALL: &[&[Case]] = &[
+    certificates::CASES,
+    connections::CASES,
+    hostile::CASES,
+    memory::CASES,
+    reload::CASES,
+];
 
 /// The cases of a file: each function by its name.
 macro_rules! cases {
