@@ -12,6 +12,9 @@
 )]
 
 mod connections;
+mod isolation;
+mod overload;
+mod pace;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/process.rs"]
 mod process;
@@ -29,7 +32,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 pub(crate) type Case = (&'static str, fn());
 
 /// Every case, in the order in which they run.
-const ALL: &[&[Case]] = &[connections::CASES];
+const ALL: &[&[Case]] = &[connections::CASES, isolation::CASES, overload::CASES];
 
 /// The cases of a file: each function by its name.
 macro_rules! cases {
