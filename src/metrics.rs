@@ -56,6 +56,7 @@ pub struct Metrics {
     revision: Revision,
     policies: Gauge,
     certificate_expiry: Family<RoleLabel, Gauge>,
+    certificate_reloads: Family<ReloadLabels, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -85,6 +86,12 @@ struct RoleLabel {
     role: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    role: &'static str,
+    result: &'static str,
+}
+
 /// What a certificate is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CertificateRole {
@@ -95,7 +102,8 @@ pub enum CertificateRole {
 }
 
 impl CertificateRole {
-    const fn as_str(self) -> &'static str {
+    /// The role as a label and in the log.
+    pub const fn as_str(self) -> &'static str {
         match self {
             CertificateRole::ClientCa => "client_ca",
             CertificateRole::Serving => "serving",
@@ -123,6 +131,7 @@ impl Default for Metrics {
             revision: Revision::default(),
             policies: Gauge::default(),
             certificate_expiry: Family::default(),
+            certificate_reloads: Family::default(),
         };
         metrics.register();
         metrics.process.register_collector(Box::new(Process));
@@ -177,6 +186,11 @@ impl Metrics {
             "certificate_expiry_timestamp_seconds",
             "When a certificate expires",
             self.certificate_expiry.clone(),
+        );
+        registry.register(
+            "certificate_reloads",
+            "Certificates that replaced others, or could not",
+            self.certificate_reloads.clone(),
         );
         registry.register(
             "build",
@@ -282,6 +296,23 @@ impl Metrics {
         self.certificate_expiry
             .get_or_create(&RoleLabel { role: role.as_str() })
             .set(not_after);
+    }
+
+    /// Changed certificates are in use from now on.
+    pub fn certificate_accepted(&self, role: CertificateRole) {
+        self.certificate_reloaded(role, "success");
+    }
+
+    /// Changed certificates were refused; what was in use before still is.
+    pub fn certificate_refused(&self, role: CertificateRole) {
+        self.certificate_reloaded(role, "failure");
+    }
+
+    fn certificate_reloaded(&self, role: CertificateRole, result: &'static str) {
+        let role = role.as_str();
+        self.certificate_reloads
+            .get_or_create(&ReloadLabels { role, result })
+            .inc();
     }
 }
 

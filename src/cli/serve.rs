@@ -189,6 +189,7 @@ fn settings(config: &Config) -> Settings {
             }),
         },
         client_ca: callers.client_ca.clone(),
+        certificate_pace: crate::watch::Pace::default(),
         deadline: limits.deadline,
         shutdown_timeout: shutdown.timeout,
         workers: server::Workers::default(),

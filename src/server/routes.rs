@@ -36,7 +36,7 @@ pub const ROUTES: [(&str, Gate); 5] = [
 
 /// What answering needs.
 pub(super) struct Context {
-    pub(super) callers: Callers,
+    pub(super) callers: Arc<Callers>,
     pub(super) deadline: Duration,
     pub(super) limits: Limits,
     pub(super) decide: Arc<dyn Decide>,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::certs::Development;
 use crate::config::Caller;
 use crate::gate::Gate;
+use crate::watch::Pace;
 
 /// All settings of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct Settings {
     pub certificate: Option<CertificateFiles>,
     /// File of certificates (PEM) that sign callers' certificates; without it no caller can prove a name.
     pub client_ca: Option<PathBuf>,
+    /// How changes of these files are noticed.
+    pub certificate_pace: Pace,
     /// The longest time that a review may take.
     pub deadline: Duration,
     /// How long requests in flight may take after the server was told to stop.

@@ -7,6 +7,7 @@ mod image;
 mod model;
 mod mutate;
 mod namespaces;
+mod operations;
 mod outage;
 mod plain;
 mod playground;
@@ -27,6 +28,8 @@ use crate::process::wait_until;
 
 /// Every case.
 pub(crate) const ALL: &[&[Case]] = &[
+    // These wait most: the others run meanwhile.
+    operations::CASES,
     plain::CASES,
     playground::CASES,
     readme::CASES,

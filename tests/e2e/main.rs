@@ -13,6 +13,7 @@
 mod binaries;
 mod cases;
 mod control_plane;
+mod flood;
 mod gates;
 mod kubectl;
 mod pki;

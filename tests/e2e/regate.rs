@@ -4,7 +4,7 @@
 use std::env;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::kubectl::Kubectl;
-use crate::process::{Process, free_port};
+use crate::process::{Process, free_port, signal};
 
 /// How long Regate may take to serve its first policy set.
 const START: Duration = Duration::from_secs(30);
@@ -58,9 +58,28 @@ impl Regate {
 
     /// The server when this probe passes.
     fn when(mut self, probe: &str) -> Result<Self> {
-        let port = self.probe_port;
-        self.process.wait_ready(START, || get(port, probe).is_ok())?;
+        self.wait(probe)?;
         Ok(self)
+    }
+
+    fn wait(&mut self, probe: &str) -> Result<()> {
+        let port = self.probe_port;
+        self.process.wait_ready(START, || get(port, probe).is_ok())
+    }
+
+    /// Kills the server, and starts it again at the same address with other flags; returns when `probe` passes. What it
+    /// counts begins anew.
+    pub(crate) fn restart(&mut self, flags: &[&str], probe: &str) -> Result<()> {
+        self.kill()?;
+        let mut serve = serve(
+            &self.program,
+            self.directory.path(),
+            self.port,
+            self.probe_port,
+            flags,
+        )?;
+        self.process = Process::start("regate", &mut serve, &self.directory.path().join("regate.log"))?;
+        self.wait(probe)
     }
 
     fn launch(program: &Path, flags: &[&str], write: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {
@@ -69,24 +88,7 @@ impl Regate {
         let certificates = directory.path().join("certificates");
         command(program, &["cert", path(&certificates)?, "--client-name", CALLER])?;
         let (port, probe_port) = (free_port()?, free_port()?);
-        let mut serve = Command::new(program);
-        serve
-            .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
-            .args(["--probe-listen", &format!("127.0.0.1:{probe_port}")])
-            .args(["--policy", path(&directory.path().join("policies"))?])
-            .args(["--tls-cert", path(&certificates.join("tls.crt"))?])
-            .args(["--tls-key", path(&certificates.join("tls.key"))?])
-            .args([
-                "--client-ca",
-                path(&certificates.join("ca.crt"))?,
-                "--allow-client",
-                CALLER,
-            ])
-            .args(flags);
-        if env::var_os("RUST_LOG").is_none() {
-            // By default an allow is not worth a line.
-            serve.env("RUST_LOG", "info,regate::decision=debug");
-        }
+        let mut serve = serve(program, directory.path(), port, probe_port, flags)?;
         let process = Process::start("regate", &mut serve, &directory.path().join("regate.log"))?;
         Ok(Self {
             process,
@@ -212,6 +214,22 @@ impl Regate {
     pub(crate) fn stop(&mut self) -> Result<()> {
         self.process.stop().map(drop)
     }
+
+    /// Ends the server at once, without a chance to finish anything.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        signal(self.process.id(), "KILL")?;
+        self.process.wait_end(START).map(drop)
+    }
+
+    /// Where reviews are answered.
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// One of the certificates and keys: `ca.crt`, `client.crt`, `client.key`.
+    pub(crate) fn certificate(&self, name: &str) -> PathBuf {
+        self.directory.path().join("certificates").join(name)
+    }
 }
 
 /// The files that `regate manifests` wrote.
@@ -269,6 +287,29 @@ impl Registration {
     fn read(&self, name: &str) -> Result<String> {
         fs::read_to_string(self.directory.join(name)).with_context(|| format!("cannot read {name}"))
     }
+}
+
+/// `regate serve` on these ports, with the policies and the certificates of the directory. It answers the API server
+/// alone, unless `flags` name somebody else.
+fn serve(program: &Path, directory: &Path, port: u16, probe_port: u16, flags: &[&str]) -> Result<Command> {
+    let certificates = directory.join("certificates");
+    let mut serve = Command::new(program);
+    serve
+        .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
+        .args(["--probe-listen", &format!("127.0.0.1:{probe_port}")])
+        .args(["--policy", path(&directory.join("policies"))?])
+        .args(["--tls-cert", path(&certificates.join("tls.crt"))?])
+        .args(["--tls-key", path(&certificates.join("tls.key"))?])
+        .args(["--client-ca", path(&certificates.join("ca.crt"))?])
+        .args(flags);
+    if !flags.contains(&"--allow-client") {
+        serve.args(["--allow-client", CALLER]);
+    }
+    if env::var_os("RUST_LOG").is_none() {
+        // By default an allow is not worth a line.
+        serve.env("RUST_LOG", "info,regate::decision=debug");
+    }
+    Ok(serve)
 }
 
 /// Runs a command of Regate that must succeed.

@@ -23,6 +23,9 @@ pub(crate) const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/model");
 const MODEL_CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/model.yaml");
 
+/// Policies that fail, and some that do not end, at every gate.
+pub(crate) const FAILING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/failing");
+
 /// What lets a cluster go on while its webhooks cannot be asked.
 pub(crate) const IGNORE: &[&str] = &[
     "--failure-policy=mutate=Ignore",
