@@ -12,6 +12,7 @@
 )]
 
 mod connections;
+mod deadline;
 mod isolation;
 mod overload;
 mod pace;
@@ -32,7 +33,12 @@ use libtest_mimic::{Arguments, Failed, Trial};
 pub(crate) type Case = (&'static str, fn());
 
 /// Every case, in the order in which they run.
-const ALL: &[&[Case]] = &[connections::CASES, isolation::CASES, overload::CASES];
+const ALL: &[&[Case]] = &[
+    connections::CASES,
+    deadline::CASES,
+    isolation::CASES,
+    overload::CASES,
+];
 
 /// The cases of a file: each function by its name.
 macro_rules! cases {
