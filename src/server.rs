@@ -5,6 +5,7 @@
 //! [`Decide`] (the decision itself) and `record` (log and metrics).
 
 mod body;
+mod budget;
 mod callers;
 mod certificates;
 mod connection;
@@ -36,11 +37,16 @@ use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
 pub use callers::Callers;
+#[cfg(feature = "fuzzing")]
+pub(crate) use callers::names as client_names;
+#[cfg(feature = "fuzzing")]
+pub(crate) use deadline::allowance;
 pub use decide::{Decide, Policies};
 pub use routes::ROUTES;
-pub use settings::{CertificateFiles, Limits, Settings, Workers};
+pub use settings::{CertificateFiles, Limits, Memory, Settings, Workers};
 pub use tls::CertificateError;
 
+use self::budget::Budget;
 use self::certificates::Certificates;
 use self::probes::Health;
 use self::routes::Context;
@@ -123,6 +129,7 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
         callers: Arc::clone(&callers),
         deadline,
         limits,
+        budget: Budget::new(limits.text, limits.decoded),
         decide,
         metrics,
     };

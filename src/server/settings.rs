@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use super::budget::Memory;
 use crate::certs::Development;
 use crate::config::Caller;
 use crate::gate::Gate;
@@ -103,6 +104,12 @@ pub struct Limits {
     pub review_body: usize,
     /// Bytes of a body over its limit that are read and dropped so that the review can still be answered.
     pub drained_body: usize,
+    /// Bytes that a body may take when it is decoded; one that would take more is too large.
+    pub decoded_body: usize,
+    /// What the texts of all bodies may take beyond their beginnings.
+    pub text: Memory,
+    /// What all bodies may take that are decoded or wait for it.
+    pub decoded: Memory,
 }
 
 impl Default for Limits {
@@ -120,6 +127,19 @@ impl Default for Limits {
             admission_body: 32 << 20,
             review_body: 1 << 20,
             drained_body: 64 << 20,
+            decoded_body: 512 << 20,
+            text: Memory {
+                small: 64 << 10,
+                medium: 1 << 20,
+                all_medium: 16 << 20,
+                all_large: 40 << 20,
+            },
+            decoded: Memory {
+                small: 1 << 20,
+                medium: 8 << 20,
+                all_medium: 32 << 20,
+                all_large: 96 << 20,
+            },
         }
     }
 }

@@ -10,6 +10,7 @@
 
 mod cli_cert;
 mod cli_config;
+mod client_certificates;
 mod cluster;
 mod commands;
 mod contract;
@@ -25,13 +26,17 @@ mod policy_records;
 mod process;
 mod readme;
 mod reload;
+mod reload_callers;
 mod requests;
+mod results;
 mod reviews;
+mod secrets;
 mod server_callers;
 mod server_certificates;
 mod server_connections;
 mod server_guards;
 mod server_lifecycle;
+mod server_memory;
 mod server_process;
 mod server_workers;
 mod serving;

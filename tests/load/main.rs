@@ -11,17 +11,28 @@
     reason = "a test that cannot go on ends where it stands"
 )]
 
+mod certificates;
 mod connections;
 mod deadline;
+mod hostile;
 mod isolation;
+mod memory;
 mod overload;
 mod pace;
+#[path = "../it/pki.rs"]
+mod pki;
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+#[path = "../../fuzz/src/policies.rs"]
+mod policies;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/process.rs"]
 mod process;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/serving.rs"]
 mod serving;
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+#[path = "../../fuzz/src/strict.rs"]
+mod strict;
 
 use std::env;
 use std::panic::catch_unwind;
@@ -34,9 +45,12 @@ pub(crate) type Case = (&'static str, fn());
 
 /// Every case, in the order in which they run.
 const ALL: &[&[Case]] = &[
+    certificates::CASES,
     connections::CASES,
     deadline::CASES,
+    hostile::CASES,
     isolation::CASES,
+    memory::CASES,
     overload::CASES,
 ];
 
