@@ -331,6 +331,8 @@ impl Client {
         });
         let mut session = ClientConnection::new(config, name).unwrap();
         let mut socket = TcpStream::connect(address).unwrap();
+        // As Go's client does: else the second write of a request waits for the delayed acknowledgement of the first.
+        socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
         // Head and body go out as they are written, as those of the API server do.

@@ -13,8 +13,12 @@
 
 mod certificates;
 mod connections;
+mod deadline;
 mod hostile;
+mod isolation;
 mod memory;
+mod overload;
+mod pace;
 #[path = "../it/pki.rs"]
 mod pki;
 #[expect(unreachable_pub, reason = "shared with the fuzz targets")]
@@ -44,8 +48,11 @@ pub(crate) type Case = (&'static str, fn());
 const ALL: &[&[Case]] = &[
     certificates::CASES,
     connections::CASES,
+    deadline::CASES,
     hostile::CASES,
+    isolation::CASES,
     memory::CASES,
+    overload::CASES,
     reload::CASES,
 ];
 
