@@ -29,3 +29,4 @@ pub mod policy;
 pub mod review;
 pub mod server;
 pub mod telemetry;
+pub mod watch;

@@ -6,6 +6,7 @@
 mod policies;
 mod process;
 mod replication;
+mod stuck;
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use self::policies::PolicyDecisions;
 use self::process::Process;
 use self::replication::Replicated;
 pub use self::replication::Replication;
+use self::stuck::Stuck;
 use crate::gate::Gate;
 
 /// From the cheapest review to the longest deadline in use, in seconds.
@@ -45,6 +47,7 @@ pub struct Metrics {
     evaluation_duration: Family<GateLabel, Histogram>,
     in_flight: Gauge,
     queue_depth: Gauge,
+    stuck: Stuck,
     evaluation_errors: Family<ReasonLabel, Counter>,
     policy_decisions: PolicyDecisions,
     reload_successful: Gauge,
@@ -53,6 +56,7 @@ pub struct Metrics {
     revision: Revision,
     policies: Gauge,
     certificate_expiry: Family<RoleLabel, Gauge>,
+    certificate_reloads: Family<ReloadLabels, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -82,6 +86,12 @@ struct RoleLabel {
     role: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    role: &'static str,
+    result: &'static str,
+}
+
 /// What a certificate is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CertificateRole {
@@ -92,7 +102,8 @@ pub enum CertificateRole {
 }
 
 impl CertificateRole {
-    const fn as_str(self) -> &'static str {
+    /// The role as a label and in the log.
+    pub const fn as_str(self) -> &'static str {
         match self {
             CertificateRole::ClientCa => "client_ca",
             CertificateRole::Serving => "serving",
@@ -111,6 +122,7 @@ impl Default for Metrics {
             evaluation_duration: Family::new_with_constructor(histogram),
             in_flight: Gauge::default(),
             queue_depth: Gauge::default(),
+            stuck: Stuck::default(),
             evaluation_errors: Family::default(),
             policy_decisions: PolicyDecisions::default(),
             reload_successful: Gauge::default(),
@@ -119,6 +131,7 @@ impl Default for Metrics {
             revision: Revision::default(),
             policies: Gauge::default(),
             certificate_expiry: Family::default(),
+            certificate_reloads: Family::default(),
         };
         metrics.register();
         metrics.process.register_collector(Box::new(Process));
@@ -150,6 +163,7 @@ impl Metrics {
             "Reviews that wait for a thread",
             self.queue_depth.clone(),
         );
+        self.stuck.register(registry);
         registry.register(
             "evaluation_errors",
             "Faults of policies",
@@ -172,6 +186,11 @@ impl Metrics {
             "certificate_expiry_timestamp_seconds",
             "When a certificate expires",
             self.certificate_expiry.clone(),
+        );
+        registry.register(
+            "certificate_reloads",
+            "Certificates that replaced others, or could not",
+            self.certificate_reloads.clone(),
         );
         registry.register(
             "build",
@@ -233,19 +252,23 @@ impl Metrics {
     }
 
     /// A request is in flight until the guard is dropped.
-    pub fn in_flight(&self) -> InFlight {
-        self.in_flight.inc();
-        InFlight(self.in_flight.clone())
+    pub fn in_flight(&self) -> Counted {
+        Counted::new(&self.in_flight)
     }
 
-    /// A review joined a queue.
-    pub fn queued(&self) {
-        self.queue_depth.inc();
+    /// A review waits for a thread until the guard is dropped.
+    pub fn queued(&self) -> Counted {
+        Counted::new(&self.queue_depth)
     }
 
-    /// A review left its queue.
-    pub fn dequeued(&self) {
-        self.queue_depth.dec();
+    /// An evaluation went on long after its deadline.
+    pub fn stuck(&self, gate: Gate) {
+        self.stuck.count(gate);
+    }
+
+    /// So many threads of a gate are stuck now.
+    pub fn stuck_threads(&self, gate: Gate, threads: usize) {
+        self.stuck.set_threads(gate, threads);
     }
 
     /// A policy set is served from now on.
@@ -274,13 +297,37 @@ impl Metrics {
             .get_or_create(&RoleLabel { role: role.as_str() })
             .set(not_after);
     }
+
+    /// Changed certificates are in use from now on.
+    pub fn certificate_accepted(&self, role: CertificateRole) {
+        self.certificate_reloaded(role, "success");
+    }
+
+    /// Changed certificates were refused; what was in use before still is.
+    pub fn certificate_refused(&self, role: CertificateRole) {
+        self.certificate_reloaded(role, "failure");
+    }
+
+    fn certificate_reloaded(&self, role: CertificateRole, result: &'static str) {
+        let role = role.as_str();
+        self.certificate_reloads
+            .get_or_create(&ReloadLabels { role, result })
+            .inc();
+    }
 }
 
-/// Counts a request as in flight while it exists: a request may end early because its client went away.
+/// Counts something while it exists: a request, or its wait, may end early because its client went away.
 #[derive(Debug)]
-pub struct InFlight(Gauge);
+pub struct Counted(Gauge);
 
-impl Drop for InFlight {
+impl Counted {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -11,7 +11,11 @@
     reason = "a test that cannot go on ends where it stands"
 )]
 
+mod certificates;
 mod connections;
+mod memory;
+#[path = "../it/pki.rs"]
+mod pki;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/process.rs"]
 mod process;
@@ -29,7 +33,11 @@ use libtest_mimic::{Arguments, Failed, Trial};
 pub(crate) type Case = (&'static str, fn());
 
 /// Every case, in the order in which they run.
-const ALL: &[&[Case]] = &[connections::CASES];
+const ALL: &[&[Case]] = &[
+    certificates::CASES,
+    connections::CASES,
+    memory::CASES,
+];
 
 /// The cases of a file: each function by its name.
 macro_rules! cases {

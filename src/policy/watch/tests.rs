@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::Duration;
 
-use crossbeam_channel::unbounded;
+use crossbeam_channel::{Receiver, unbounded};
 
 use super::*;
 
@@ -311,25 +312,4 @@ fn the_thread_ends_with_the_watcher() {
         changes.recv_timeout(SOON).unwrap_err(),
         crossbeam_channel::RecvTimeoutError::Disconnected
     );
-}
-
-#[test]
-fn reading_is_no_sign_and_neither_is_what_happens_beside_a_source() {
-    let event = |kind, path: &str| notify::Event::new(kind).add_path(path.into());
-    let places = Places {
-        searched: ["/a/b".into()].into(),
-        parents: ["/a".into()].into(),
-    };
-    let write = EventKind::Access(AccessKind::Close(AccessMode::Write));
-    assert!(is_change(&event(write, "/a/b/x.rego"), &places));
-    assert!(is_change(&event(write, "/a/b"), &places));
-    assert!(!is_change(&event(write, "/a/other"), &places));
-    assert!(!is_change(
-        &event(
-            EventKind::Access(AccessKind::Open(AccessMode::Any)),
-            "/a/b/x.rego"
-        ),
-        &places
-    ));
-    assert!(is_change(&notify::Event::new(EventKind::Other), &places));
 }
