@@ -149,8 +149,9 @@ fn an_unusual_first_key_in_data_and_parameters_is_a_key() {
     let alone = format!(r#"{{"{UNUSUAL}":"1"}}"#);
     // Another word, since YAML has more than one for true.
     let yaml_object = object.replace("\"y\"", "\"z\"");
-    let seen =
-        format!(r#"[told] [{json},{{"alone":{alone},"number":{{"{UNUSUAL}":1}},"with":{yaml_object}}},{object}]"#);
+    let seen = format!(
+        r#"[told] [{json},{{"alone":{alone},"number":{{"{UNUSUAL}":1}},"with":{yaml_object}}},{object}]"#
+    );
     let kind = KINDS[7];
     let response = process.client().post(&kind.target(), kind.review("x", "1"));
     assert_eq!(response.body, kind.refusal(UID, 403, &seen, ""));
@@ -230,7 +231,8 @@ fn depth_is_decided_to_the_limit_and_refused_beyond() {
         for depth in deeper {
             for word in ["good", "no"] {
                 let at = kind.review(word, "FREE").find("FREE").unwrap() + 128 - above;
-                let text = format!("the review cannot be read: nested more than 128 levels deep (at byte {at})");
+                let text =
+                    format!("the review cannot be read: nested more than 128 levels deep (at byte {at})");
                 let response = client.post(&kind.target(), kind.review(word, &nested(depth)));
                 let expected = kind.refusal(UID, 400, &text, "");
                 assert_eq!(

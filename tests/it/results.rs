@@ -67,21 +67,30 @@ fn only_true_allows() {
     let process = Process::start(ALLOWING, SERVED);
     let mut client = process.client();
     for kind in &KINDS {
-        for word in ["yes", "no", "text", "one", "null", "object", "list", "conflict", "nothing"] {
+        for word in [
+            "yes", "no", "text", "one", "null", "object", "list", "conflict", "nothing",
+        ] {
             let response = client.post(&kind.target(), kind.review(word, "1"));
             let fault = (200, kind.refusal(UID, 500, FAULT, ""));
             let expected = match (kind.gate, word) {
                 ("authz" | "image", "yes") => (200, kind.allowed()),
                 // A policy that can only allow has nothing to say where it fails.
                 ("authz", _) => (200, kind.answer(r#"{"allowed":false}"#)),
-                ("image", "no" | "nothing") => (200, kind.refusal(UID, 0, "no policy allows these images", "")),
+                ("image", "no" | "nothing") => {
+                    (200, kind.refusal(UID, 0, "no policy allows these images", ""))
+                }
                 ("authn", "nothing") => (200, kind.answer(r#"{"authenticated":false}"#)),
                 ("authn", "object") => (200, kind.refusal(UID, 0, "[results] the username is empty", "")),
                 ("authn", _) => (503, format!("{FAULT}\n")),
                 ("mutate" | "validate", "nothing") => (200, kind.allowed()),
                 _ => fault,
             };
-            assert_eq!((response.status, response.body), expected, "{} {word}", kind.api_version);
+            assert_eq!(
+                (response.status, response.body),
+                expected,
+                "{} {word}",
+                kind.api_version
+            );
         }
     }
 }
@@ -89,10 +98,22 @@ fn only_true_allows() {
 #[test]
 fn a_denial_stands_against_an_allow() {
     let files = [
-        ("policies/a.rego", "package kubernetes.authorization.a\nallow if input.spec.user\n"),
-        ("policies/b.rego", "package kubernetes.authorization.b\ndeny contains \"no\" if input.spec.user\nallow if true\n"),
-        ("policies/c.rego", "package kubernetes.image.c\nallow if input.spec\n"),
-        ("policies/d.rego", "package kubernetes.image.d\ndeny contains \"no\" if input.spec\n"),
+        (
+            "policies/a.rego",
+            "package kubernetes.authorization.a\nallow if input.spec.user\n",
+        ),
+        (
+            "policies/b.rego",
+            "package kubernetes.authorization.b\ndeny contains \"no\" if input.spec.user\nallow if true\n",
+        ),
+        (
+            "policies/c.rego",
+            "package kubernetes.image.c\nallow if input.spec\n",
+        ),
+        (
+            "policies/d.rego",
+            "package kubernetes.image.d\ndeny contains \"no\" if input.spec\n",
+        ),
     ];
     let process = Process::start(&files, SERVED);
     let mut client = process.client();
@@ -130,11 +151,27 @@ fn a_patch_that_cannot_be_sent_is_a_denial() {
     let mut client = process.client();
     for kind in &KINDS[5..7] {
         for word in [
-            "no-list", "text", "no-operation", "unknown", "no-slash", "nothing-there", "root", "no-value",
-            "failing-test", "kind", "name", "uid", "status", "growing",
+            "no-list",
+            "text",
+            "no-operation",
+            "unknown",
+            "no-slash",
+            "nothing-there",
+            "root",
+            "no-value",
+            "failing-test",
+            "kind",
+            "name",
+            "uid",
+            "status",
+            "growing",
         ] {
             let response = client.post(&kind.target(), kind.review(word, "1"));
-            assert_eq!((response.status, response.body), (200, kind.refusal(UID, 500, FAULT, "")), "{word}");
+            assert_eq!(
+                (response.status, response.body),
+                (200, kind.refusal(UID, 500, FAULT, "")),
+                "{word}"
+            );
         }
     }
 }
@@ -155,8 +192,12 @@ fn no_patch_is_sent_where_none_belongs() {
         let (_, after) = rest.split_once("\"oldObject\"").unwrap();
         let gone = format!("{before}\"object\":null,\"oldObject\"{after}");
         assert_eq!(client.post(&kind.target(), gone).body, kind.allowed());
-        let answer: Value = serde_json::from_str(&client.post(&kind.target(), kind.review("good", "1")).body).unwrap();
-        assert_eq!((&answer["response"]["allowed"], &answer["response"]["patchType"]), (&json!(true), &json!("JSONPatch")));
+        let answer: Value =
+            serde_json::from_str(&client.post(&kind.target(), kind.review("good", "1")).body).unwrap();
+        assert_eq!(
+            (&answer["response"]["allowed"], &answer["response"]["patchType"]),
+            (&json!(true), &json!("JSONPatch"))
+        );
     }
 }
 
@@ -183,12 +224,25 @@ audit_annotations := {"a b": {"n": [1]}, "/": "x", "ok": "text", "n": 1} if inpu
         assert_eq!(odd["status"]["message"], "[talking] line NUL  ESC [31m tab  end");
         let long = ask(&mut client, kind, "long");
         let message = long["status"]["message"].as_str().unwrap();
-        assert!(message.len() <= 4096 && message.ends_with("xx…"), "{}", message.len());
+        assert!(
+            message.len() <= 4096 && message.ends_with("xx…"),
+            "{}",
+            message.len()
+        );
         let warned = ask(&mut client, kind, "warned");
         assert_eq!(warned["allowed"], true);
-        let warnings: Vec<_> = warned["warnings"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+        let warnings: Vec<_> = warned["warnings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|text| text.as_str().unwrap())
+            .collect();
         assert_eq!((warnings.len(), warnings[12]), (13, "… 19 more"));
-        assert!(warnings[0].starts_with("[talking] warning 10 yyy") && warnings[0].chars().count() == 256, "{}", warnings[0]);
+        assert!(
+            warnings[0].starts_with("[talking] warning 10 yyy") && warnings[0].chars().count() == 256,
+            "{}",
+            warnings[0]
+        );
         assert_eq!(
             warned["auditAnnotations"],
             json!({"talking.a_b": "{\"n\":[1]}", "talking.n": "1", "talking.ok": "text", "talking": "x"})
@@ -228,14 +282,19 @@ user := identities[input.spec.token]
             ("account", format!("a username {system}")),
             ("masters", format!("a group {system}")),
             ("odd-masters", format!("a group {system}")),
-            ("extra", "an extra key of a domain that belongs to Kubernetes".to_owned()),
+            (
+                "extra",
+                "an extra key of a domain that belongs to Kubernetes".to_owned(),
+            ),
             ("key", "an extra key that is not lower-case".to_owned()),
         ] {
             let response = client.post(&kind.target(), kind.review(word, "1"));
             let refused = kind.refusal("", 0, &format!("[giving] {problem}"), "");
             assert_eq!((response.status, response.body), (200, refused), "{word}");
             // With its audiences, or the API server would lose the error.
-            let asked = kind.review(word, "1").replace("\"free\":1", "\"audiences\":[\"api\"]");
+            let asked = kind
+                .review(word, "1")
+                .replace("\"free\":1", "\"audiences\":[\"api\"]");
             let answer: Value = serde_json::from_str(&client.post(&kind.target(), asked).body).unwrap();
             assert_eq!(answer["status"]["audiences"], json!(["api"]), "{word}");
         }

@@ -76,13 +76,25 @@ fn reviews(kind: &Kind) -> Vec<Vec<u8>> {
     let whole = kind.review("x", &free);
     let holding = match kind.gate {
         "authn" => kind.review(CANARY, &free),
-        "authz" => whole.replace("\"free\":", "\"extra\":").replace(&free, &format!(r#"{{"{CANARY}":["{CANARY}"]}}"#)),
+        "authz" => whole
+            .replace("\"free\":", "\"extra\":")
+            .replace(&free, &format!(r#"{{"{CANARY}":["{CANARY}"]}}"#)),
         "image" => whole.replace("\"free\":", "\"annotations\":"),
         _ => whole
-            .replace("\"spec\":{", &format!(r#""kind":"Secret","data":{{"password":"{CANARY}"}},"spec":{{"#))
+            .replace(
+                "\"spec\":{",
+                &format!(r#""kind":"Secret","data":{{"password":"{CANARY}"}},"spec":{{"#),
+            )
             .replace("\"kind\":\"Pod\",\n", "")
-            .replacen("\"apiVersion\":\"v1\",\"kind\":\"Pod\",", "\"apiVersion\":\"v1\",", 1)
-            .replace("\"username\":\"jane\"", &format!(r#""username":"jane","extra":{{"{CANARY}":["{CANARY}"]}}"#)),
+            .replacen(
+                "\"apiVersion\":\"v1\",\"kind\":\"Pod\",",
+                "\"apiVersion\":\"v1\",",
+                1,
+            )
+            .replace(
+                "\"username\":\"jane\"",
+                &format!(r#""username":"jane","extra":{{"{CANARY}":["{CANARY}"]}}"#),
+            ),
     };
     let broken = |free: &str| kind.review("x", free).into_bytes();
     let deep = format!("{}\"{CANARY}\"{}", "[".repeat(200), "]".repeat(200));
@@ -101,12 +113,21 @@ fn reviews(kind: &Kind) -> Vec<Vec<u8>> {
         broken(&deep),
         broken(&format!(r#"{{"{CANARY}":1e999}}"#)),
         broken(&format!("\"{CANARY}\\ud800\"")),
-        broken("\"x\"").iter().map(|byte| if *byte == b'x' { 0xff } else { *byte }).collect(),
+        broken("\"x\"")
+            .iter()
+            .map(|byte| if *byte == b'x' { 0xff } else { *byte })
+            .collect(),
         whole.replace(kind.kind, CANARY).into_bytes(),
         whole.replace(kind.api_version, CANARY).into_bytes(),
-        whole.replacen('{', &format!("{{\"{CANARY}\":1,\"{CANARY}\":2,"), 1).into_bytes(),
-        holding.replace("\"groups\":[\"dev\"]", &format!("\"groups\":\"{CANARY}\"")).into_bytes(),
-        holding.replace("\"operation\":\"CREATE\"", &format!("\"operation\":\"{CANARY}\"")).into_bytes(),
+        whole
+            .replacen('{', &format!("{{\"{CANARY}\":1,\"{CANARY}\":2,"), 1)
+            .into_bytes(),
+        holding
+            .replace("\"groups\":[\"dev\"]", &format!("\"groups\":\"{CANARY}\""))
+            .into_bytes(),
+        holding
+            .replace("\"operation\":\"CREATE\"", &format!("\"operation\":\"{CANARY}\""))
+            .into_bytes(),
         holding.replace("\"verb\":\"get\"", "\"verb\":[]").into_bytes(),
     ];
     let padding = "x".repeat(if kind.is_admission() { 8_000 } else { 1_100_000 });
@@ -124,8 +145,18 @@ fn serving(level: &str, format: &str, materials: &Materials) -> Process {
         ("pki/ca.crt", &materials.ca),
     ]);
     let arguments = [
-        "--policy", "policies", "--tls-cert", "pki/tls.crt", "--tls-key", "pki/tls.key", "--client-ca", "pki/ca.crt", "--log-format",
-        format, "--allow-client", "kube-apiserver",
+        "--policy",
+        "policies",
+        "--tls-cert",
+        "pki/tls.crt",
+        "--tls-key",
+        "pki/tls.key",
+        "--client-ca",
+        "pki/ca.crt",
+        "--log-format",
+        format,
+        "--allow-client",
+        "kube-apiserver",
     ];
     Process::start_logging(level, &files, &arguments)
 }
@@ -195,10 +226,20 @@ fn tell_nothing(level: &str, format: &str, materials: &Materials) {
                  content-length: {}\r\n",
                 body.len()
             );
-            client.send([head(&format!("{}?token={CANARY}", kind.target()), &headers).as_bytes(), &body].concat());
+            client.send(
+                [
+                    head(&format!("{}?token={CANARY}", kind.target()), &headers).as_bytes(),
+                    &body,
+                ]
+                .concat(),
+            );
             let response = client.response();
             assert!(matches!(response.status, 200 | 400 | 503), "{response:?}");
-            assert_silent("an answer", &format!("{}{}", response.head, response.body), materials);
+            assert_silent(
+                "an answer",
+                &format!("{}{}", response.head, response.body),
+                materials,
+            );
         }
     }
     // Guards, too: who is not let in, what is no gate, no JSON, no HTTP.
@@ -206,12 +247,23 @@ fn tell_nothing(level: &str, format: &str, materials: &Materials) {
         (format!("/v1/{CANARY}"), "content-type: application/json\r\n", 404),
         ("/v1/authn".to_owned(), "content-type: application/json\r\n", 401),
         ("/v1/authn".to_owned(), "content-type: text/plain\r\n", 415),
-        ("/v1/authn".to_owned(), "content-type: application/json\r\ncontent-length: canary-0d9f7c1e\r\n", 400),
-        ("/v1/authn".to_owned(), "transfer-encoding: canary-0d9f7c1e\r\n", 400),
+        (
+            "/v1/authn".to_owned(),
+            "content-type: application/json\r\ncontent-length: canary-0d9f7c1e\r\n",
+            400,
+        ),
+        (
+            "/v1/authn".to_owned(),
+            "transfer-encoding: canary-0d9f7c1e\r\n",
+            400,
+        ),
     ];
     for (target, headers, status) in refused {
         let mut client = process.client();
-        client.send(head(&target, &format!("{headers}authorization: Bearer {CANARY}\r\n")));
+        client.send(head(
+            &target,
+            &format!("{headers}authorization: Bearer {CANARY}\r\n"),
+        ));
         let answer = client.until_closed();
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
         assert_silent("a refusal", &answer, materials);
@@ -224,7 +276,10 @@ fn tell_nothing(level: &str, format: &str, materials: &Materials) {
     let log = process.log();
     // The faults were logged, and say where they are.
     if level != "error" {
-        assert!(log.contains("validate-fails.rego:2:") && log.contains("image-fails.rego:"), "{log}");
+        assert!(
+            log.contains("validate-fails.rego:2:") && log.contains("image-fails.rego:"),
+            "{log}"
+        );
     }
     assert_silent(&format!("{level} {format}"), &log, materials);
 }
@@ -232,7 +287,10 @@ fn tell_nothing(level: &str, format: &str, materials: &Materials) {
 #[test]
 fn a_refused_load_quotes_no_data() {
     let broken = [
-        ("data.yaml", format!("registry:\n  password: {CANARY}\n  broken: [\n")),
+        (
+            "data.yaml",
+            format!("registry:\n  password: {CANARY}\n  broken: [\n"),
+        ),
         ("data.yaml", format!("password: \"{CANARY}\n")),
         ("data.yaml", format!("{CANARY}: 1\n{CANARY}: 2\n")),
         ("data.yaml", format!("password: *{CANARY}\n")),
@@ -250,7 +308,10 @@ fn a_refused_load_quotes_no_data() {
     let process = Process::start_logging("trace", &policies(), &["--policy", "policies"]);
     for (number, (name, text)) in broken.iter().enumerate() {
         let path = format!("policies/{name}");
-        let files: Vec<_> = policies().into_iter().chain([(path.as_str(), text.as_str())]).collect();
+        let files: Vec<_> = policies()
+            .into_iter()
+            .chain([(path.as_str(), text.as_str())])
+            .collect();
         // At start, for whoever starts it.
         let (code, told) = refusal(&files, &["--policy", "policies"]);
         assert_eq!(code, Some(1), "{text}: {told}");
@@ -261,14 +322,16 @@ fn a_refused_load_quotes_no_data() {
         std::fs::write(&file, text).unwrap();
         soon("the load is refused", || {
             let status = process.probe("/status").1;
-            let refused = serde_json::from_str::<serde_json::Value>(&status).unwrap()["policies"]["refused"].clone();
+            let refused =
+                serde_json::from_str::<serde_json::Value>(&status).unwrap()["policies"]["refused"].clone();
             (!refused.is_null()).then_some(())
         });
         assert!(!process.probe("/status").1.contains(CANARY), "{text}");
         std::fs::remove_file(&file).unwrap();
         soon("the good policies are back", || {
             let status = process.probe("/status").1;
-            let refused = serde_json::from_str::<serde_json::Value>(&status).unwrap()["policies"]["refused"].clone();
+            let refused =
+                serde_json::from_str::<serde_json::Value>(&status).unwrap()["policies"]["refused"].clone();
             refused.is_null().then_some(())
         });
         assert!(process.events("policy_rejected").len() > number);
@@ -285,19 +348,30 @@ fn what_a_requester_chose_stays_on_its_line() {
         let mut client = process.client();
         for kind in &KINDS[5..] {
             for word in ["good", "no", "fault"] {
-                let review = kind.review_as(odd, word, "1").replace("\"jane\"", &format!("\"{odd}\""));
+                let review = kind
+                    .review_as(odd, word, "1")
+                    .replace("\"jane\"", &format!("\"{odd}\""));
                 assert_eq!(client.post(&kind.target(), review).status, 200);
             }
         }
         let lines = soon("the decisions are logged", || {
             let log = process.log();
-            let lines: Vec<_> = log.lines().filter(|line| line.contains("u-1")).map(str::to_owned).collect();
+            let lines: Vec<_> = log
+                .lines()
+                .filter(|line| line.contains("u-1"))
+                .map(str::to_owned)
+                .collect();
             (lines.len() == 12).then_some(lines)
         });
         for line in lines {
             assert!(!line.contains(['\u{1b}', '\0']), "{line:?}");
             assert!(line.contains("regate::decision"), "{line}");
         }
-        assert!(process.log().lines().all(|line| !line.starts_with("{\"level\":\"ERROR\"}")));
+        assert!(
+            process
+                .log()
+                .lines()
+                .all(|line| !line.starts_with("{\"level\":\"ERROR\"}"))
+        );
     }
 }

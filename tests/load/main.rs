@@ -33,11 +33,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 pub(crate) type Case = (&'static str, fn());
 
 /// Every case, in the order in which they run.
-const ALL: &[&[Case]] = &[
-    certificates::CASES,
-    connections::CASES,
-    memory::CASES,
-];
+const ALL: &[&[Case]] = &[certificates::CASES, connections::CASES, memory::CASES];
 
 /// The cases of a file: each function by its name.
 macro_rules! cases {
