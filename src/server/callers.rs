@@ -226,7 +226,7 @@ impl Caller {
 
 /// The names that a certificate gives its holder: the common name if there is exactly one, and the DNS, URI and
 /// e-mail names.
-fn names(leaf: &CertificateDer<'_>) -> Vec<String> {
+pub(crate) fn names(leaf: &CertificateDer<'_>) -> Vec<String> {
     let Ok((_, certificate)) = X509Certificate::from_der(leaf) else {
         return Vec::new();
     };

@@ -13,15 +13,22 @@
 
 mod certificates;
 mod connections;
+mod hostile;
 mod memory;
 #[path = "../it/pki.rs"]
 mod pki;
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+#[path = "../../fuzz/src/policies.rs"]
+mod policies;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/process.rs"]
 mod process;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/serving.rs"]
 mod serving;
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+#[path = "../../fuzz/src/strict.rs"]
+mod strict;
 
 use std::env;
 use std::panic::catch_unwind;
@@ -33,7 +40,12 @@ use libtest_mimic::{Arguments, Failed, Trial};
 pub(crate) type Case = (&'static str, fn());
 
 /// Every case, in the order in which they run.
-const ALL: &[&[Case]] = &[certificates::CASES, connections::CASES, memory::CASES];
+const ALL: &[&[Case]] = &[
+    certificates::CASES,
+    connections::CASES,
+    hostile::CASES,
+    memory::CASES,
+];
 
 /// The cases of a file: each function by its name.
 macro_rules! cases {
