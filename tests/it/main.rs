@@ -8,6 +8,7 @@
     reason = "a test that cannot go on ends where it stands; clippy exempts test functions, not what they share"
 )]
 
+mod canaries;
 mod cli_cert;
 mod cli_config;
 mod cluster;
@@ -25,7 +26,9 @@ mod process;
 mod readme;
 mod reload;
 mod requests;
+mod results;
 mod reviews;
+mod secrets;
 mod server_callers;
 mod server_connections;
 mod server_guards;
