@@ -11,10 +11,16 @@
     reason = "a test that cannot go on ends where it stands"
 )]
 
+#[path = "../it/canaries.rs"]
+mod canaries;
 mod connections;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/process.rs"]
 mod process;
+#[expect(dead_code, reason = "shared with the tests of single requests")]
+#[path = "../it/reviews.rs"]
+mod reviews;
+mod secrets;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/serving.rs"]
 mod serving;
@@ -29,7 +35,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 pub(crate) type Case = (&'static str, fn());
 
 /// Every case, in the order in which they run.
-const ALL: &[&[Case]] = &[connections::CASES];
+const ALL: &[&[Case]] = &[connections::CASES, secrets::CASES];
 
 /// The cases of a file: each function by its name.
 macro_rules! cases {
