@@ -11,6 +11,8 @@
     reason = "a test that cannot go on ends where it stands"
 )]
 
+#[path = "../it/canaries.rs"]
+mod canaries;
 mod certificates;
 mod connections;
 mod deadline;
@@ -28,6 +30,10 @@ mod policies;
 #[path = "../it/process.rs"]
 mod process;
 mod reload;
+#[expect(dead_code, reason = "shared with the tests of single requests")]
+#[path = "../it/reviews.rs"]
+mod reviews;
+mod secrets;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/serving.rs"]
 mod serving;
@@ -54,6 +60,7 @@ const ALL: &[&[Case]] = &[
     memory::CASES,
     overload::CASES,
     reload::CASES,
+    secrets::CASES,
 ];
 
 /// The cases of a file: each function by its name.
