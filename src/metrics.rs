@@ -238,6 +238,11 @@ impl Metrics {
         InFlight(self.in_flight.clone())
     }
 
+    /// How many requests are in flight.
+    pub fn requests_in_flight(&self) -> i64 {
+        self.in_flight.get()
+    }
+
     /// A review joined a queue.
     pub fn queued(&self) {
         self.queue_depth.inc();

@@ -24,6 +24,7 @@ mod readme;
 mod reload;
 mod server_callers;
 mod server_connections;
+mod server_drain;
 mod server_guards;
 mod server_lifecycle;
 mod server_process;

@@ -69,6 +69,7 @@ fn without_policies_reviews_are_answered_and_not_ready() {
         certificate: None,
         client_ca: None,
         deadline: PATIENCE,
+        shutdown_delay: Duration::ZERO,
         shutdown_timeout: Duration::from_secs(1),
         workers: server::Workers { threads: 1, queue: 1 },
         limits: server::Limits::default(),

@@ -158,6 +158,7 @@ impl Server {
             }),
             client_ca: None,
             deadline: PATIENCE,
+            shutdown_delay: Duration::ZERO,
             shutdown_timeout: Duration::from_secs(10),
             workers: Workers { threads: 1, queue: 8 },
             limits: Limits::default(),
@@ -302,11 +303,20 @@ impl Client {
         config: Arc<ClientConfig>,
         name: Option<&'static str>,
     ) -> Result<Self, String> {
-        let name = name.map_or(ServerName::IpAddress(address.ip().into()), |name| {
+        Self::over(TcpStream::connect(address).unwrap(), config, name)
+    }
+
+    /// A client over a connection that stands.
+    pub(crate) fn over(
+        mut socket: TcpStream,
+        config: Arc<ClientConfig>,
+        name: Option<&'static str>,
+    ) -> Result<Self, String> {
+        let address = socket.peer_addr().unwrap().ip();
+        let name = name.map_or(ServerName::IpAddress(address.into()), |name| {
             name.try_into().unwrap()
         });
         let mut session = ClientConnection::new(config, name).unwrap();
-        let mut socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
         while session.is_handshaking() {

@@ -61,6 +61,7 @@ fn defaults() -> Handed {
             certificate: None,
             client_ca: None,
             deadline: Duration::from_secs(3),
+            shutdown_delay: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(15),
             workers: server::Workers::default(),
             limits: server::Limits::default(),
@@ -165,6 +166,9 @@ const CASES: &[Case] = &[
     (&["--image-default", "allow"], |it| it.image_default_allow = true),
     (&["--deadline", "1500ms"], |it| {
         it.server.deadline = Duration::from_millis(1500);
+    }),
+    (&["--shutdown-delay", "0s"], |it| {
+        it.server.shutdown_delay = Duration::ZERO;
     }),
     (&["--shutdown-timeout", "1m"], |it| {
         it.server.shutdown_timeout = Duration::from_secs(60);
