@@ -6,7 +6,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -14,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::kubectl::Kubectl;
-use crate::process::{Process, free_port};
+use crate::process::{Process, free_port, signal};
 
 /// How long Regate may take to serve its first policy set.
 const START: Duration = Duration::from_secs(30);
@@ -26,10 +27,18 @@ const CALLER: &str = "kube-apiserver";
 #[derive(Debug)]
 pub(crate) struct Regate {
     process: Process,
+    instance: Instance,
+    directory: Arc<TempDir>,
+}
+
+/// What a server is started with, again and again.
+#[derive(Debug)]
+struct Instance {
     program: PathBuf,
     port: u16,
     probe_port: u16,
-    directory: TempDir,
+    flags: Vec<String>,
+    log: PathBuf,
 }
 
 impl Regate {
@@ -58,7 +67,7 @@ impl Regate {
 
     /// The server when this probe passes.
     fn when(mut self, probe: &str) -> Result<Self> {
-        let port = self.probe_port;
+        let port = self.instance.probe_port;
         self.process.wait_ready(START, || get(port, probe).is_ok())?;
         Ok(self)
     }
@@ -68,33 +77,50 @@ impl Regate {
         write(&directory.path().join("policies"))?;
         let certificates = directory.path().join("certificates");
         command(program, &["cert", path(&certificates)?, "--client-name", CALLER])?;
-        let (port, probe_port) = (free_port()?, free_port()?);
-        let mut serve = Command::new(program);
-        serve
-            .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
-            .args(["--probe-listen", &format!("127.0.0.1:{probe_port}")])
-            .args(["--policy", path(&directory.path().join("policies"))?])
-            .args(["--tls-cert", path(&certificates.join("tls.crt"))?])
-            .args(["--tls-key", path(&certificates.join("tls.key"))?])
-            .args([
-                "--client-ca",
-                path(&certificates.join("ca.crt"))?,
-                "--allow-client",
-                CALLER,
-            ])
-            .args(flags);
-        if env::var_os("RUST_LOG").is_none() {
-            // By default an allow is not worth a line.
-            serve.env("RUST_LOG", "info,regate::decision=debug");
-        }
-        let process = Process::start("regate", &mut serve, &directory.path().join("regate.log"))?;
-        Ok(Self {
-            process,
+        Self::serve(program, flags, Arc::new(directory), "regate.log")
+    }
+
+    fn serve(program: &Path, flags: &[&str], directory: Arc<TempDir>, log: &str) -> Result<Self> {
+        let instance = Instance {
             program: program.to_owned(),
-            port,
-            probe_port,
+            port: free_port()?,
+            probe_port: free_port()?,
+            flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+            log: directory.path().join(log),
+        };
+        Ok(Self {
+            process: instance.start(directory.path())?,
+            instance,
             directory,
         })
+    }
+
+    /// Starts another server with the same policies and certificates.
+    pub(crate) fn beside(&self, flags: &[&str]) -> Result<Self> {
+        Self::serve(
+            &self.instance.program,
+            flags,
+            Arc::clone(&self.directory),
+            "beside.log",
+        )?
+        .when("/readyz")
+    }
+
+    /// Starts a server that has ended, where it was.
+    pub(crate) fn again(&mut self) -> Result<()> {
+        self.process = self.instance.start(self.directory.path())?;
+        let port = self.instance.probe_port;
+        self.process.wait_ready(START, || get(port, "/readyz").is_ok())
+    }
+
+    /// Where it answers reviews.
+    pub(crate) fn port(&self) -> u16 {
+        self.instance.port
+    }
+
+    /// Where it answers probes.
+    pub(crate) fn probe_port(&self) -> u16 {
+        self.instance.probe_port
     }
 
     /// The directory of the policies that are served; a change there is served at once.
@@ -112,9 +138,14 @@ impl Regate {
 
     /// Writes the registration with `regate manifests`; `more` are further flags, `--rule` first of all.
     pub(crate) fn register(&self, more: &[&str]) -> Result<Registration> {
+        self.register_at(self.instance.port, more)
+    }
+
+    /// The same, for a port behind which it is one of several.
+    pub(crate) fn register_at(&self, port: u16, more: &[&str]) -> Result<Registration> {
         let directory = self.directory.path().join("registration");
         let certificates = self.directory.path().join("certificates");
-        let (url, policies) = (format!("https://127.0.0.1:{}", self.port), self.policies());
+        let (url, policies) = (format!("https://127.0.0.1:{port}"), self.policies());
         let (authority, certificate, key) = (
             certificates.join("ca.crt"),
             certificates.join("client.crt"),
@@ -130,18 +161,18 @@ impl Regate {
         arguments.extend(["--url", &url, "--ca", path(&authority)?]);
         arguments.extend(["--client-cert", path(&certificate)?, "--client-key", path(&key)?]);
         arguments.extend(more);
-        command(&self.program, &arguments)?;
+        command(&self.instance.program, &arguments)?;
         Ok(Registration { directory })
     }
 
     /// Whether the server says that it is ready.
     pub(crate) fn is_ready(&self) -> bool {
-        get(self.probe_port, "/readyz").is_ok()
+        get(self.instance.probe_port, "/readyz").is_ok()
     }
 
     /// What it says when it is asked why it is ready or not.
     pub(crate) fn readiness(&self) -> Result<String> {
-        ask(self.probe_port, "/readyz?verbose").map(|(_, body)| body)
+        ask(self.instance.probe_port, "/readyz?verbose").map(|(_, body)| body)
     }
 
     /// How many of the cluster's Namespaces it knows.
@@ -181,7 +212,7 @@ impl Regate {
 
     /// The sum of the metric's series that have all of the labels.
     fn count(&self, metric: &str, labels: &[&str]) -> Result<u64> {
-        let metrics = get(self.probe_port, "/metrics")?;
+        let metrics = get(self.instance.probe_port, "/metrics")?;
         let wanted =
             |line: &&str| line.starts_with(metric) && labels.iter().all(|label| line.contains(label));
         let count = |line: &str| {
@@ -211,6 +242,44 @@ impl Regate {
     /// Ends the server, as an outage would.
     pub(crate) fn stop(&mut self) -> Result<()> {
         self.process.stop().map(drop)
+    }
+
+    /// Tells the server to stop, and waits until it has; how it ended.
+    pub(crate) fn terminate(&mut self) -> Result<ExitStatus> {
+        self.process.stop()
+    }
+
+    /// Ends the server without telling it.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        signal(self.process.id(), "KILL")?;
+        self.process.wait_end(START).map(drop)
+    }
+}
+
+impl Instance {
+    fn start(&self, directory: &Path) -> Result<Process> {
+        let certificates = directory.join("certificates");
+        let mut serve = Command::new(&self.program);
+        serve
+            .args(["serve", "--listen", &format!("127.0.0.1:{}", self.port)])
+            .args(["--probe-listen", &format!("127.0.0.1:{}", self.probe_port)])
+            .args(["--policy", path(&directory.join("policies"))?])
+            .args(["--tls-cert", path(&certificates.join("tls.crt"))?])
+            .args(["--tls-key", path(&certificates.join("tls.key"))?])
+            .args([
+                "--client-ca",
+                path(&certificates.join("ca.crt"))?,
+                "--allow-client",
+                CALLER,
+            ])
+            .args(&self.flags)
+            // Nobody has to learn that it goes; a flag says otherwise.
+            .env("REGATE_SHUTDOWN_DELAY", "0s");
+        if env::var_os("RUST_LOG").is_none() {
+            // By default an allow is not worth a line.
+            serve.env("RUST_LOG", "info,regate::decision=debug");
+        }
+        Process::start("regate", &mut serve, &self.log)
     }
 }
 

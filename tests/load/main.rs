@@ -15,6 +15,7 @@ mod connections;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/process.rs"]
 mod process;
+mod restarts;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/serving.rs"]
 mod serving;
@@ -29,7 +30,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 pub(crate) type Case = (&'static str, fn());
 
 /// Every case, in the order in which they run.
-const ALL: &[&[Case]] = &[connections::CASES];
+const ALL: &[&[Case]] = &[connections::CASES, restarts::CASES];
 
 /// The cases of a file: each function by its name.
 macro_rules! cases {
