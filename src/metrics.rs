@@ -218,6 +218,11 @@ impl Metrics {
         Counted::new(&self.in_flight)
     }
 
+    /// How many requests are in flight.
+    pub fn requests_in_flight(&self) -> i64 {
+        self.in_flight.get()
+    }
+
     /// A review waits for a thread until the guard is dropped.
     pub fn queued(&self) -> Counted {
         Counted::new(&self.queue_depth)

@@ -35,6 +35,7 @@ mod secrets;
 mod server_callers;
 mod server_certificates;
 mod server_connections;
+mod server_drain;
 mod server_guards;
 mod server_lifecycle;
 mod server_memory;

@@ -30,6 +30,7 @@ mod policies;
 #[path = "../it/process.rs"]
 mod process;
 mod reload;
+mod restarts;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/reviews.rs"]
 mod reviews;
@@ -60,6 +61,7 @@ const ALL: &[&[Case]] = &[
     memory::CASES,
     overload::CASES,
     reload::CASES,
+    restarts::CASES,
     secrets::CASES,
 ];
 
