@@ -57,6 +57,7 @@ pub struct Metrics {
     policies: Gauge,
     certificate_expiry: Family<RoleLabel, Gauge>,
     certificate_reloads: Family<ReloadLabels, Counter>,
+    log_lines_lost: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -132,6 +133,7 @@ impl Default for Metrics {
             policies: Gauge::default(),
             certificate_expiry: Family::default(),
             certificate_reloads: Family::default(),
+            log_lines_lost: Counter::default(),
         };
         metrics.register();
         metrics.process.register_collector(Box::new(Process));
@@ -193,11 +195,24 @@ impl Metrics {
             self.certificate_reloads.clone(),
         );
         registry.register(
+            "log_lines_dropped",
+            "Log lines that nobody read in time",
+            self.log_lines_lost.clone(),
+        );
+        registry.register(
             "build",
             "The program",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
         registry.register_collector(Box::new(self.revision.clone()));
+    }
+
+    /// Counts, each time it is called, a log line that was dropped.
+    pub fn log_lines_lost(&self) -> impl Fn() + Send + Sync + use<> {
+        let lost = self.log_lines_lost.clone();
+        move || {
+            lost.inc();
+        }
     }
 
     /// From now on every scrape asks what is known of a resource of the cluster.

@@ -16,6 +16,7 @@ mod probes;
 mod record;
 mod reply;
 mod routes;
+mod seats;
 mod settings;
 pub mod status;
 mod tls;
