@@ -8,6 +8,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::task::Poll;
+use std::thread;
 use std::time::Duration;
 
 use actix_http::{HttpService, Request};
@@ -26,6 +27,9 @@ use super::settings::Limits;
 
 /// Connections that may wait to be accepted; a burst of the API server opens one for each of its requests.
 const BACKLOG: u32 = 2048;
+
+/// Connections that may be accepted and have no seat yet.
+const ACCEPTED: usize = 32;
 
 /// Opens a listening socket.
 pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -47,9 +51,15 @@ pub(super) fn server(
     shutdown: Duration,
 ) -> io::Result<Server> {
     let seconds = shutdown.as_secs() + u64::from(shutdown.subsec_nanos() > 0);
-    let builder = Server::build().disable_signals().shutdown_timeout(seconds);
-    let stopping = builder.graceful_shutdown_signal();
     let seats = Seats::new(context.limits.connections);
+    let workers = thread::available_parallelism().map_or(2, usize::from);
+    let builder = Server::build()
+        .disable_signals()
+        .shutdown_timeout(seconds)
+        .workers(workers)
+        // A burst is taken in no faster than seats are given: what is over that waits, and opens no file.
+        .max_concurrent_connections((seats.most() + ACCEPTED).div_ceil(workers) + 1);
+    let stopping = builder.graceful_shutdown_signal();
     let builder = builder.listen("reviews", listener, move || {
         let limits = context.limits;
         let (acceptor, seats) = (acceptor.clone(), Arc::clone(&seats));

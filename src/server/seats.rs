@@ -57,6 +57,11 @@ impl Seats {
         })
     }
 
+    /// How many there are.
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
     /// A seat, unless all are taken by connections that may stay.
     pub(super) fn take(self: &Arc<Self>) -> Option<Seat> {
         let mut taken = self.taken();

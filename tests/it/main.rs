@@ -32,6 +32,7 @@ mod server_certificates;
 mod server_connections;
 mod server_crowds;
 mod server_guards;
+mod server_handshakes;
 mod server_heads;
 mod server_lifecycle;
 mod server_memory;

@@ -32,8 +32,29 @@ impl Process {
     /// Starts it with a log of `level`, which is JSON.
     pub(crate) fn start_logging(level: &str, files: &[(&str, &str)], arguments: &[&str]) -> Self {
         let directory = directory(files);
+        let command = command(directory.path(), arguments);
+        Self::spawn(level, command, directory)
+    }
+
+    /// Starts it with no more than so many files that it may open.
+    pub(crate) fn start_limited(files: usize, arguments: &[&str]) -> Self {
+        let directory = directory(&[]);
+        let whole = command(directory.path(), arguments);
+        let mut limited = Command::new("sh");
+        limited
+            .args(["-c", &format!("ulimit -n {files}; exec \"$@\""), "sh"])
+            .arg(whole.get_program())
+            .args(whole.get_args())
+            .current_dir(directory.path())
+            .env("TMPDIR", directory.path())
+            .env_remove("KUBERNETES_SERVICE_HOST")
+            .stdout(Stdio::piped());
+        Self::spawn("info", limited, directory)
+    }
+
+    fn spawn(level: &str, mut command: Command, directory: tempfile::TempDir) -> Self {
         let log = directory.path().join("log");
-        let mut child = command(directory.path(), arguments)
+        let mut child = command
             .env("RUST_LOG", level)
             .stderr(std::fs::File::create(&log).unwrap())
             .spawn()

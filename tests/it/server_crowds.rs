@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use regate::gate::Gate;
 use regate::server::Settings;
 
+use crate::process::Process;
 use crate::serving::{Client, Options, PATIENCE, Server, head, named};
 
 const SEATS: usize = 8;
@@ -79,8 +80,8 @@ fn silent_handshakes_make_room_and_a_listed_caller_does_not() {
     });
     let identity = Options {
         identity: Some((
-            server.paths.client_certificate.display().to_string(),
-            server.paths.client_key.display().to_string(),
+            std::fs::read_to_string(&server.paths.client_certificate).unwrap(),
+            std::fs::read_to_string(&server.paths.client_key).unwrap(),
         )),
         ..Options::default()
     };
@@ -126,4 +127,26 @@ fn whoever_sits_in_the_reserve_has_little_time_for_a_head() {
             + "{}",
     );
     assert_eq!(early[0].response().status, 200);
+}
+
+#[test]
+fn connections_never_use_up_the_files_that_may_be_open() {
+    let files = 256;
+    let process = Process::start_limited(files, &[]);
+    let silent: Vec<_> = (0..2 * files)
+        .map(|_| TcpStream::connect(process.address()).unwrap())
+        .collect();
+    // Asked in a new connection every time: accepting works on.
+    let subject = r#"{"kind":"SubjectAccessReview","apiVersion":"authorization.k8s.io/v1",
+        "spec":{"user":"jane","resourceAttributes":{"verb":"get","version":"v1","resource":"pods"}}}"#;
+    for _ in 0..10 {
+        assert_eq!(process.client().post("/v1/authz", subject).status, 200);
+    }
+    assert_eq!(process.probe("/livez").0, 200);
+    let open = std::fs::read_dir(format!("/proc/{}/fd", process.id()))
+        .unwrap()
+        .count();
+    assert!(open < files, "{open}");
+    drop(silent);
+    assert!(!process.log().contains("accepting"), "{}", process.log());
 }

@@ -12,6 +12,7 @@
 )]
 
 mod connections;
+mod crowds;
 mod memory;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/process.rs"]
@@ -30,7 +31,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 pub(crate) type Case = (&'static str, fn());
 
 /// Every case, in the order in which they run.
-const ALL: &[&[Case]] = &[connections::CASES, memory::CASES];
+const ALL: &[&[Case]] = &[connections::CASES, crowds::CASES, memory::CASES];
 
 /// The cases of a file: each function by its name.
 macro_rules! cases {
