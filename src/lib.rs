@@ -21,6 +21,9 @@ pub mod certs;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gate;
 pub mod json;
 pub mod metrics;

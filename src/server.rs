@@ -38,6 +38,10 @@ use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
 pub use callers::Callers;
+#[cfg(feature = "fuzzing")]
+pub(crate) use callers::names as client_names;
+#[cfg(feature = "fuzzing")]
+pub(crate) use deadline::allowance;
 pub use decide::{Decide, Policies};
 pub use routes::ROUTES;
 pub use settings::{CertificateFiles, Limits, Memory, Settings, Workers};

@@ -156,25 +156,37 @@ impl Authority {
 
 /// Whether a certificate is one of an authority that may sign others.
 fn may_sign(certificate: &CertificateDer<'_>) -> bool {
-    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else {
-        return false;
-    };
-    let is_authority =
-        matches!(certificate.basic_constraints(), Ok(Some(constraints)) if constraints.value.ca);
-    let may_sign = match certificate.key_usage() {
-        Ok(Some(usage)) => usage.value.key_cert_sign(),
-        Ok(None) => true,
-        Err(_) => false,
-    };
-    is_authority && may_sign
+    read(certificate, |it| is_authority(it) && signs(it))
+}
+
+/// Whether a certificate calls itself an authority and says that it does not sign: the verifier looks only at the first.
+fn contradicts_itself(certificate: &CertificateDer<'_>) -> bool {
+    read(certificate, |it| is_authority(it) && !signs(it))
 }
 
 /// Whether a certificate says of itself that its holder may be a client.
 fn may_call(certificate: &CertificateDer<'_>) -> bool {
-    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else {
-        return false;
-    };
-    matches!(certificate.extended_key_usage(), Ok(Some(usage)) if usage.value.client_auth)
+    read(
+        certificate,
+        |it| matches!(it.extended_key_usage(), Ok(Some(usage)) if usage.value.client_auth),
+    )
+}
+
+fn is_authority(certificate: &X509Certificate<'_>) -> bool {
+    matches!(certificate.basic_constraints(), Ok(Some(constraints)) if constraints.value.ca)
+}
+
+fn signs(certificate: &X509Certificate<'_>) -> bool {
+    match certificate.key_usage() {
+        Ok(Some(usage)) => usage.value.key_cert_sign(),
+        Ok(None) => true,
+        Err(_) => false,
+    }
+}
+
+/// What is found out of a certificate; nothing of what cannot be parsed.
+fn read(certificate: &CertificateDer<'_>, look: impl FnOnce(&X509Certificate<'_>) -> bool) -> bool {
+    X509Certificate::from_der(certificate).is_ok_and(|(_, certificate)| look(&certificate))
 }
 
 /// A verified client certificate.
@@ -189,7 +201,7 @@ impl Caller {
     fn verify(trust: &Arc<Trust>, presented: &[CertificateDer<'static>], now: UnixTime) -> Option<Self> {
         let (leaf, intermediates) = presented.split_first()?;
         // The verifier takes one that says nothing of its use.
-        if !may_call(leaf) {
+        if !may_call(leaf) || intermediates.iter().any(contradicts_itself) {
             return None;
         }
         let authority = trust.authorities.iter().find(|authority| {
@@ -214,7 +226,7 @@ impl Caller {
 
 /// The names that a certificate gives its holder: the common name if there is exactly one, and the DNS, URI and
 /// e-mail names.
-fn names(leaf: &CertificateDer<'_>) -> Vec<String> {
+pub(crate) fn names(leaf: &CertificateDer<'_>) -> Vec<String> {
     let Ok((_, certificate)) = X509Certificate::from_der(leaf) else {
         return Vec::new();
     };

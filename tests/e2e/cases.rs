@@ -3,6 +3,7 @@
 mod authn;
 mod authz;
 mod faults;
+mod hostile;
 mod image;
 mod model;
 mod mutate;
@@ -30,6 +31,7 @@ use crate::process::wait_until;
 pub(crate) const ALL: &[&[Case]] = &[
     // These wait most: the others run meanwhile.
     operations::CASES,
+    hostile::CASES,
     plain::CASES,
     playground::CASES,
     readme::CASES,

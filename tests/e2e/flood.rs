@@ -4,20 +4,19 @@
 //! server says so, because the length of its queues is its own business. Dropping a flood ends it.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use anyhow::{Result, ensure};
+use rustls::ClientConfig;
 use serde_json::{Value, json};
 
 use crate::gates::SOON;
 use crate::regate::Regate;
+use crate::tls::{self, Stream};
 
 /// No gate is meant to let this many wait.
 const MOST: usize = 2000;
@@ -35,7 +34,10 @@ impl Flood {
     /// Floods a gate whose policies do not end for names that begin with `endless`, and returns when `overload`, a code
     /// of its answers, has been given.
     pub(crate) fn of(regate: &Regate, gate: &str, overload: u16) -> Result<Self> {
-        let config = config(regate)?;
+        // The one that the API server shows.
+        let [authority, certificate, key] =
+            ["ca.crt", "client.crt", "client.key"].map(|name| regate.certificate(name));
+        let config = tls::config(&authority, &certificate, &key)?;
         let request = request(gate);
         let before = regate.answers(gate, overload)?;
         let began = Instant::now();
@@ -88,17 +90,14 @@ fn push(crowd: &mut [Asker], request: &[u8]) {
 
 /// One connection, which waits for its answer.
 struct Asker {
-    stream: StreamOwned<ClientConnection, TcpStream>,
+    stream: Stream,
     broken: bool,
 }
 
 impl Asker {
     fn begin(address: SocketAddr, config: &Arc<ClientConfig>, request: &[u8]) -> Result<Self> {
-        let session = ClientConnection::new(Arc::clone(config), ServerName::IpAddress(address.ip().into()))?;
-        let socket = TcpStream::connect(address).context("no connection for the flood")?;
-        socket.set_read_timeout(Some(SOON))?;
         let mut asker = Self {
-            stream: StreamOwned::new(session, socket),
+            stream: tls::connect(address, config)?,
             broken: false,
         };
         asker.ask(request)?;
@@ -131,20 +130,6 @@ impl Asker {
             }
         }
     }
-}
-
-/// Shows the certificate that the API server shows.
-fn config(regate: &Regate) -> Result<Arc<ClientConfig>> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(regate.certificate("ca.crt"))?)?;
-    let chain = CertificateDer::pem_file_iter(regate.certificate("client.crt"))?.collect::<Result<_, _>>()?;
-    let key = PrivateKeyDer::from_pem_file(regate.certificate("client.key"))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_client_auth_cert(chain, key)?;
-    Ok(Arc::new(config))
 }
 
 fn request(gate: &str) -> Vec<u8> {

@@ -181,9 +181,14 @@ impl Regate {
         self.count("regate_policy_reloads_total{", &["result=\"failure\""])
     }
 
+    /// All of its metrics, as Prometheus gets them.
+    pub(crate) fn metrics(&self) -> Result<String> {
+        get(self.probe_port, "/metrics")
+    }
+
     /// The sum of the metric's series that have all of the labels.
     fn count(&self, metric: &str, labels: &[&str]) -> Result<u64> {
-        let metrics = get(self.probe_port, "/metrics")?;
+        let metrics = self.metrics()?;
         let wanted =
             |line: &&str| line.starts_with(metric) && labels.iter().all(|label| line.contains(label));
         let count = |line: &str| {

@@ -10,6 +10,7 @@
 
 mod cli_cert;
 mod cli_config;
+mod client_certificates;
 mod cluster;
 mod commands;
 mod contract;
@@ -25,8 +26,11 @@ mod policy_records;
 mod process;
 mod readme;
 mod reload;
+mod reload_callers;
 mod requests;
+mod results;
 mod reviews;
+mod secrets;
 mod server_callers;
 mod server_certificates;
 mod server_connections;

@@ -212,8 +212,11 @@ pub(crate) fn authority(directory: &Path) -> PathBuf {
 /// `regate serve` on free ports, not started yet.
 pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_regate"));
+    if !arguments.contains(&"--log-format") {
+        command.env("REGATE_LOG_FORMAT", "json");
+    }
     command
-        .args(["serve", "--log-format", "json"])
+        .arg("serve")
         .args(["--listen", "127.0.0.1:0", "--probe-listen", "127.0.0.1:0"])
         .args(arguments)
         .current_dir(directory)

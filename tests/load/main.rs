@@ -11,15 +11,25 @@
     reason = "a test that cannot go on ends where it stands"
 )]
 
+mod certificates;
 mod connections;
 mod crowds;
+mod hostile;
 mod memory;
+#[path = "../it/pki.rs"]
+mod pki;
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+#[path = "../../fuzz/src/policies.rs"]
+mod policies;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/process.rs"]
 mod process;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/serving.rs"]
 mod serving;
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+#[path = "../../fuzz/src/strict.rs"]
+mod strict;
 
 use std::env;
 use std::panic::catch_unwind;
@@ -31,7 +41,13 @@ use libtest_mimic::{Arguments, Failed, Trial};
 pub(crate) type Case = (&'static str, fn());
 
 /// Every case, in the order in which they run.
-const ALL: &[&[Case]] = &[connections::CASES, crowds::CASES, memory::CASES];
+const ALL: &[&[Case]] = &[
+    certificates::CASES,
+    connections::CASES,
+    crowds::CASES,
+    hostile::CASES,
+    memory::CASES,
+];
 
 /// The cases of a file: each function by its name.
 macro_rules! cases {

@@ -8,19 +8,17 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 
-use anyhow::{Context, Result, anyhow, ensure};
-use regate::policy::glob;
+use anyhow::{Result, anyhow, ensure};
 use serde_json::{Value, json};
 
+use crate::dying::Dying;
 use crate::flood::Flood;
 use crate::gates::{Gates, SOON, pod, with};
 use crate::kubectl::Printed;
+use crate::page::Page;
 use crate::process::wait_until;
 use crate::regate::{Regate, Registration, copy};
 use crate::stage::{FAILING, IGNORE, PROGRAM, Stage};
@@ -132,6 +130,7 @@ impl Matrix {
     fn compare(mut self) -> Result<()> {
         let deferring = [&[DEADLINE], DEFERRING.as_slice()].concat();
         self.while_failing(REFUSE, QUESTIONS, &[DEADLINE])?;
+        self.find_metrics()?;
         if self.column == "closed" && env::var_os("REGATE_LONG_RUN").is_some() {
             self.until_kubectl_gives_up()?;
         }
@@ -155,6 +154,17 @@ impl Matrix {
             .collect();
         ensure!(unseen.is_empty(), "no test sees these rows: {unseen:#?}");
         ensure!(self.wrong.is_empty(), "{}", self.wrong.join("\n"));
+        Ok(())
+    }
+
+    /// Every metric that is to be watched is there.
+    fn find_metrics(&mut self) -> Result<()> {
+        let metrics = self.gates.regate().metrics()?;
+        let missing = self.page.metrics().filter(|name| {
+            !metrics.contains(&format!("\n# TYPE {name} ")) && !metrics.contains(&format!("\n{name}{{"))
+        });
+        self.wrong
+            .extend(missing.map(|name| format!("there is no {name}")));
         Ok(())
     }
 
@@ -203,8 +213,8 @@ impl Matrix {
 
     /// Has something that resets every connection stand in Regate's place.
     fn while_dying(&mut self) -> Result<()> {
-        let (gates, listener) = (&self.gates, TcpListener::bind(self.gates.regate().address())?);
-        let dying = Dying::at(listener)?;
+        let gates = &self.gates;
+        let dying = Dying::at(gates.regate().address())?;
         let printed = at_once(QUESTIONS, |question| {
             ask(gates, question, &name(DYING, REFUSE, question))
         })?;
@@ -272,11 +282,7 @@ impl Matrix {
         let flood = Flood::of(self.gates.regate(), "validate", 429)?;
         let printed = ask(&self.gates, "validate", name)?;
         drop(flood);
-        let Outcome { code, text } = self.page.meaning("gives up")?;
-        ensure!(
-            printed.code == code && glob::matches(&text.replace('…', "*"), &printed.stderr),
-            "{printed:?}"
-        );
+        ensure!(self.page.meaning("gives up")?.is(&printed), "{printed:?}");
         let times = times_told(&self.gates, name)?;
         ensure!(times == 11, "kubectl was refused {times} times");
         Ok(())
@@ -293,11 +299,7 @@ impl Matrix {
     ) -> Result<()> {
         let (row, what) = self.page.outcome(question, event, on_fault, self.column)?;
         self.seen.insert(row);
-        let Outcome { code, text } = self.page.meaning(&what)?;
-        let same = printed.code == code
-            && glob::matches(&text.replace('…', "*"), &printed.stderr)
-            && (code == 0 || printed.stdout.is_empty())
-            && again == (what == "waits");
+        let same = self.page.meaning(&what)?.is(printed) && again == (what == "waits");
         if !same {
             self.wrong.push(format!(
                 "{question} | {event} | {on_fault}: the page says `{what}`, and it is (again: {again}) {printed:?}"
@@ -398,148 +400,6 @@ fn at_once(questions: &[&str], ask: impl Fn(&str) -> Result<Printed> + Sync) -> 
             .map(|asked| asked.join().map_err(|_| anyhow!("asking panicked"))?)
             .collect()
     })
-}
-
-/// A server that goes down whenever it is asked.
-struct Dying {
-    calls: Arc<AtomicU64>,
-    over: Arc<AtomicBool>,
-    address: SocketAddr,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Dying {
-    fn at(listener: TcpListener) -> Result<Self> {
-        let calls = Arc::new(AtomicU64::new(0));
-        let over = Arc::new(AtomicBool::new(false));
-        let address = listener.local_addr()?;
-        let (count, end) = (Arc::clone(&calls), Arc::clone(&over));
-        let thread = thread::spawn(move || {
-            for connection in listener.incoming().flatten() {
-                if end.load(Ordering::Relaxed) {
-                    break;
-                }
-                count.fetch_add(1, Ordering::Relaxed);
-                // What has come and is not read makes a reset of the close.
-                let _ = connection.peek(&mut [0]);
-            }
-        });
-        Ok(Self {
-            calls,
-            over,
-            address,
-            thread: Some(thread),
-        })
-    }
-
-    fn calls(&self) -> u64 {
-        self.calls.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Dying {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        // Wakes the thread; without a connection there is nothing to wake it for.
-        if TcpStream::connect(self.address).is_ok() {
-            let _ = self.thread.take().map(JoinHandle::join);
-        }
-    }
-}
-
-/// What the page says.
-struct Page {
-    /// gate, event, `--on-fault`, closed, open
-    rows: Vec<Vec<String>>,
-    /// name, exit code, text
-    outcomes: Vec<Vec<String>>,
-    /// answer, calls of authn, authz and image, calls of mutate and validate
-    attempts: Vec<Vec<String>>,
-}
-
-/// How kubectl ends, and what it then has said of errors.
-struct Outcome {
-    code: i32,
-    text: String,
-}
-
-impl Page {
-    fn read() -> Result<Self> {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md");
-        let page = fs::read_to_string(path).context("cannot read the page")?;
-        Ok(Self {
-            rows: table(&page, "| gate | Regate |")?,
-            outcomes: table(&page, "| outcome | exit |")?,
-            attempts: table(&page, "| Regate gives |")?,
-        })
-    }
-
-    /// The one row about this, and what it says in a column.
-    fn outcome(&self, question: &str, event: &str, on_fault: &str, column: &str) -> Result<(usize, String)> {
-        let is_of = |cell: &str| {
-            cell == question || cell == "mutate, validate" && matches!(question, "mutate" | "validate")
-        };
-        let mut rows =
-            self.rows.iter().enumerate().filter(|(_, row)| {
-                is_of(&row[0]) && row[1] == event && (row[2] == on_fault || row[2] == "any")
-            });
-        let (Some((number, row)), None) = (rows.next(), rows.next()) else {
-            return Err(anyhow!(
-                "not exactly one row about {question}, {event}, {on_fault}"
-            ));
-        };
-        let cell = if column == "closed" { &row[3] } else { &row[4] };
-        Ok((number, cell.clone()))
-    }
-
-    fn meaning(&self, outcome: &str) -> Result<Outcome> {
-        let row = self
-            .outcomes
-            .iter()
-            .find(|row| row[0] == outcome)
-            .with_context(|| format!("the page does not say what `{outcome}` is"))?;
-        Ok(Outcome {
-            code: row[1].parse().context("an exit code is no number")?,
-            text: row[2].trim_matches('`').to_owned(),
-        })
-    }
-
-    fn attempts(&self, answer: &str, gate: &str) -> Result<u64> {
-        let row = self
-            .attempts
-            .iter()
-            .find(|row| row[0] == answer)
-            .with_context(|| format!("the page does not say how often there is {answer}"))?;
-        let cell = if matches!(gate, "mutate" | "validate") {
-            &row[2]
-        } else {
-            &row[1]
-        };
-        cell.parse().context("a number of calls is no number")
-    }
-}
-
-/// The cells of the table whose head begins so.
-fn table(page: &str, head: &str) -> Result<Vec<Vec<String>>> {
-    let mut lines = page.lines().skip_while(|line| !line.starts_with(head));
-    let columns = lines
-        .next()
-        .with_context(|| format!("the page has no table `{head}`"))?;
-    let cells = |line: &str| -> Vec<String> {
-        let inner = line.trim_start_matches('|').trim_end_matches('|');
-        inner.split('|').map(|cell| cell.trim().to_owned()).collect()
-    };
-    let count = cells(columns).len();
-    let rows: Vec<_> = lines
-        .skip(1)
-        .take_while(|line| line.starts_with('|'))
-        .map(cells)
-        .collect();
-    ensure!(
-        !rows.is_empty() && rows.iter().all(|row| row.len() == count),
-        "`{head}` is no table of {count} columns"
-    );
-    Ok(rows)
 }
 
 fn a_review_at_the_wrong_gate_is_asked_for_once_and_refused(stage: &Stage) -> Result<()> {

@@ -117,3 +117,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_float_beside_the_largest_integers_stays_what_it_is() {
+    for (text, wanted) in [
+        ("18446744073709551616.4", "1.8446744073709552e+19"),
+        ("18446744073709551615", "18446744073709551615"),
+        ("9223372036854775808.0", "9223372036854775808"),
+        ("-9223372036854775808.0", "-9223372036854775808"),
+    ] {
+        let json = Document::parse(text.as_bytes()).unwrap().to_json().unwrap();
+        assert_eq!(json.to_string(), wanted, "{text}");
+    }
+}
