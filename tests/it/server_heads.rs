@@ -199,13 +199,15 @@ fn what_follows_a_body_that_was_announced_too_short_is_no_request() {
 
 #[test]
 fn a_head_beyond_its_size_is_refused_and_closed() {
+    // Just beyond it: what a server leaves unread makes the system drop its answer.
+    const LIMIT: usize = 128 << 10;
     let server = Server::start(|_, _| {});
     for request in [
         format!(
             "POST /v1/validate HTTP/1.1\r\nhost: regate\r\nx: {}",
-            "a".repeat(200_000)
+            "a".repeat(LIMIT)
         ),
-        format!("POST /{} HTTP/1.1\r\n", "a".repeat(200_000)),
+        format!("POST /{} HTTP/1.1\r\n", "a".repeat(LIMIT)),
         format!(
             "POST /v1/validate HTTP/1.1\r\nhost: regate\r\n{}\r\n",
             "x: y\r\n".repeat(200)
