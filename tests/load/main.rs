@@ -15,6 +15,7 @@
 mod canaries;
 mod certificates;
 mod connections;
+mod crowds;
 mod deadline;
 mod hostile;
 mod isolation;
@@ -55,6 +56,7 @@ pub(crate) type Case = (&'static str, fn());
 const ALL: &[&[Case]] = &[
     certificates::CASES,
     connections::CASES,
+    crowds::CASES,
     deadline::CASES,
     hostile::CASES,
     isolation::CASES,
