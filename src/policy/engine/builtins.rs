@@ -202,7 +202,11 @@ fn answer(
 /// Adds what a builtin has made to what the evaluation's builtins have made before.
 fn counted(name: &str, value: Value) -> anyhow::Result<Value> {
     // What is read from a text shares nothing with it.
-    let depth = if name.ends_with(".unmarshal") { usize::MAX } else { 3 };
+    let depth = if name.ends_with(".unmarshal") {
+        usize::MAX
+    } else {
+        3
+    };
     let evaluation = EVALUATION.get();
     let made = evaluation.made.saturating_add(weight::size(&value, depth));
     if made > MAX_MADE {

@@ -71,9 +71,7 @@ pub(super) fn shift_left(values: &[Value]) -> anyhow::Result<Value> {
     let shift = u64::try_from(shift).unwrap_or(u64::MAX);
     match integer::bits(value)? {
         0 => Ok(Value::from(0)),
-        bits if bits.saturating_add(shift) > MAX_BITS => {
-            Err(too_many_bits(NAME))
-        }
+        bits if bits.saturating_add(shift) > MAX_BITS => Err(too_many_bits(NAME)),
         _ => integer::shifted(value, shift),
     }
 }

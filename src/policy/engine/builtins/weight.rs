@@ -93,9 +93,9 @@ fn rest(value: &Value, node: usize, left: usize) -> Option<usize> {
         Value::String(text) => left.checked_sub(text.len()),
         Value::Array(items) => items.iter().try_fold(left, |left, item| rest(item, node, left)),
         Value::Set(items) => items.iter().try_fold(left, |left, item| rest(item, node, left)),
-        Value::Object(members) => members
-            .iter()
-            .try_fold(left, |left, (key, member)| rest(member, node, rest(key, node, left)?)),
+        Value::Object(members) => members.iter().try_fold(left, |left, (key, member)| {
+            rest(member, node, rest(key, node, left)?)
+        }),
         _ => Some(left),
     }
 }

@@ -118,9 +118,10 @@ pub(super) fn patch(name: &'static str, values: &[Value]) -> anyhow::Result<()> 
         } else {
             (parts.saturating_add(more), depth.saturating_add(deeper))
         };
-        gone_through = gone_through
-            .saturating_add(more)
-            .saturating_add(if all { parts } else { parts.div_ceil(64) });
+        gone_through =
+            gone_through
+                .saturating_add(more)
+                .saturating_add(if all { parts } else { parts.div_ceil(64) });
         if gone_through > MAX_PATCHED || depth > MAX_DEPTH {
             return Err(TooMuch(format!("{name}: the patch is too large for its document")).into());
         }
