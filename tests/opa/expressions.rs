@@ -467,7 +467,7 @@ pub(crate) const EXPRESSIONS: [&str; 503] = [
     r#"object.union_n([{"a": {"b": 1, "c": 2}}, {"a": {"b": 3}}])"#,
     r#"object.union_n([{"a": {"b": 1}}, {"a": 2}, {"a": {"c": 3}}])"#,
     r#"object.union_n([{"a": [1]}, {"a": [2]}])"#,
-    "object.union_n([{1: {2: 3}}, {1: {4: 5}}])",
+    r#"sprintf("%v", [object.union_n([{1: {2: 3}}, {1: {4: 5}}])])"#,
     r#"object.union_n([{"a": {"b": {"c": 1}}}, {"a": {"b": {"d": 2}}}, {"a": {"e": 3}}])"#,
     r#"object.union_n([{}, {"a": {}}, {"a": null}])"#,
     r#"object.union({"a": {"b": 1}}, {"a": {"c": 2}})"#,
