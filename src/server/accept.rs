@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, watch};
 use super::drain::{Drain, Stage};
 
 /// How long accepting pauses when the system gives no more sockets: trying at once would keep a processor busy.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Threads that serve connections, and how many connections there are.
 pub(super) struct Threads {

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::api::Api;
 use crate::balancer::{Backend, Balancer};
@@ -185,7 +185,7 @@ fn call(api: &mut Api, token: &str, marked: &str) -> Result<()> {
     let (status, answer) = api.post(path, token, &map).context("no answer")?;
     ensure!(status == 201, "{status}: {answer}");
     let maker = &answer["metadata"]["labels"]["maker"];
-    ensure!(*maker == Value::from(token), "made by {maker}: {answer}");
+    ensure!(*maker == *token, "made by {maker}: {answer}");
     Ok(())
 }
 
