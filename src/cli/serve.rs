@@ -23,6 +23,7 @@ use intake::Intake;
 
 mod greeting;
 mod intake;
+mod memory;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         crate::config::LogFormat::Json => telemetry::LogFormat::Json,
         crate::config::LogFormat::Text => telemetry::LogFormat::Text,
     })?;
+    memory::keep_private();
     warn_of_backtraces();
     let mut metrics = Metrics::default();
     let (namespaces, _cluster) = watch_namespaces(&config.cluster, &mut metrics)?;
