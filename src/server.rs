@@ -5,7 +5,9 @@
 //! [`Decide`] (the decision itself) and `record` (log and metrics).
 
 mod body;
+mod budget;
 mod callers;
+mod certificates;
 mod connection;
 mod deadline;
 mod decide;
@@ -21,7 +23,7 @@ mod workers;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -29,22 +31,29 @@ use std::time::Duration;
 
 use actix_web::dev::Server;
 use futures_util::future::{self, Either};
+use rustls::crypto::CryptoProvider;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
+pub use callers::Callers;
+#[cfg(feature = "fuzzing")]
+pub(crate) use callers::names as client_names;
+#[cfg(feature = "fuzzing")]
+pub(crate) use deadline::allowance;
 pub use decide::{Decide, Policies};
 pub use routes::ROUTES;
-pub use settings::{CertificateFiles, Limits, Settings, Workers};
+pub use settings::{CertificateFiles, Limits, Memory, Settings, Workers};
 pub use tls::CertificateError;
 
-use self::callers::{Callers, Trust};
+use self::budget::Budget;
+use self::certificates::Certificates;
 use self::probes::Health;
 use self::routes::Context;
-use self::tls::Certificate;
 use self::workers::Pools;
 use crate::certs::{self, Development};
-use crate::metrics::{CertificateRole, Metrics};
+use crate::metrics::Metrics;
+use crate::watch::{Pace, Watcher, watch};
 
 /// Why the server does not start, or no longer runs.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +88,9 @@ pub enum Error {
 pub struct Running {
     address: SocketAddr,
     probe_address: SocketAddr,
+    callers: Arc<Callers>,
+    /// Takes over changed certificates. It ends before the files do that the server made.
+    certificates: Watcher,
     development: Option<Development>,
     stop: oneshot::Sender<()>,
     ended: oneshot::Receiver<()>,
@@ -93,28 +105,31 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
         gates,
         certificate,
         client_ca,
+        certificate_pace,
         deadline,
         shutdown_timeout,
         workers,
         limits,
     } = settings;
 
-    let Identity {
-        development,
-        tls,
-        trust,
-    } = Identity::load(certificate, listen, client_ca.as_deref(), &metrics)?;
+    let identity = Identity::load(certificate, listen, client_ca, &metrics)?;
+    let served: Vec<_> = gates.keys().copied().collect();
+    let callers = Arc::new(Callers::new(identity.certificates.trust(), gates));
+    let acceptor = identity.acceptor()?;
     let stopping = Arc::new(AtomicBool::new(false));
+    let pools = Arc::new(Pools::start(served, workers, &decide, &metrics)?);
     let health = Health {
+        pools: Arc::clone(&pools),
         decide: Arc::clone(&decide),
         metrics: Arc::clone(&metrics),
         stopping,
     };
     let context = Context {
-        pools: Pools::start(gates.keys().copied(), workers, &decide, &metrics)?,
-        callers: Callers::new(trust, gates),
+        pools,
+        callers: Arc::clone(&callers),
         deadline,
         limits,
+        budget: Budget::new(limits.text, limits.decoded),
         decide,
         metrics,
     };
@@ -122,7 +137,7 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
         listen,
         probe_listen,
         shutdown_timeout,
-        acceptor: TlsAcceptor::from(Arc::new(tls)),
+        acceptor,
     };
 
     let (report, started) = mpsc::channel();
@@ -133,10 +148,13 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
         actix_rt::System::new().block_on(serve(sockets, context, health, report, stopped))
     })?;
     let (address, probe_address) = started.recv().map_err(|_| Error::Died)??;
+    let (development, certificates) = identity.watch(certificate_pace)?;
     Ok(Running {
         address,
         probe_address,
+        callers,
         development,
+        certificates,
         stop,
         ended,
         thread,
@@ -146,8 +164,8 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
 /// Who the server is, and who says who its callers are.
 struct Identity {
     development: Option<Development>,
-    tls: rustls::ServerConfig,
-    trust: Option<Trust>,
+    certificates: Certificates,
+    provider: Arc<CryptoProvider>,
 }
 
 impl Identity {
@@ -155,8 +173,8 @@ impl Identity {
     fn load(
         certificate: Option<CertificateFiles>,
         listen: SocketAddr,
-        client_ca: Option<&Path>,
-        metrics: &Metrics,
+        client_ca: Option<PathBuf>,
+        metrics: &Arc<Metrics>,
     ) -> Result<Self, Error> {
         let (files, development) = match certificate {
             Some(files) => (files, None),
@@ -166,18 +184,23 @@ impl Identity {
             }
         };
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let certificate = Certificate::load(&files, &provider)?;
-        metrics.certificate_expires(CertificateRole::Serving, certificate.not_after);
-        let trust = client_ca.map(|file| Trust::load(file, &provider)).transpose()?;
-        if let Some(trust) = &trust {
-            metrics.certificate_expires(CertificateRole::ClientCa, trust.not_after);
-        }
-        let tls = tls::server_config(certificate, trust.is_some(), &provider)?;
         Ok(Self {
             development,
-            tls,
-            trust,
+            certificates: Certificates::load(files, client_ca, Arc::clone(&provider), metrics)?,
+            provider,
         })
+    }
+
+    fn acceptor(&self) -> Result<TlsAcceptor, Error> {
+        let ask_clients = self.certificates.trust().is_some();
+        let config = tls::server_config(self.certificates.serving(), ask_clients, &self.provider)?;
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+
+    /// Watches the files from now on.
+    fn watch(self, pace: Pace) -> Result<(Option<Development>, Watcher), Error> {
+        let last = self.certificates.last();
+        Ok((self.development, watch(self.certificates, last, pace)?))
     }
 }
 
@@ -251,6 +274,11 @@ impl Running {
         self.probe_address
     }
 
+    /// Who may call: the names can be changed while it serves.
+    pub fn callers(&self) -> Arc<Callers> {
+        Arc::clone(&self.callers)
+    }
+
     /// The files of the certificate that the server made for itself, if none was configured.
     pub fn development(&self) -> Option<&Development> {
         self.development.as_ref()
@@ -258,6 +286,8 @@ impl Running {
 
     /// Stops accepting, finishes what is in flight within the time that the settings give, and ends all listeners.
     pub fn stop(self) -> Result<(), Error> {
+        // A file system that hangs must not hold the end up.
+        self.certificates.abandon();
         // The thread is gone only if it ended on its own; joining it tells.
         let _ = self.stop.send(());
         self.thread

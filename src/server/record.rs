@@ -72,7 +72,12 @@ fn told_apart(record: &Record) {
 }
 
 fn uid(record: &Record) -> String {
-    record.uid.chars().take(UID).collect()
+    short(&record.uid)
+}
+
+/// A uid as it is logged.
+pub(super) fn short(uid: &str) -> String {
+    uid.chars().take(UID).collect()
 }
 
 /// A text on one line, cut.

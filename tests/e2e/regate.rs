@@ -4,7 +4,7 @@
 use std::env;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::kubectl::Kubectl;
-use crate::process::{Process, free_port};
+use crate::process::{Process, free_port, signal};
 
 /// How long Regate may take to serve its first policy set.
 const START: Duration = Duration::from_secs(30);
@@ -26,10 +26,18 @@ const CALLER: &str = "kube-apiserver";
 #[derive(Debug)]
 pub(crate) struct Regate {
     process: Process,
+    instance: Instance,
+    directory: TempDir,
+}
+
+/// What a server is started with, again and again.
+#[derive(Debug)]
+struct Instance {
     program: PathBuf,
     port: u16,
     probe_port: u16,
-    directory: TempDir,
+    flags: Vec<String>,
+    log: PathBuf,
 }
 
 impl Regate {
@@ -58,9 +66,13 @@ impl Regate {
 
     /// The server when this probe passes.
     fn when(mut self, probe: &str) -> Result<Self> {
-        let port = self.probe_port;
-        self.process.wait_ready(START, || get(port, probe).is_ok())?;
+        self.wait(probe)?;
         Ok(self)
+    }
+
+    fn wait(&mut self, probe: &str) -> Result<()> {
+        let port = self.instance.probe_port;
+        self.process.wait_ready(START, || get(port, probe).is_ok())
     }
 
     fn launch(program: &Path, flags: &[&str], write: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {
@@ -68,33 +80,27 @@ impl Regate {
         write(&directory.path().join("policies"))?;
         let certificates = directory.path().join("certificates");
         command(program, &["cert", path(&certificates)?, "--client-name", CALLER])?;
-        let (port, probe_port) = (free_port()?, free_port()?);
-        let mut serve = Command::new(program);
-        serve
-            .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
-            .args(["--probe-listen", &format!("127.0.0.1:{probe_port}")])
-            .args(["--policy", path(&directory.path().join("policies"))?])
-            .args(["--tls-cert", path(&certificates.join("tls.crt"))?])
-            .args(["--tls-key", path(&certificates.join("tls.key"))?])
-            .args([
-                "--client-ca",
-                path(&certificates.join("ca.crt"))?,
-                "--allow-client",
-                CALLER,
-            ])
-            .args(flags);
-        if env::var_os("RUST_LOG").is_none() {
-            // By default an allow is not worth a line.
-            serve.env("RUST_LOG", "info,regate::decision=debug");
-        }
-        let process = Process::start("regate", &mut serve, &directory.path().join("regate.log"))?;
-        Ok(Self {
-            process,
+        let instance = Instance {
             program: program.to_owned(),
-            port,
-            probe_port,
+            port: free_port()?,
+            probe_port: free_port()?,
+            flags: owned(flags),
+            log: directory.path().join("regate.log"),
+        };
+        Ok(Self {
+            process: instance.start(directory.path())?,
+            instance,
             directory,
         })
+    }
+
+    /// Kills the server, and starts it again at the same address with other flags; returns when `probe` passes. What it
+    /// counts begins anew.
+    pub(crate) fn restart(&mut self, flags: &[&str], probe: &str) -> Result<()> {
+        self.kill()?;
+        self.instance.flags = owned(flags);
+        self.process = self.instance.start(self.directory.path())?;
+        self.wait(probe)
     }
 
     /// The directory of the policies that are served; a change there is served at once.
@@ -114,7 +120,10 @@ impl Regate {
     pub(crate) fn register(&self, more: &[&str]) -> Result<Registration> {
         let directory = self.directory.path().join("registration");
         let certificates = self.directory.path().join("certificates");
-        let (url, policies) = (format!("https://127.0.0.1:{}", self.port), self.policies());
+        let (url, policies) = (
+            format!("https://127.0.0.1:{}", self.instance.port),
+            self.policies(),
+        );
         let (authority, certificate, key) = (
             certificates.join("ca.crt"),
             certificates.join("client.crt"),
@@ -130,18 +139,18 @@ impl Regate {
         arguments.extend(["--url", &url, "--ca", path(&authority)?]);
         arguments.extend(["--client-cert", path(&certificate)?, "--client-key", path(&key)?]);
         arguments.extend(more);
-        command(&self.program, &arguments)?;
+        command(&self.instance.program, &arguments)?;
         Ok(Registration { directory })
     }
 
     /// Whether the server says that it is ready.
     pub(crate) fn is_ready(&self) -> bool {
-        get(self.probe_port, "/readyz").is_ok()
+        get(self.instance.probe_port, "/readyz").is_ok()
     }
 
     /// What it says when it is asked why it is ready or not.
     pub(crate) fn readiness(&self) -> Result<String> {
-        ask(self.probe_port, "/readyz?verbose").map(|(_, body)| body)
+        ask(self.instance.probe_port, "/readyz?verbose").map(|(_, body)| body)
     }
 
     /// How many of the cluster's Namespaces it knows.
@@ -179,9 +188,14 @@ impl Regate {
         self.count("regate_policy_reloads_total{", &["result=\"failure\""])
     }
 
+    /// All of its metrics, as Prometheus gets them.
+    pub(crate) fn metrics(&self) -> Result<String> {
+        get(self.instance.probe_port, "/metrics")
+    }
+
     /// The sum of the metric's series that have all of the labels.
     fn count(&self, metric: &str, labels: &[&str]) -> Result<u64> {
-        let metrics = get(self.probe_port, "/metrics")?;
+        let metrics = self.metrics()?;
         let wanted =
             |line: &&str| line.starts_with(metric) && labels.iter().all(|label| line.contains(label));
         let count = |line: &str| {
@@ -211,6 +225,46 @@ impl Regate {
     /// Ends the server, as an outage would.
     pub(crate) fn stop(&mut self) -> Result<()> {
         self.process.stop().map(drop)
+    }
+
+    /// Ends the server without telling it.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        signal(self.process.id(), "KILL")?;
+        self.process.wait_end(START).map(drop)
+    }
+
+    /// Where reviews are answered.
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.instance.port))
+    }
+
+    /// One of the certificates and keys: `ca.crt`, `client.crt`, `client.key`.
+    pub(crate) fn certificate(&self, name: &str) -> PathBuf {
+        self.directory.path().join("certificates").join(name)
+    }
+}
+
+impl Instance {
+    /// It answers the API server alone, unless the flags name somebody else.
+    fn start(&self, directory: &Path) -> Result<Process> {
+        let certificates = directory.join("certificates");
+        let mut serve = Command::new(&self.program);
+        serve
+            .args(["serve", "--listen", &format!("127.0.0.1:{}", self.port)])
+            .args(["--probe-listen", &format!("127.0.0.1:{}", self.probe_port)])
+            .args(["--policy", path(&directory.join("policies"))?])
+            .args(["--tls-cert", path(&certificates.join("tls.crt"))?])
+            .args(["--tls-key", path(&certificates.join("tls.key"))?])
+            .args(["--client-ca", path(&certificates.join("ca.crt"))?])
+            .args(&self.flags);
+        if !self.flags.iter().any(|flag| flag == "--allow-client") {
+            serve.args(["--allow-client", CALLER]);
+        }
+        if env::var_os("RUST_LOG").is_none() {
+            // By default an allow is not worth a line.
+            serve.env("RUST_LOG", "info,regate::decision=debug");
+        }
+        Process::start("regate", &mut serve, &self.log)
     }
 }
 
@@ -320,6 +374,10 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn owned(flags: &[&str]) -> Vec<String> {
+    flags.iter().map(|flag| (*flag).to_owned()).collect()
 }
 
 fn path(path: &Path) -> Result<&str> {

@@ -79,6 +79,11 @@ impl Process {
         Client::connect(self.address, options.config(&self.ca), None).unwrap()
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }

@@ -19,6 +19,7 @@ use regate::gate::Gate;
 use regate::metrics::Metrics;
 use regate::review::{Answer, EnvelopeHint, Failure, FaultRecord, Record};
 use regate::server::{self, CertificateFiles, Decide, Limits, Running, Settings, Workers};
+use regate::watch::Pace;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
@@ -173,9 +174,16 @@ impl Server {
                 key: paths.key.clone(),
             }),
             client_ca: None,
+            certificate_pace: Pace::default(),
             deadline: PATIENCE,
             shutdown_timeout: Duration::from_secs(10),
-            workers: Workers { threads: 1, queue: 8 },
+            workers: Workers {
+                threads: 1,
+                queue: 8,
+                // What waits is not stuck; tests of what is say so.
+                stuck_after: PATIENCE,
+                ..Workers::default()
+            },
             limits: Limits::default(),
         };
         adjust(&mut settings, directory.path());
@@ -323,6 +331,8 @@ impl Client {
         });
         let mut session = ClientConnection::new(config, name).unwrap();
         let mut socket = TcpStream::connect(address).unwrap();
+        // As Go's client does: else the second write of a request waits for the delayed acknowledgement of the first.
+        socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
         // Head and body go out as they are written, as those of the API server do.

@@ -187,7 +187,13 @@ fn held(on_fault: OnFault) -> Server {
     let policies = Policies::new(Arc::new(ArcSwapOption::from_pointee(set)), settings);
     Server::start_deciding(
         |strings| Arc::new(Held { policies, strings }),
-        |settings, _| settings.workers = Workers { threads: 1, queue: 1 },
+        |settings, _| {
+            settings.workers = Workers {
+                threads: 1,
+                queue: 1,
+                ..Workers::default()
+            }
+        },
     )
 }
 

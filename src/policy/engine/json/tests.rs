@@ -118,8 +118,20 @@ proptest! {
     }
 }
 
-/// A document as text in many spellings, and what it says. Keys may look like anything, also like what some library
-/// takes for its own.
+#[test]
+fn a_float_beside_the_largest_integers_stays_what_it_is() {
+    for (text, wanted) in [
+        ("18446744073709551616.4", "1.8446744073709552e+19"),
+        ("18446744073709551615", "18446744073709551615"),
+        ("9223372036854775808.0", "9223372036854775808"),
+        ("-9223372036854775808.0", "-9223372036854775808"),
+    ] {
+        let json = Document::parse(text.as_bytes()).unwrap().to_json().unwrap();
+        assert_eq!(json.to_string(), wanted, "{text}");
+    }
+}
+
+/// A document as text in many spellings, and what it says. Keys may look like anything.
 fn spelled() -> impl Strategy<Value = (String, serde_json::Value)> {
     let key = || {
         prop_oneof![
