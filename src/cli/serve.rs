@@ -24,6 +24,7 @@ use intake::Intake;
 mod greeting;
 mod intake;
 mod lists;
+mod memory;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,7 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         crate::config::LogFormat::Text => telemetry::LogFormat::Text,
     };
     let _flush = telemetry::init(format, metrics.log_lines_lost())?;
+    memory::keep_private();
     warn_of_backtraces();
     let (namespaces, _cluster) = watch_namespaces(&config.cluster, &mut metrics)?;
     let metrics = Arc::new(metrics);
