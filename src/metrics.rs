@@ -296,6 +296,14 @@ impl Metrics {
         self.certificate_expiry
             .get_or_create(&RoleLabel { role: role.as_str() })
             .set(not_after);
+        // There from the start, because an alert sees no growth from nothing to one.
+        for result in ["success", "failure"] {
+            let labels = ReloadLabels {
+                role: role.as_str(),
+                result,
+            };
+            drop(self.certificate_reloads.get_or_create(&labels));
+        }
     }
 
     /// Changed certificates are in use from now on.
@@ -434,6 +442,11 @@ mod tests {
         metrics.certificate_expires(CertificateRole::Serving, 1_900_000_000);
         metrics.fault("builtin");
         let text = metrics.encode().unwrap();
+        for result in ["success", "failure"] {
+            let line =
+                format!("\nregate_certificate_reloads_total{{role=\"serving\",result=\"{result}\"}} 0\n");
+            assert!(text.contains(&line), "{text}");
+        }
         assert!(
             text.contains("\nregate_certificate_expiry_timestamp_seconds{role=\"serving\"} 1900000000\n"),
             "{text}"
