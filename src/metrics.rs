@@ -392,6 +392,11 @@ mod tests {
         metrics.certificate_expires(CertificateRole::Serving, 1_900_000_000);
         metrics.fault("builtin");
         let text = metrics.encode().unwrap();
+        for result in ["success", "failure"] {
+            let line =
+                format!("\nregate_certificate_reloads_total{{role=\"serving\",result=\"{result}\"}} 0\n");
+            assert!(text.contains(&line), "{text}");
+        }
         assert!(
             text.contains("\nregate_certificate_expiry_timestamp_seconds{role=\"serving\"} 1900000000\n"),
             "{text}"

@@ -67,6 +67,14 @@ impl Metrics {
             .expiry
             .get_or_create(&RoleLabel { role: role.as_str() })
             .set(not_after);
+        // There from the start, because an alert sees no growth from nothing to one.
+        for result in ["success", "failure"] {
+            let labels = ReloadLabels {
+                role: role.as_str(),
+                result,
+            };
+            drop(self.certificates.reloads.get_or_create(&labels));
+        }
     }
 
     /// Changed certificates are in use from now on.

@@ -41,5 +41,7 @@ impl Stuck {
         let label = GateLabel { gate: gate.as_str() };
         let threads = i64::try_from(threads).unwrap_or(i64::MAX);
         self.threads.get_or_create(&label).set(threads);
+        // There from the start, because an alert sees no growth from nothing to one.
+        drop(self.evaluations.get_or_create(&label));
     }
 }

@@ -160,9 +160,12 @@ impl Matrix {
     /// Every metric that is to be watched is there.
     fn find_metrics(&mut self) -> Result<()> {
         let metrics = self.gates.regate().metrics()?;
-        let missing = self.page.metrics().filter(|name| {
-            !metrics.contains(&format!("\n# TYPE {name} ")) && !metrics.contains(&format!("\n{name}{{"))
-        });
+        let is_missing = |name: &&str| {
+            let suffixes = ["_total", "_info", ""];
+            let family = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix));
+            !metrics.contains(&format!("# TYPE {} ", family.unwrap_or(name)))
+        };
+        let missing = self.page.metrics().filter(is_missing);
         self.wrong
             .extend(missing.map(|name| format!("there is no {name}")));
         Ok(())
