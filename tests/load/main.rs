@@ -7,8 +7,10 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test that cannot go on ends where it stands"
+    reason = "a test that cannot go on ends where it stands, and a measurement is told"
 )]
 
 #[path = "../it/canaries.rs"]
