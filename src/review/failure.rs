@@ -24,7 +24,7 @@ pub enum Failure {
     Fault,
     /// No policy set is loaded.
     NoPolicySet,
-    /// The gate's queue is full.
+    /// The review would wait for too long, or there is no room to take it in.
     Overload,
     /// The evaluating thread panicked outside of a policy.
     Panic,

@@ -64,7 +64,7 @@ impl From<&Development> for CertificateFiles {
 pub struct Workers {
     /// Threads; each gate has its own, so that one gate cannot use up those of another.
     pub threads: usize,
-    /// Reviews that may wait for a thread; one more is answered as overload.
+    /// Reviews that may wait for a thread; one more, like one that would wait for too long, is answered as overload.
     pub queue: usize,
     /// How long after its deadline an evaluation is taken for one that does not end, and its thread replaced.
     pub stuck_after: Duration,

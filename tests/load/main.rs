@@ -10,7 +10,7 @@
     clippy::print_stderr,
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test that cannot go on ends where it stands"
+    reason = "a test that cannot go on ends where it stands, and a measurement is told"
 )]
 
 #[path = "../it/canaries.rs"]
