@@ -92,6 +92,7 @@ impl Rotation {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "the figure that the run is for")]
 fn certificates_rotate_and_no_request_fails() {
     let directory = tempfile::tempdir().unwrap();
     let (root, callers) = (root(authority_params("root")), root(authority_params("callers")));
