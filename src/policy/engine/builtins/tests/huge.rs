@@ -163,7 +163,7 @@ fn collections() -> Vec<Value> {
 fn lists_of_operands(values: &[Value], count: usize) -> Vec<Vec<Value>> {
     let most = match std::env::var_os("REGATE_LONG_RUN") {
         Some(_) => 10_000,
-        None => 60,
+        None => 20,
     };
     let all = values.len().pow(u32::try_from(count).unwrap());
     // Prime to the number of values, so that each comes to each place.
