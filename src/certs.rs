@@ -345,7 +345,8 @@ impl Development {
             &made.directory,
             &Request {
                 hosts,
-                days: 30,
+                // Longer than any such server runs: it is not renewed.
+                days: 365,
                 ..Request::default()
             },
             false,

@@ -88,18 +88,26 @@ impl Global {
 
     /// Resolves the configuration for a command that takes the settings of a server, too.
     pub fn resolve_with(&self, server: &ServerFlags) -> anyhow::Result<Resolved> {
+        self.resolve_text(server, self.read_file()?.as_deref())
+    }
+
+    /// The text of the configuration file, if there is one.
+    pub fn read_file(&self) -> anyhow::Result<Option<String>> {
         let text = self.config.as_ref().map(|path| {
-            let text =
-                std::fs::read_to_string(path).with_context(|| format!("--config {}", path.display()))?;
-            anyhow::Ok((path.display().to_string(), text))
+            std::fs::read_to_string(path).with_context(|| format!("--config {}", path.display()))
         });
-        let file = text.transpose()?;
+        text.transpose()
+    }
+
+    /// Resolves the configuration with this text of its file.
+    pub fn resolve_text(&self, server: &ServerFlags, text: Option<&str>) -> anyhow::Result<Resolved> {
+        let name = self.config.as_ref().map(|path| path.display().to_string());
         let flags = [self.settings.0.as_slice(), server.0.as_slice()].concat();
         let sources = crate::config::Sources {
             flags: &flags,
             // What is no UTF-8 must not count as absent: the replacement character lets it be refused or not found.
             environment: &|name| std::env::var_os(name).map(|text| text.to_string_lossy().into_owned()),
-            file: file.as_ref().map(|(name, text)| (name.as_str(), text.as_str())),
+            file: name.as_deref().zip(text),
         };
         Ok(Config::resolve(&sources)?)
     }

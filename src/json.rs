@@ -204,9 +204,10 @@ impl<'a> Tokens<'a> {
     }
 
     fn error(&self, problem: Problem) -> Error {
+        // A text that ends behind a backslash was left by a byte too much.
         Error {
             problem,
-            offset: self.at,
+            offset: self.at.min(self.text.len()),
         }
     }
 

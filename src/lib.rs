@@ -21,6 +21,9 @@ pub mod certs;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gate;
 pub mod json;
 pub mod metrics;
@@ -29,3 +32,4 @@ pub mod policy;
 pub mod review;
 pub mod server;
 pub mod telemetry;
+pub mod watch;

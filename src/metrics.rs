@@ -3,9 +3,11 @@
 //! Labels are closed sets: gates, decisions, status codes, reasons, and a bounded number of policies. Namespaces, names,
 //! users, uids and messages are never labels, so what is scraped stays small whatever callers send.
 
+mod certificates;
 mod policies;
 mod process;
 mod replication;
+mod stuck;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,10 +25,13 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+pub use self::certificates::CertificateRole;
+use self::certificates::Certificates;
 use self::policies::PolicyDecisions;
 use self::process::Process;
 use self::replication::Replicated;
 pub use self::replication::Replication;
+use self::stuck::Stuck;
 use crate::gate::Gate;
 
 /// From the cheapest review to the longest deadline in use, in seconds.
@@ -45,6 +50,7 @@ pub struct Metrics {
     evaluation_duration: Family<GateLabel, Histogram>,
     in_flight: Gauge,
     queue_depth: Gauge,
+    stuck: Stuck,
     evaluation_errors: Family<ReasonLabel, Counter>,
     policy_decisions: PolicyDecisions,
     reload_successful: Gauge,
@@ -52,7 +58,7 @@ pub struct Metrics {
     reloads: Family<ResultLabel, Counter>,
     revision: Revision,
     policies: Gauge,
-    certificate_expiry: Family<RoleLabel, Gauge>,
+    certificates: Certificates,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -77,29 +83,6 @@ struct ResultLabel {
     result: &'static str,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RoleLabel {
-    role: &'static str,
-}
-
-/// What a certificate is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CertificateRole {
-    /// It signs callers' certificates.
-    ClientCa,
-    /// It is shown to callers.
-    Serving,
-}
-
-impl CertificateRole {
-    const fn as_str(self) -> &'static str {
-        match self {
-            CertificateRole::ClientCa => "client_ca",
-            CertificateRole::Serving => "serving",
-        }
-    }
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
@@ -111,6 +94,7 @@ impl Default for Metrics {
             evaluation_duration: Family::new_with_constructor(histogram),
             in_flight: Gauge::default(),
             queue_depth: Gauge::default(),
+            stuck: Stuck::default(),
             evaluation_errors: Family::default(),
             policy_decisions: PolicyDecisions::default(),
             reload_successful: Gauge::default(),
@@ -118,7 +102,7 @@ impl Default for Metrics {
             reloads: Family::default(),
             revision: Revision::default(),
             policies: Gauge::default(),
-            certificate_expiry: Family::default(),
+            certificates: Certificates::default(),
         };
         metrics.register();
         metrics.process.register_collector(Box::new(Process));
@@ -150,6 +134,7 @@ impl Metrics {
             "Reviews that wait for a thread",
             self.queue_depth.clone(),
         );
+        self.stuck.register(registry);
         registry.register(
             "evaluation_errors",
             "Faults of policies",
@@ -168,11 +153,7 @@ impl Metrics {
         );
         registry.register("policy_reloads", "Loads of policies", self.reloads.clone());
         registry.register("policies", "Policies in the served set", self.policies.clone());
-        registry.register(
-            "certificate_expiry_timestamp_seconds",
-            "When a certificate expires",
-            self.certificate_expiry.clone(),
-        );
+        self.certificates.register(registry);
         registry.register(
             "build",
             "The program",
@@ -233,9 +214,8 @@ impl Metrics {
     }
 
     /// A request is in flight until the guard is dropped.
-    pub fn in_flight(&self) -> InFlight {
-        self.in_flight.inc();
-        InFlight(self.in_flight.clone())
+    pub fn in_flight(&self) -> Counted {
+        Counted::new(&self.in_flight)
     }
 
     /// How many requests are in flight.
@@ -243,14 +223,19 @@ impl Metrics {
         self.in_flight.get()
     }
 
-    /// A review joined a queue.
-    pub fn queued(&self) {
-        self.queue_depth.inc();
+    /// A review waits for a thread until the guard is dropped.
+    pub fn queued(&self) -> Counted {
+        Counted::new(&self.queue_depth)
     }
 
-    /// A review left its queue.
-    pub fn dequeued(&self) {
-        self.queue_depth.dec();
+    /// An evaluation went on long after its deadline.
+    pub fn stuck(&self, gate: Gate) {
+        self.stuck.count(gate);
+    }
+
+    /// So many threads of a gate are stuck now.
+    pub fn stuck_threads(&self, gate: Gate, threads: usize) {
+        self.stuck.set_threads(gate, threads);
     }
 
     /// A policy set is served from now on.
@@ -272,20 +257,20 @@ impl Metrics {
             .get_or_create(&ResultLabel { result: "failure" })
             .inc();
     }
+}
 
-    /// A certificate is in use that expires at `not_after`, in Unix seconds.
-    pub fn certificate_expires(&self, role: CertificateRole, not_after: i64) {
-        self.certificate_expiry
-            .get_or_create(&RoleLabel { role: role.as_str() })
-            .set(not_after);
+/// Counts something while it exists: a request, or its wait, may end early because its client went away.
+#[derive(Debug)]
+pub struct Counted(Gauge);
+
+impl Counted {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
     }
 }
 
-/// Counts a request as in flight while it exists: a request may end early because its client went away.
-#[derive(Debug)]
-pub struct InFlight(Gauge);
-
-impl Drop for InFlight {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -4,6 +4,7 @@
 //! whole by [`load::load`], never changed, and taken once per review, so that every decision comes from one revision.
 
 pub mod engine;
+pub mod evaluating;
 pub mod files;
 pub mod finding;
 pub mod glob;
@@ -25,6 +26,7 @@ use crate::gate::Gate;
 use engine::builtins::BuiltinErrors;
 use engine::group::Group;
 pub use engine::{Context, Document, Limits, NotJson};
+use evaluating::Conduct;
 pub use finding::Finding;
 use matching::{Facts, Match};
 pub use metadata::{Enforcement, Exception};
@@ -65,12 +67,20 @@ pub enum Fault {
     /// The evaluation did not end in time. For the policy's author.
     #[error("the evaluation did not end in time")]
     Deadline,
+    /// Its evaluations went on long after their deadline, again and again. For the policy's author.
+    #[error("not evaluated any more: three evaluations did not end")]
+    Stuck,
     /// The engine panicked on odd operands of a builtin. For us.
     #[error("the engine panicked")]
     Panic,
     /// A patch that cannot be applied, or changes what must not change. For the policy's author.
-    #[error("{0}")]
-    Patch(String),
+    #[error("{message}")]
+    Patch {
+        /// What is wrong, without what the policy wrote.
+        place: String,
+        /// What is wrong.
+        message: String,
+    },
     /// Applied to its own result the mutation changes it again. For the policy's author.
     #[error("not idempotent: applied to its own result it changes the object again")]
     NotIdempotent,
@@ -98,17 +108,19 @@ impl Fault {
             Fault::Conflict { .. } | Fault::TwoUsers => "conflict",
             Fault::Deadline => "timeout",
             Fault::Panic => "panic",
+            Fault::Stuck => "stuck",
             Fault::Namespace(_) => "namespace",
-            Fault::Patch(_) | Fault::NotIdempotent => "patch",
+            Fault::Patch { .. } | Fault::NotIdempotent => "patch",
             Fault::Type { .. } => "type",
         }
     }
 
     /// The fault for a log. What the engine says of a builtin may quote its operands, and they may be a token, a Secret
-    /// or a whole object: there only the place is told. `regate review` shows whoever runs it the whole text.
+    /// or a whole object: there only the place is told. So may the paths of a patch. `regate review` shows whoever runs it the whole text.
     pub fn place(&self) -> String {
         match self {
             Fault::Builtin { at, .. } => format!("{at}: a builtin failed"),
+            Fault::Patch { place, .. } => place.clone(),
             fault => fault.to_string(),
         }
     }
@@ -137,6 +149,8 @@ pub struct Policy {
     pub reads_namespace: bool,
     /// What the errors of builtins are to it.
     pub builtin_errors: BuiltinErrors,
+    /// Whether its evaluations end.
+    pub conduct: Arc<Conduct>,
     group: usize,
     entry: String,
 }
@@ -224,6 +238,10 @@ pub trait Evaluate {
 
 impl Evaluate for PolicySet {
     fn evaluate(&self, policy: &Policy, input: &Document, limits: &Limits) -> Result<Outcome, Fault> {
+        if policy.conduct.is_given_up() {
+            return Err(Fault::Stuck);
+        }
+        let _entered = evaluating::enter(policy);
         let group = self.groups.get(policy.group).ok_or(Fault::Panic)?;
         let (values, passed_over) = match policy.builtin_errors {
             BuiltinErrors::Fault => (group.evaluate(&policy.entry, input, limits)?, None),

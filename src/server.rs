@@ -6,7 +6,9 @@
 
 mod accept;
 mod body;
+mod budget;
 mod callers;
+mod certificates;
 mod connection;
 mod deadline;
 mod decide;
@@ -25,31 +27,38 @@ mod workers;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use actix_web::dev::Server;
 use futures_util::future::{self, Either};
+use rustls::crypto::CryptoProvider;
 use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
 
+pub use callers::Callers;
+#[cfg(feature = "fuzzing")]
+pub(crate) use callers::names as client_names;
+#[cfg(feature = "fuzzing")]
+pub(crate) use deadline::allowance;
 pub use decide::{Decide, Policies};
 pub use routes::ROUTES;
-pub use settings::{CertificateFiles, Limits, Settings, Workers};
+pub use settings::{CertificateFiles, Limits, Memory, Settings, Workers};
 pub use signals::Signals;
 pub use tls::CertificateError;
 
 use self::accept::Threads;
-use self::callers::{Callers, Trust};
+use self::budget::Budget;
+use self::certificates::Certificates;
 use self::drain::Stages;
 use self::probes::Health;
 use self::routes::Context;
 use self::stop::Stop;
-use self::tls::Certificate;
 use self::workers::Pools;
 use crate::certs::{self, Development};
-use crate::metrics::{CertificateRole, Metrics};
+use crate::metrics::Metrics;
+use crate::watch::{Pace, Watcher, watch};
 
 /// Why the server does not start, or no longer runs.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +93,9 @@ pub enum Error {
 pub struct Running {
     address: SocketAddr,
     probe_address: SocketAddr,
+    callers: Arc<Callers>,
+    /// Takes over changed certificates. It ends before the files do that the server made.
+    certificates: Watcher,
     development: Option<Development>,
     orders: mpsc::UnboundedSender<()>,
     ended: oneshot::Receiver<()>,
@@ -98,6 +110,7 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
         gates,
         certificate,
         client_ca,
+        certificate_pace,
         deadline,
         shutdown_delay,
         shutdown_timeout,
@@ -105,22 +118,24 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
         limits,
     } = settings;
 
-    let Identity {
-        development,
-        tls,
-        trust,
-    } = Identity::load(certificate, listen, client_ca.as_deref(), &metrics)?;
+    let identity = Identity::load(certificate, listen, client_ca, &metrics)?;
+    let served: Vec<_> = gates.keys().copied().collect();
+    let callers = Arc::new(Callers::new(identity.certificates.trust(), gates));
+    let acceptor = identity.acceptor()?;
+    let pools = Arc::new(Pools::start(served, workers, &decide, &metrics)?);
     let stages = Stages::new();
     let health = Health {
+        pools: Arc::clone(&pools),
         decide: Arc::clone(&decide),
         metrics: Arc::clone(&metrics),
         drain: stages.watch(),
     };
     let context = Context {
-        pools: Pools::start(gates.keys().copied(), workers, &decide, &metrics)?,
-        callers: Callers::new(trust, gates),
+        pools,
+        callers: Arc::clone(&callers),
         deadline,
         limits,
+        budget: Budget::new(limits.text, limits.decoded),
         decide,
         metrics: Arc::clone(&metrics),
         drain: stages.watch(),
@@ -128,7 +143,7 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
     let sockets = Sockets {
         listen,
         probe_listen,
-        acceptor: TlsAcceptor::from(Arc::new(tls)),
+        acceptor,
     };
 
     let (report, started) = std::sync::mpsc::channel();
@@ -147,10 +162,13 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
         actix_rt::System::new().block_on(serve(open, report, stop))
     })?;
     let (address, probe_address) = started.recv().map_err(|_| Error::Died)??;
+    let (development, certificates) = identity.watch(certificate_pace)?;
     Ok(Running {
         address,
         probe_address,
+        callers,
         development,
+        certificates,
         orders,
         ended,
         thread,
@@ -160,8 +178,8 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
 /// Who the server is, and who says who its callers are.
 struct Identity {
     development: Option<Development>,
-    tls: rustls::ServerConfig,
-    trust: Option<Trust>,
+    certificates: Certificates,
+    provider: Arc<CryptoProvider>,
 }
 
 impl Identity {
@@ -169,8 +187,8 @@ impl Identity {
     fn load(
         certificate: Option<CertificateFiles>,
         listen: SocketAddr,
-        client_ca: Option<&Path>,
-        metrics: &Metrics,
+        client_ca: Option<PathBuf>,
+        metrics: &Arc<Metrics>,
     ) -> Result<Self, Error> {
         let (files, development) = match certificate {
             Some(files) => (files, None),
@@ -180,18 +198,23 @@ impl Identity {
             }
         };
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let certificate = Certificate::load(&files, &provider)?;
-        metrics.certificate_expires(CertificateRole::Serving, certificate.not_after);
-        let trust = client_ca.map(|file| Trust::load(file, &provider)).transpose()?;
-        if let Some(trust) = &trust {
-            metrics.certificate_expires(CertificateRole::ClientCa, trust.not_after);
-        }
-        let tls = tls::server_config(certificate, trust.is_some(), &provider)?;
         Ok(Self {
             development,
-            tls,
-            trust,
+            certificates: Certificates::load(files, client_ca, Arc::clone(&provider), metrics)?,
+            provider,
         })
+    }
+
+    fn acceptor(&self) -> Result<TlsAcceptor, Error> {
+        let ask_clients = self.certificates.trust().is_some();
+        let config = tls::server_config(self.certificates.serving(), ask_clients, &self.provider)?;
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+
+    /// Watches the files from now on.
+    fn watch(self, pace: Pace) -> Result<(Option<Development>, Watcher), Error> {
+        let last = self.certificates.last();
+        Ok((self.development, watch(self.certificates, last, pace)?))
     }
 }
 
@@ -267,6 +290,11 @@ impl Running {
         self.probe_address
     }
 
+    /// Who may call: the names can be changed while it serves.
+    pub fn callers(&self) -> Arc<Callers> {
+        Arc::clone(&self.callers)
+    }
+
     /// The files of the certificate that the server made for itself, if none was configured.
     pub fn development(&self) -> Option<&Development> {
         self.development.as_ref()
@@ -296,6 +324,8 @@ impl Running {
     }
 
     fn join(self) -> Result<(), Error> {
+        // A file system that hangs must not hold the end up.
+        self.certificates.abandon();
         self.thread
             .join()
             .map_err(|_| Error::Died)?

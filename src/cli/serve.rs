@@ -23,6 +23,7 @@ use intake::Intake;
 
 mod greeting;
 mod intake;
+mod lists;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -39,7 +40,9 @@ pub struct Args {
 
 /// Runs the command: until SIGTERM or SIGINT, or until it cannot serve.
 pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
-    let config = global.resolve_with(&args.settings)?.config;
+    let text = global.read_file()?;
+    let resolved = global.resolve_text(&args.settings, text.as_deref())?;
+    let config = resolved.config.clone();
     telemetry::init(match config.log.format {
         crate::config::LogFormat::Json => telemetry::LogFormat::Json,
         crate::config::LogFormat::Text => telemetry::LogFormat::Text,
@@ -85,9 +88,11 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         let watcher = watch(sources, &first, Pace::default(), changed);
         Some(watcher.context("cannot watch the policies")?)
     };
+    let lists = lists::watch(global, args.settings, text, resolved, running.callers())
+        .context("cannot watch the configuration")?;
     let signals = Signals::listen().context("cannot listen to signals")?;
     std::io::stdout().write_all(greeting.as_bytes())?;
-    wait(running, signals, watcher)
+    wait(running, signals, [watcher, lists])
 }
 
 /// The engine makes an error of everything that a policy asks in vain, and an error may walk the stack.
@@ -156,10 +161,10 @@ fn with_data(files: Files, sources: &Sources) -> anyhow::Result<Files> {
     Ok(files.with_data_of(read))
 }
 
-fn wait(running: Running, signals: Signals, watcher: Option<Watcher>) -> anyhow::Result<ExitCode> {
+fn wait(running: Running, signals: Signals, watchers: [Option<Watcher>; 2]) -> anyhow::Result<ExitCode> {
     let ended = running.wait(signals);
     // The process ends here: a load that is under way must not hold it up.
-    std::mem::forget(watcher);
+    watchers.into_iter().flatten().for_each(Watcher::abandon);
     ended?;
     Ok(ExitCode::SUCCESS)
 }
@@ -190,6 +195,7 @@ fn settings(config: &Config) -> Settings {
             }),
         },
         client_ca: callers.client_ca.clone(),
+        certificate_pace: crate::watch::Pace::default(),
         deadline: limits.deadline,
         shutdown_delay: shutdown.delay,
         shutdown_timeout: shutdown.timeout,

@@ -142,3 +142,21 @@ fn a_skip_passes_any_content_but_no_broken_grammar() {
     walk.next().unwrap();
     assert_eq!(walk.skip_value().unwrap_err().problem, Problem::Syntax);
 }
+
+#[test]
+fn a_problem_lies_within_the_text() {
+    for text in ["\"\\", "{\"\\", "[\"a\\"] {
+        let mut tokens = Tokens::new(text.as_bytes());
+        let error = loop {
+            match tokens.next() {
+                Ok(token) => assert_ne!(token, None),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(
+            (error.problem, error.offset),
+            (Problem::Syntax, text.len()),
+            "{text}"
+        );
+    }
+}

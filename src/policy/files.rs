@@ -18,8 +18,8 @@ use sha2::{Digest, Sha256};
 
 use super::finding::Finding;
 pub use last_good::LastGood;
+pub(super) use walk::places;
 use walk::{Found, Kind, Walk};
-pub(super) use walk::{Places, places};
 
 /// The size that a Rego file may have.
 pub const MAX_REGO_BYTES: u64 = 1024 * 1024;

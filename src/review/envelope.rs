@@ -1,6 +1,7 @@
 //! The envelope of a review: the top level is one JSON object, with the `kind` and `apiVersion` of the route, and on
 //! admission a `request.uid`. Whatever else is wrong is content, and is answered as a review (see [`super::failure`]).
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::json::{Error, Problem, Token, Tokens};
@@ -55,7 +56,11 @@ impl EnvelopeHint {
             });
         }
         let mut seen = HashSet::new();
-        while let Some(Token::Key(key)) = tokens.next()? {
+        while let Some(key) = next_key(&mut tokens)? {
+            let Some(key) = key else {
+                tokens.skip_value()?;
+                continue;
+            };
             if !seen.insert(key.to_string()) {
                 return Err(Error {
                     problem: Problem::DuplicateKey,
@@ -92,8 +97,8 @@ impl EnvelopeHint {
         }
         tokens.next()?;
         let mut seen = false;
-        while let Some(Token::Key(key)) = tokens.next()? {
-            match &*key {
+        while let Some(key) = next_key(tokens)? {
+            match key.as_deref().unwrap_or_default() {
                 "uid" if seen => {
                     return Err(Error {
                         problem: Problem::DuplicateKey,
@@ -111,6 +116,20 @@ impl EnvelopeHint {
             }
         }
         Ok(())
+    }
+}
+
+/// The key that comes next, `None` at the end of the open object. One that is no Unicode is none that the envelope has:
+/// what is wrong with it is content.
+fn next_key<'a>(tokens: &mut Tokens<'a>) -> Result<Option<Option<Cow<'a, str>>>, Error> {
+    match tokens.next() {
+        Ok(Some(Token::Key(key))) => Ok(Some(Some(key))),
+        Ok(_) => Ok(None),
+        Err(Error {
+            problem: Problem::NotUnicode,
+            ..
+        }) => Ok(Some(None)),
+        Err(error) => Err(error),
     }
 }
 
@@ -177,6 +196,8 @@ mod tests {
                 "{object:.30}"
             );
         }
+        let text = br#"{"kind":"K","\ud800":{"kind":1},"\udfff":1,"request":{"\ud800":[1],"uid":"u"},"apiVersion":"v"}"#;
+        assert_eq!(EnvelopeHint::read(text), Ok(hint("K", "v", "u")));
         let text = b"{\"kind\":\"K\",\"x\":\"\xff\",\"apiVersion\":\"v\"}";
         assert_eq!(EnvelopeHint::read(text), Ok(hint("K", "v", "")));
     }

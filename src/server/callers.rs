@@ -1,8 +1,8 @@
 //! Who may call which gate.
 //!
 //! TLS lets every certificate pass whose key the client holds; here its chain, dates, key usage and names are judged,
-//! per request. So every refusal looks the same to the caller, and a connection outlives neither its certificate nor,
-//! once reloading exists, a removed authority.
+//! per request. So every refusal looks the same to the caller, and a connection outlives neither its certificate nor a
+//! removed authority nor the removal of its name.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,43 +19,63 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
 use super::connection::Connection;
-use super::tls::{self, CertificateError};
+use super::tls::{self, CertificateError, Validity};
 use crate::config;
 use crate::gate::Gate;
+use crate::watch::Content;
 
 /// The rules of who may call which gate.
-pub(super) struct Callers {
+#[derive(Debug)]
+pub struct Callers {
     /// Authorities that sign callers' certificates; without them nobody is asked for one.
-    trust: Option<ArcSwap<Trust>>,
-    rules: BTreeMap<Gate, config::Caller>,
+    trust: Option<Arc<ArcSwap<Trust>>>,
+    rules: ArcSwap<BTreeMap<Gate, config::Caller>>,
 }
 
 impl Callers {
-    pub(super) fn new(trust: Option<Trust>, rules: BTreeMap<Gate, config::Caller>) -> Self {
+    pub(super) fn new(trust: Option<Arc<ArcSwap<Trust>>>, rules: BTreeMap<Gate, config::Caller>) -> Self {
         Self {
-            trust: trust.map(ArcSwap::from_pointee),
-            rules,
+            trust,
+            rules: ArcSwap::from_pointee(rules),
         }
+    }
+
+    /// Puts other names in place of those that may call a gate, for open connections too. Nothing else of the rules is
+    /// taken over: a gate that is for named callers stays that, and so does one that is not served.
+    pub fn rename(&self, rules: &BTreeMap<Gate, config::Caller>) {
+        let mut renamed = BTreeMap::clone(&self.rules.load());
+        for (gate, rule) in &mut renamed {
+            if let (config::Caller::Named(names), Some(config::Caller::Named(others))) =
+                (rule, rules.get(gate))
+            {
+                names.clone_from(others);
+            }
+        }
+        self.rules.store(Arc::new(renamed));
     }
 
     /// Whether anybody may call `gate`.
     pub(super) fn serves(&self, gate: Gate) -> bool {
-        self.rules.contains_key(&gate)
+        self.rules.load().contains_key(&gate)
     }
 
     /// Whether the client at the other end of `connection` may call `gate` now.
     pub(super) fn admit(&self, gate: Gate, connection: &Connection) -> bool {
-        let listed = match self.rules.get(&gate) {
+        let rules = self.rules.load();
+        let listed = match rules.get(&gate) {
             None => return false,
             Some(config::Caller::Anyone) => return true,
             Some(config::Caller::Named(names)) => names,
         };
         // A name means nothing without an authority that vouches for it.
         let Some(trust) = &self.trust else { return false };
-        let now = UnixTime::now();
         let trust = trust.load();
+        let now = UnixTime::now();
         let mut known = connection.caller.borrow_mut();
-        if !known.as_ref().is_some_and(|caller| caller.holds(&trust, now)) {
+        if !known
+            .as_ref()
+            .is_some_and(|caller| caller.holds(&trust, tls::seconds(now)))
+        {
             *known = Caller::verify(&trust, &connection.presented, now);
         }
         known
@@ -67,63 +87,146 @@ impl Callers {
 /// The authorities that sign callers' certificates.
 #[derive(Debug)]
 pub(super) struct Trust {
+    authorities: Vec<Authority>,
+}
+
+/// One authority. Each has a verifier of its own: they know no dates of authorities, and with its dates one vouches for
+/// nobody any more.
+#[derive(Debug)]
+struct Authority {
     verifier: Arc<dyn ClientCertVerifier>,
-    /// The earliest end of one of them.
-    pub(super) not_after: i64,
+    validity: Validity,
 }
 
 impl Trust {
-    /// Reads a file of CA certificates.
-    pub(super) fn load(file: &Path, provider: &Arc<CryptoProvider>) -> Result<Self, CertificateError> {
-        let certificates = tls::read_certificates(file)?;
-        let not_after = tls::not_after(file, &certificates)?;
+    /// Makes them of what a file of CA certificates holds.
+    pub(super) fn parse(
+        file: &Path,
+        content: &Content,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, CertificateError> {
+        let certificates = tls::parse_certificates(file, content)?;
+        let authorities = certificates
+            .into_iter()
+            .map(|certificate| Authority::parse(file, certificate, provider))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { authorities })
+    }
+
+    /// Whether any of them vouches for anybody.
+    pub(super) fn holds(&self, now: i64) -> bool {
+        self.authorities
+            .iter()
+            .any(|authority| authority.validity.holds(now))
+    }
+
+    /// From the first begin of one of them to the first end of one of them.
+    pub(super) fn validity(&self) -> Validity {
+        let begins = self.authorities.iter().map(|one| one.validity.not_before);
+        let ends = self.authorities.iter().map(|one| one.validity.not_after);
+        Validity {
+            not_before: begins.min().unwrap_or(i64::MIN),
+            not_after: ends.min().unwrap_or(i64::MAX),
+        }
+    }
+}
+
+impl Authority {
+    fn parse(
+        file: &Path,
+        certificate: CertificateDer<'static>,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, CertificateError> {
         let refused = |source| CertificateError::Unusable {
             file: file.to_owned(),
             source,
         };
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates {
-            roots.add(certificate).map_err(refused)?;
+        let validity = Validity::of(&certificate).ok_or_else(|| tls::unparsable(file))?;
+        if !may_sign(&certificate) {
+            return Err(CertificateError::NoAuthority(file.to_owned()));
         }
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).map_err(refused)?;
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
             .build()
             .map_err(|error| refused(rustls::Error::General(error.to_string())))?;
-        Ok(Self { verifier, not_after })
+        Ok(Self { verifier, validity })
     }
+}
+
+/// Whether a certificate is one of an authority that may sign others.
+fn may_sign(certificate: &CertificateDer<'_>) -> bool {
+    read(certificate, |it| is_authority(it) && signs(it))
+}
+
+/// Whether a certificate calls itself an authority and says that it does not sign: the verifier looks only at the first.
+fn contradicts_itself(certificate: &CertificateDer<'_>) -> bool {
+    read(certificate, |it| is_authority(it) && !signs(it))
+}
+
+/// Whether a certificate says of itself that its holder may be a client.
+fn may_call(certificate: &CertificateDer<'_>) -> bool {
+    read(
+        certificate,
+        |it| matches!(it.extended_key_usage(), Ok(Some(usage)) if usage.value.client_auth),
+    )
+}
+
+fn is_authority(certificate: &X509Certificate<'_>) -> bool {
+    matches!(certificate.basic_constraints(), Ok(Some(constraints)) if constraints.value.ca)
+}
+
+fn signs(certificate: &X509Certificate<'_>) -> bool {
+    match certificate.key_usage() {
+        Ok(Some(usage)) => usage.value.key_cert_sign(),
+        Ok(None) => true,
+        Err(_) => false,
+    }
+}
+
+/// What is found out of a certificate; nothing of what cannot be parsed.
+fn read(certificate: &CertificateDer<'_>, look: impl FnOnce(&X509Certificate<'_>) -> bool) -> bool {
+    X509Certificate::from_der(certificate).is_ok_and(|(_, certificate)| look(&certificate))
 }
 
 /// A verified client certificate.
 pub(super) struct Caller {
     names: Vec<String>,
     trust: Arc<Trust>,
-    not_after: i64,
+    validity: Validity,
 }
 
 impl Caller {
     /// Verifies chain, dates and key usage of a presented chain, and reads the names of its leaf.
     fn verify(trust: &Arc<Trust>, presented: &[CertificateDer<'static>], now: UnixTime) -> Option<Self> {
         let (leaf, intermediates) = presented.split_first()?;
-        trust.verifier.verify_client_cert(leaf, intermediates, now).ok()?;
-        let not_after = presented
-            .iter()
-            .map(tls::not_after_of)
-            .try_fold(i64::MAX, |end, next| Some(end.min(next?)))?;
+        // The verifier takes one that says nothing of its use.
+        if !may_call(leaf) || intermediates.iter().any(contradicts_itself) {
+            return None;
+        }
+        let authority = trust.authorities.iter().find(|authority| {
+            authority.validity.holds(tls::seconds(now))
+                && authority
+                    .verifier
+                    .verify_client_cert(leaf, intermediates, now)
+                    .is_ok()
+        })?;
         Some(Self {
             names: names(leaf),
             trust: Arc::clone(trust),
-            not_after,
+            validity: Validity::of_all(presented)?.and(authority.validity),
         })
     }
 
     /// Whether the verification still says something about now.
-    fn holds(&self, trust: &Arc<Trust>, now: UnixTime) -> bool {
-        Arc::ptr_eq(&self.trust, trust) && i64::try_from(now.as_secs()).is_ok_and(|now| now < self.not_after)
+    fn holds(&self, trust: &Arc<Trust>, now: i64) -> bool {
+        Arc::ptr_eq(&self.trust, trust) && self.validity.holds(now)
     }
 }
 
 /// The names that a certificate gives its holder: the common name if there is exactly one, and the DNS, URI and
 /// e-mail names.
-fn names(leaf: &CertificateDer<'_>) -> Vec<String> {
+pub(crate) fn names(leaf: &CertificateDer<'_>) -> Vec<String> {
     let Ok((_, certificate)) = X509Certificate::from_der(leaf) else {
         return Vec::new();
     };

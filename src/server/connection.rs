@@ -43,6 +43,8 @@ enum Phase {
 /// What the requests of a connection share.
 pub(super) struct Connection {
     phase: Cell<Phase>,
+    /// Whether nothing is read for now.
+    paused: Cell<bool>,
     /// The chain that the client presented and proved to hold the key of, leaf first; nobody judged it yet.
     pub(super) presented: Vec<CertificateDer<'static>>,
     /// What the chain was last found to be, so that not every request pays for verifying it.
@@ -65,6 +67,12 @@ impl Connection {
     /// The request was answered.
     pub(super) fn finish(&self) {
         self.phase.set(Phase::Idle);
+    }
+
+    /// Reads nothing more until the returned value is dropped, and the task of the connection runs again.
+    pub(super) fn pause(&self) -> Paused<'_> {
+        self.paused.set(true);
+        Paused(self)
     }
 
     fn bytes_arrived(&self, head: Duration) {
@@ -122,6 +130,15 @@ impl Connection {
     }
 }
 
+/// A connection of which nothing is read.
+pub(super) struct Paused<'a>(&'a Connection);
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        self.0.paused.set(false);
+    }
+}
+
 /// The bytes of one connection, under the limits described above.
 pub(super) struct Stream {
     tls: TlsStream<TcpStream>,
@@ -147,6 +164,7 @@ impl Stream {
                 first_byte: None,
                 end: Instant::now() + head,
             }),
+            paused: Cell::new(false),
             presented: presented.into_iter().flatten().collect(),
             caller: RefCell::new(None),
         };
@@ -186,6 +204,9 @@ impl AsyncRead for Stream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.connection.paused.get() {
+            return Poll::Pending;
+        }
         let filled = buf.filled().len();
         let read = Pin::new(&mut this.tls).poll_read(cx, buf);
         if read.is_ready() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// How long a review may take, from the first byte of its head to its answer: the configured limit, or less if the
 /// query of the request says that the caller waits for less.
-pub(super) fn allowance(query: &str, configured: Duration) -> Duration {
+pub(crate) fn allowance(query: &str, configured: Duration) -> Duration {
     let timeout = query.split('&').find_map(|pair| pair.strip_prefix("timeout="));
     match timeout.and_then(parse) {
         Some(timeout) => configured.min(share(timeout)),

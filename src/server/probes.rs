@@ -13,10 +13,13 @@ use super::decide::Decide;
 use super::drain::Drain;
 use super::reply::TEXT;
 use super::status::{PolicyStatus, Report};
+use super::workers::Pools;
+use crate::gate::Gate;
 use crate::metrics::Metrics;
 
 /// What the probes look at.
 pub(super) struct Health {
+    pub(super) pools: Arc<Pools>,
     pub(super) decide: Arc<dyn Decide>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) drain: Drain,
@@ -28,10 +31,7 @@ pub(super) fn server(listener: TcpListener, health: Health) -> io::Result<Server
     let server = HttpServer::new(move || {
         App::new()
             .app_data(web::Data::clone(&health))
-            .route(
-                "/livez",
-                web::get().to(async || text(StatusCode::OK, "ok\n".to_owned())),
-            )
+            .route("/livez", web::get().to(livez))
             .route("/readyz", web::get().to(readyz))
             .route("/healthz", web::get().to(readyz))
             .route("/status", web::get().to(status))
@@ -47,6 +47,16 @@ impl Health {
         checks.push(("running", !self.drain.has_begun()));
         checks
     }
+}
+
+/// Fails only where a new process is the only help: a gate all of whose threads evaluate without end.
+async fn livez(health: web::Data<Health>) -> HttpResponse {
+    let lifeless: Vec<_> = health.pools.lifeless().into_iter().map(Gate::as_str).collect();
+    if lifeless.is_empty() {
+        return text(StatusCode::OK, "ok\n".to_owned());
+    }
+    let lines = format!("no threads left: {}\n", lifeless.join(", "));
+    text(StatusCode::SERVICE_UNAVAILABLE, lines)
 }
 
 fn is_ready(checks: &[(&'static str, bool)]) -> bool {

@@ -12,7 +12,8 @@ use actix_web::dev::{Service, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::{ConnectionType, Method, header};
 use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, web};
 
-use super::body::{self, Body};
+use super::body::{Body, Intake};
+use super::budget::Budget;
 use super::callers::Callers;
 use super::connection::Connection;
 use super::deadline;
@@ -37,11 +38,12 @@ pub const ROUTES: [(&str, Gate); 5] = [
 
 /// What answering needs.
 pub(super) struct Context {
-    pub(super) callers: Callers,
+    pub(super) callers: Arc<Callers>,
     pub(super) deadline: Duration,
     pub(super) limits: Limits,
+    pub(super) budget: Budget,
     pub(super) decide: Arc<dyn Decide>,
-    pub(super) pools: Pools,
+    pub(super) pools: Arc<Pools>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) drain: Drain,
 }
@@ -118,18 +120,30 @@ impl Context {
             record::write(&record, arrived.elapsed(), &self.metrics);
             return reply::refuse(answer, payload);
         }
-        let body = match body::read(&mut payload, announced(request), gate, &self.limits).await {
+        let deadline = arrived + deadline::allowance(request.query_string(), self.deadline);
+        let intake = Intake {
+            gate,
+            announced: announced(request),
+            deadline,
+            connection: request.conn_data::<Rc<Connection>>().map(Rc::as_ref),
+            limits: &self.limits,
+            budget: &self.budget,
+        };
+        let body = match intake.read(&mut payload).await {
             Ok(body) => body,
             Err(refusal) => return self.refuse(gate, refusal, arrived, payload),
         };
         let hint = EnvelopeHint::scan(body.prefix());
-        let deadline = arrived + deadline::allowance(request.query_string(), self.deadline);
-        let (answer, record) = match body {
-            Body::Complete(bytes) => self.pools.review(gate, bytes, hint, deadline).await,
-            Body::TooLarge(_) => self.decide.refuse(gate, &hint, &Failure::BodyTooLarge),
+        let ((answer, record), drained) = match body {
+            Body::Complete(bytes) => (self.pools.review(gate, bytes, hint, deadline).await, true),
+            Body::Undecided { failure, drained, .. } => (self.decide.refuse(gate, &hint, &failure), drained),
         };
         record::write(&record, arrived.elapsed(), &self.metrics);
-        reply::answer(answer)
+        if drained {
+            reply::answer(answer)
+        } else {
+            reply::refuse(answer, payload)
+        }
     }
 
     fn admit(&self, gate: Gate, request: &HttpRequest) -> bool {

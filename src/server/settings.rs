@@ -8,9 +8,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use super::budget::Memory;
 use crate::certs::Development;
 use crate::config::Caller;
 use crate::gate::Gate;
+use crate::watch::Pace;
 
 /// All settings of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct Settings {
     pub certificate: Option<CertificateFiles>,
     /// File of certificates (PEM) that sign callers' certificates; without it no caller can prove a name.
     pub client_ca: Option<PathBuf>,
+    /// How changes of these files are noticed.
+    pub certificate_pace: Pace,
     /// The longest time that a review may take.
     pub deadline: Duration,
     /// How long everything is still answered after the server was told to stop.
@@ -62,6 +66,10 @@ pub struct Workers {
     pub threads: usize,
     /// Reviews that may wait for a thread; one more is answered as overload.
     pub queue: usize,
+    /// How long after its deadline an evaluation is taken for one that does not end, and its thread replaced.
+    pub stuck_after: Duration,
+    /// How long a gate has no thread left until the process says that it is not alive.
+    pub lifeless_after: Duration,
 }
 
 impl Default for Workers {
@@ -71,6 +79,8 @@ impl Default for Workers {
         Self {
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             queue: 256,
+            stuck_after: Duration::from_secs(1),
+            lifeless_after: Duration::from_secs(30),
         }
     }
 }
@@ -96,6 +106,12 @@ pub struct Limits {
     pub review_body: usize,
     /// Bytes of a body over its limit that are read and dropped so that the review can still be answered.
     pub drained_body: usize,
+    /// Bytes that a body may take when it is decoded; one that would take more is too large.
+    pub decoded_body: usize,
+    /// What the texts of all bodies may take beyond their beginnings.
+    pub text: Memory,
+    /// What all bodies may take that are decoded or wait for it.
+    pub decoded: Memory,
 }
 
 impl Default for Limits {
@@ -113,6 +129,19 @@ impl Default for Limits {
             admission_body: 32 << 20,
             review_body: 1 << 20,
             drained_body: 64 << 20,
+            decoded_body: 512 << 20,
+            text: Memory {
+                small: 64 << 10,
+                medium: 1 << 20,
+                all_medium: 16 << 20,
+                all_large: 40 << 20,
+            },
+            decoded: Memory {
+                small: 1 << 20,
+                medium: 8 << 20,
+                all_medium: 32 << 20,
+                all_large: 96 << 20,
+            },
         }
     }
 }

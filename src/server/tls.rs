@@ -1,7 +1,7 @@
 //! The TLS side of the listener: versions, protocol, the serving certificate and the question for the client's.
 //!
 //! TLS 1.2 and 1.3 by aws-lc-rs, HTTP/1.1 only, the same certificate with and without SNI, no resumption in any form
-//! (it would restore a client's chain unverified). The certificate is behind a pointer that can be swapped.
+//! (it would restore a client's chain unverified). The certificate is behind a pointer that can be swapped as a whole.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,27 +13,38 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem};
+use rustls_pki_types::pem::{self, PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
 use super::settings::CertificateFiles;
+use crate::watch::Content;
 
-/// A certificate or key that cannot be used; the operator has to give another one.
-#[derive(Debug, thiserror::Error)]
+/// A certificate or key that cannot be used; the operator has to give another one. None of its texts quotes a file:
+/// what is wrong may be that a key stands where none is looked for.
+#[derive(Debug, thiserror::Error, PartialEq)]
 pub enum CertificateError {
-    /// The file cannot be read, or holds no PEM of the wanted kind.
-    #[error("{}: {source}", file.display())]
+    /// The file cannot be read.
+    #[error("{}: {reason}", file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it.
-        source: pem::Error,
+        /// Why.
+        reason: String,
     },
+    /// The file is no PEM, or PEM that was cut.
+    #[error("{}: is no valid PEM", .0.display())]
+    NotPem(PathBuf),
     /// The file holds no certificate.
     #[error("{}: no certificate in it", .0.display())]
-    Empty(PathBuf),
+    NoCertificate(PathBuf),
+    /// The file holds no private key.
+    #[error("{}: no private key in it", .0.display())]
+    NoKey(PathBuf),
+    /// The file holds a certificate that cannot sign others.
+    #[error("{}: a certificate in it is no authority's: it may not sign certificates", .0.display())]
+    NoAuthority(PathBuf),
     /// The certificate cannot be parsed, or does not belong to the key.
     #[error("{}: {source}", file.display())]
     Unusable {
@@ -44,73 +55,120 @@ pub enum CertificateError {
     },
 }
 
-/// The serving certificate with its key.
-pub(super) struct Certificate {
-    key: CertifiedKey,
-    /// When its first part expires, in Unix seconds.
+/// From when to when, in Unix seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Validity {
+    pub(super) not_before: i64,
     pub(super) not_after: i64,
 }
 
+impl Validity {
+    /// That of a certificate; `None` if it cannot be parsed.
+    pub(super) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+        Some(Self {
+            not_before: certificate.validity().not_before.timestamp(),
+            not_after: certificate.validity().not_after.timestamp(),
+        })
+    }
+
+    /// That of certificates which are used together; `None` if one cannot be parsed.
+    pub(super) fn of_all(certificates: &[CertificateDer<'_>]) -> Option<Self> {
+        let always = Self {
+            not_before: i64::MIN,
+            not_after: i64::MAX,
+        };
+        let mut each = certificates.iter().map(Self::of);
+        each.try_fold(always, |all, next| Some(all.and(next?)))
+    }
+
+    /// When both hold.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            not_before: self.not_before.max(other.not_before),
+            not_after: self.not_after.min(other.not_after),
+        }
+    }
+
+    /// Whether that is now. Both ends belong to it.
+    pub(super) fn holds(self, now: i64) -> bool {
+        (self.not_before..=self.not_after).contains(&now)
+    }
+}
+
+/// A time in Unix seconds.
+pub(super) fn seconds(time: UnixTime) -> i64 {
+    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// A serving certificate with its key; they belong together.
+#[derive(Debug)]
+pub(super) struct Certificate {
+    key: Arc<CertifiedKey>,
+    /// When all of its chain hold.
+    pub(super) validity: Validity,
+}
+
 impl Certificate {
-    /// Reads a pair of files; they have to belong together.
-    pub(super) fn load(
+    /// Makes a pair of what its files hold.
+    pub(super) fn parse(
         files: &CertificateFiles,
+        certificate: &Content,
+        key: &Content,
         provider: &CryptoProvider,
     ) -> Result<Self, CertificateError> {
-        let CertificateFiles {
-            certificate: file,
-            key,
-        } = files;
-        let chain = read_certificates(file)?;
-        let not_after = not_after(file, &chain)?;
-        let key = PrivateKeyDer::from_pem_file(key).map_err(|source| CertificateError::Unreadable {
-            file: key.clone(),
-            source,
+        let file = &files.certificate;
+        let chain = parse_certificates(file, certificate)?;
+        let validity = Validity::of_all(&chain).ok_or_else(|| unparsable(file))?;
+        let key = PrivateKeyDer::from_pem_slice(bytes(&files.key, key)?).map_err(|error| match error {
+            pem::Error::NoItemsFound => CertificateError::NoKey(files.key.clone()),
+            _ => CertificateError::NotPem(files.key.clone()),
         })?;
         let key =
             CertifiedKey::from_der(chain, key, provider).map_err(|source| CertificateError::Unusable {
                 file: file.clone(),
                 source,
             })?;
-        Ok(Self { key, not_after })
+        Ok(Self {
+            key: Arc::new(key),
+            validity,
+        })
     }
 }
 
-/// All certificates of a PEM file; at least one.
-pub(super) fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
-    let unreadable = |source| CertificateError::Unreadable {
-        file: file.to_owned(),
-        source,
-    };
-    let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
-        .and_then(Iterator::collect)
-        .map_err(unreadable)?;
+/// All certificates of what a file holds; at least one.
+pub(super) fn parse_certificates(
+    file: &Path,
+    content: &Content,
+) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(bytes(file, content)?)
+        .collect::<Result<_, _>>()
+        .map_err(|_| CertificateError::NotPem(file.to_owned()))?;
     if certificates.is_empty() {
-        Err(CertificateError::Empty(file.to_owned()))
+        Err(CertificateError::NoCertificate(file.to_owned()))
     } else {
         Ok(certificates)
     }
 }
 
-/// The earliest expiry of certificates read from `file`, in Unix seconds.
-pub(super) fn not_after(file: &Path, certificates: &[CertificateDer<'_>]) -> Result<i64, CertificateError> {
-    let mut ends = certificates.iter().map(not_after_of);
-    ends.try_fold(i64::MAX, |end, next| Some(end.min(next?)))
-        .ok_or_else(|| CertificateError::Unusable {
-            file: file.to_owned(),
-            source: rustls::CertificateError::BadEncoding.into(),
-        })
+fn bytes<'a>(file: &Path, content: &'a Content) -> Result<&'a [u8], CertificateError> {
+    content.as_deref().map_err(|reason| CertificateError::Unreadable {
+        file: file.to_owned(),
+        reason: reason.clone(),
+    })
 }
 
-/// When a certificate expires, in Unix seconds.
-pub(super) fn not_after_of(certificate: &CertificateDer<'_>) -> Option<i64> {
-    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
-    Some(certificate.validity().not_after.timestamp())
+/// What is in PEM is no certificate.
+pub(super) fn unparsable(file: &Path) -> CertificateError {
+    CertificateError::Unusable {
+        file: file.to_owned(),
+        source: rustls::CertificateError::BadEncoding.into(),
+    }
 }
 
 /// The TLS configuration of the listener; clients are asked for a certificate if `ask_clients`.
 pub(super) fn server_config(
-    certificate: Certificate,
+    certificate: Arc<ArcSwap<Certificate>>,
     ask_clients: bool,
     provider: &Arc<CryptoProvider>,
 ) -> Result<ServerConfig, rustls::Error> {
@@ -123,9 +181,7 @@ pub(super) fn server_config(
     } else {
         builder.with_no_client_auth()
     };
-    let mut config = builder.with_cert_resolver(Arc::new(Served {
-        key: ArcSwap::from_pointee(certificate.key),
-    }));
+    let mut config = builder.with_cert_resolver(Arc::new(Served(certificate)));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     // None could be used: without storage they would be made for nothing.
@@ -135,13 +191,11 @@ pub(super) fn server_config(
 
 /// The certificate of every handshake, whatever name the client asks for.
 #[derive(Debug)]
-struct Served {
-    key: ArcSwap<CertifiedKey>,
-}
+struct Served(Arc<ArcSwap<Certificate>>);
 
 impl ResolvesServerCert for Served {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.key.load_full())
+        Some(Arc::clone(&self.0.load().key))
     }
 }
 

@@ -1,27 +1,32 @@
-//! The threads that evaluate, and the queues before them.
+//! The threads that evaluate, and the lines before them.
 //!
-//! Every gate has threads and a bounded queue of its own, so that one gate's load cannot starve another. A review is
-//! one job; what goes wrong with it (a full queue, its deadline, a panic) is that review's answer and nobody else's.
+//! Every gate has a [`Crew`] of its own: threads and a bounded line, so that one gate's load cannot starve another. A
+//! review is one job; what goes wrong with it (too long a line, its deadline, a panic) is that review's answer and nobody
+//! else's. One more thread tends the crews: it replaces threads whose evaluation does not end.
+
+mod crew;
+mod line;
+mod post;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender};
 use tokio::sync::oneshot;
 
+use self::crew::Crew;
 use super::decide::Decide;
 use super::settings::Workers;
 use crate::gate::Gate;
-use crate::metrics::Metrics;
+use crate::metrics::{Counted, Metrics};
 use crate::review::{Answer, EnvelopeHint, Failure, Record};
 
-/// Evaluation recurses as deep as policies and reviews are nested; what overflows a stack ends the process.
-const STACK: usize = 64 << 20;
+/// How often the crews are looked after.
+const ROUND: Duration = Duration::from_millis(100);
 
 /// One review, on its way to a thread and back.
 struct Job {
@@ -29,44 +34,50 @@ struct Job {
     hint: EnvelopeHint,
     deadline: Instant,
     reply: oneshot::Sender<(Answer, Record)>,
+    waits: Counted,
+}
+
+impl Job {
+    /// Whether nobody waits for it any more: the caller is gone, or was answered when the deadline passed.
+    fn is_over(&self, now: Instant) -> bool {
+        self.deadline <= now || self.reply.is_closed()
+    }
 }
 
 /// The evaluation threads of all served gates.
 pub(super) struct Pools {
-    queues: BTreeMap<Gate, Sender<Job>>,
+    crews: BTreeMap<Gate, Arc<Crew>>,
     decide: Arc<dyn Decide>,
     metrics: Arc<Metrics>,
+    closed: Arc<AtomicBool>,
+    keeper: Thread,
 }
 
 impl Pools {
-    /// Starts the threads; they end when the pools are dropped and their queues are empty.
+    /// Starts the threads; they end when the pools are dropped and what they evaluate has ended. Nothing waits for them.
     pub(super) fn start(
         gates: impl IntoIterator<Item = Gate>,
         workers: Workers,
         decide: &Arc<dyn Decide>,
         metrics: &Arc<Metrics>,
     ) -> io::Result<Self> {
-        let mut queues = BTreeMap::new();
-        for gate in gates {
-            let (sender, jobs) = crossbeam_channel::bounded(workers.queue);
-            for _ in 0..workers.threads.max(1) {
-                let worker = Worker {
-                    gate,
-                    jobs: jobs.clone(),
-                    decide: Arc::clone(decide),
-                    metrics: Arc::clone(metrics),
-                };
-                thread::Builder::new()
-                    .name(format!("eval-{gate}"))
-                    .stack_size(STACK)
-                    .spawn(move || worker.run())?;
-            }
-            queues.insert(gate, sender);
+        let crew = |gate| (gate, Arc::new(Crew::new(gate, workers, decide, metrics)));
+        let crews: BTreeMap<_, _> = gates.into_iter().map(crew).collect();
+        for crew in crews.values() {
+            crew.tend(Instant::now())?;
         }
+        let closed = Arc::new(AtomicBool::new(false));
+        let keeper = thread::Builder::new().name("eval-keeper".to_owned()).spawn({
+            let crews: Vec<_> = crews.values().map(Arc::clone).collect();
+            let closed = Arc::clone(&closed);
+            move || keep(&crews, &closed)
+        })?;
         Ok(Self {
-            queues,
+            crews,
             decide: Arc::clone(decide),
             metrics: Arc::clone(metrics),
+            closed,
+            keeper: keeper.thread().clone(),
         })
     }
 
@@ -84,44 +95,48 @@ impl Pools {
             hint: hint.clone(),
             deadline,
             reply,
+            waits: self.metrics.queued(),
         };
-        let queued = self
-            .queues
-            .get(&gate)
-            .is_some_and(|queue| queue.try_send(job).is_ok());
-        if !queued {
+        let crew = self.crews.get(&gate);
+        if !crew.is_some_and(|crew| crew.line().join(job, Instant::now())) {
             return self.decide.refuse(gate, &hint, &Failure::Overload);
         }
-        self.metrics.queued();
         match tokio::time::timeout_at(tokio::time::Instant::from_std(deadline), decided).await {
             Ok(Ok(decided)) => decided,
-            // Without a reply the thread found the deadline passed before it began.
+            // Without a reply the deadline passed before a thread began.
             Ok(Err(_)) | Err(_) => self.decide.refuse(gate, &hint, &Failure::Deadline),
         }
     }
-}
 
-struct Worker {
-    gate: Gate,
-    jobs: Receiver<Job>,
-    decide: Arc<dyn Decide>,
-    metrics: Arc<Metrics>,
-}
-
-impl Worker {
-    fn run(self) {
-        for job in &self.jobs {
-            self.metrics.dequeued();
-            // The caller is gone, or was answered when the deadline passed.
-            if job.reply.is_closed() || job.deadline <= Instant::now() {
-                continue;
-            }
-            let decided = catch_unwind(AssertUnwindSafe(|| {
-                self.decide.decide(self.gate, &job.body, &job.hint, job.deadline)
-            }))
-            .unwrap_or_else(|_| self.decide.refuse(self.gate, &job.hint, &Failure::Panic));
-            // Nobody waits any more when the deadline passed during the evaluation.
-            let _ = job.reply.send(decided);
-        }
+    /// The gates that have had no thread left for so long that only a new process helps.
+    pub(super) fn lifeless(&self) -> Vec<Gate> {
+        let now = Instant::now();
+        let lifeless = self.crews.iter().filter(|(_, crew)| crew.is_lifeless(now));
+        lifeless.map(|(gate, _)| *gate).collect()
     }
 }
+
+impl Drop for Pools {
+    fn drop(&mut self) {
+        for crew in self.crews.values() {
+            crew.line().close();
+        }
+        self.closed.store(true, Ordering::Relaxed);
+        self.keeper.unpark();
+    }
+}
+
+/// Looks after the crews until the pools are gone.
+fn keep(crews: &[Arc<Crew>], closed: &AtomicBool) {
+    while !closed.load(Ordering::Relaxed) {
+        for crew in crews {
+            if let Err(error) = crew.tend(Instant::now()) {
+                tracing::error!(target: "regate::server", event = "no_thread", %error, "the system gives no thread");
+            }
+        }
+        thread::park_timeout(ROUND);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,10 +3,12 @@
 mod authn;
 mod authz;
 mod faults;
+mod hostile;
 mod image;
 mod model;
 mod mutate;
 mod namespaces;
+mod operations;
 mod outage;
 mod plain;
 mod playground;
@@ -28,6 +30,9 @@ use crate::process::wait_until;
 
 /// Every case.
 pub(crate) const ALL: &[&[Case]] = &[
+    // These wait most: the others run meanwhile.
+    operations::CASES,
+    hostile::CASES,
     plain::CASES,
     playground::CASES,
     readme::CASES,

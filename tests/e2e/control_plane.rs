@@ -5,7 +5,7 @@
 //! control plane stops its API server first and then, with the last one, etcd, and removes all files.
 
 use std::fs;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -180,6 +180,13 @@ impl ControlPlane {
     /// kubectl as a member of `system:masters`, which no authorizer is asked about.
     pub(crate) fn admin(&self) -> &Kubectl {
         &self.admin
+    }
+
+    /// Where it listens, and the files of its authority and of the administrator's certificate and key.
+    #[allow(dead_code, reason = "the playground asks by kubectl")]
+    pub(crate) fn as_admin(&self) -> (SocketAddr, [PathBuf; 3]) {
+        let files = ["ca.crt", "admin.crt", "admin.key"].map(|name| self.site.pki.file(name));
+        (SocketAddr::from(([127, 0, 0, 1], self.site.port)), files)
     }
 
     /// kubectl as carol, an ordinary user whom the API server knows by her certificate, without asking Regate.

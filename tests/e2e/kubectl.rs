@@ -51,6 +51,11 @@ impl Kubectl {
         self.execute(line, Some(&object.to_string()))
     }
 
+    /// The same for an object that is written as nothing here would write it.
+    pub(crate) fn send_text(&self, line: &str, object: &str) -> Result<Printed> {
+        self.execute(line, Some(object))
+    }
+
     /// Runs a command line that must succeed and gives its standard output.
     pub(crate) fn must(&self, line: &str) -> Result<String> {
         self.run(line)?.succeeded(line)

@@ -15,14 +15,18 @@ mod balancer;
 mod binaries;
 mod cases;
 mod control_plane;
+mod dying;
+mod flood;
 mod gates;
 mod kubectl;
+mod page;
 mod pki;
 mod process;
 mod regate;
 mod sets;
 mod stage;
 mod starters;
+mod tls;
 
 use std::env;
 use std::process::ExitCode;

@@ -4,7 +4,7 @@
 use std::env;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::Arc;
@@ -67,9 +67,13 @@ impl Regate {
 
     /// The server when this probe passes.
     fn when(mut self, probe: &str) -> Result<Self> {
-        let port = self.instance.probe_port;
-        self.process.wait_ready(START, || get(port, probe).is_ok())?;
+        self.wait(probe)?;
         Ok(self)
+    }
+
+    fn wait(&mut self, probe: &str) -> Result<()> {
+        let port = self.instance.probe_port;
+        self.process.wait_ready(START, || get(port, probe).is_ok())
     }
 
     fn launch(program: &Path, flags: &[&str], write: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {
@@ -85,7 +89,7 @@ impl Regate {
             program: program.to_owned(),
             port: free_port()?,
             probe_port: free_port()?,
-            flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+            flags: owned(flags),
             log: directory.path().join(log),
         };
         Ok(Self {
@@ -93,6 +97,15 @@ impl Regate {
             instance,
             directory,
         })
+    }
+
+    /// Kills the server, and starts it again at the same address with other flags; returns when `probe` passes. What it
+    /// counts begins anew.
+    pub(crate) fn restart(&mut self, flags: &[&str], probe: &str) -> Result<()> {
+        self.kill()?;
+        self.instance.flags = owned(flags);
+        self.process = self.instance.start(self.directory.path())?;
+        self.wait(probe)
     }
 
     /// Starts another server with the same policies and certificates.
@@ -210,9 +223,14 @@ impl Regate {
         self.count("regate_policy_reloads_total{", &["result=\"failure\""])
     }
 
+    /// All of its metrics, as Prometheus gets them.
+    pub(crate) fn metrics(&self) -> Result<String> {
+        get(self.instance.probe_port, "/metrics")
+    }
+
     /// The sum of the metric's series that have all of the labels.
     fn count(&self, metric: &str, labels: &[&str]) -> Result<u64> {
-        let metrics = get(self.instance.probe_port, "/metrics")?;
+        let metrics = self.metrics()?;
         let wanted =
             |line: &&str| line.starts_with(metric) && labels.iter().all(|label| line.contains(label));
         let count = |line: &str| {
@@ -254,9 +272,20 @@ impl Regate {
         signal(self.process.id(), "KILL")?;
         self.process.wait_end(START).map(drop)
     }
+
+    /// Where reviews are answered.
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.instance.port))
+    }
+
+    /// One of the certificates and keys: `ca.crt`, `client.crt`, `client.key`.
+    pub(crate) fn certificate(&self, name: &str) -> PathBuf {
+        self.directory.path().join("certificates").join(name)
+    }
 }
 
 impl Instance {
+    /// It answers the API server alone, unless the flags name somebody else.
     fn start(&self, directory: &Path) -> Result<Process> {
         let certificates = directory.join("certificates");
         let mut serve = Command::new(&self.program);
@@ -266,15 +295,13 @@ impl Instance {
             .args(["--policy", path(&directory.join("policies"))?])
             .args(["--tls-cert", path(&certificates.join("tls.crt"))?])
             .args(["--tls-key", path(&certificates.join("tls.key"))?])
-            .args([
-                "--client-ca",
-                path(&certificates.join("ca.crt"))?,
-                "--allow-client",
-                CALLER,
-            ])
+            .args(["--client-ca", path(&certificates.join("ca.crt"))?])
             .args(&self.flags)
             // Nobody has to learn that it goes; a flag says otherwise.
             .env("REGATE_SHUTDOWN_DELAY", "0s");
+        if !self.flags.iter().any(|flag| flag == "--allow-client") {
+            serve.args(["--allow-client", CALLER]);
+        }
         if env::var_os("RUST_LOG").is_none() {
             // By default an allow is not worth a line.
             serve.env("RUST_LOG", "info,regate::decision=debug");
@@ -389,6 +416,10 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn owned(flags: &[&str]) -> Vec<String> {
+    flags.iter().map(|flag| (*flag).to_owned()).collect()
 }
 
 fn path(path: &Path) -> Result<&str> {

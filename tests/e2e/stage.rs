@@ -23,6 +23,12 @@ pub(crate) const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/model");
 const MODEL_CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/model.yaml");
 
+/// Policies that fail, and some that do not end, at every gate.
+pub(crate) const FAILING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/failing");
+
+/// Policies that look at whatever users come up with.
+const HOSTILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/hostile");
+
 /// What lets a cluster go on while its webhooks cannot be asked.
 pub(crate) const IGNORE: &[&str] = &[
     "--failure-policy=mutate=Ignore",
@@ -50,6 +56,7 @@ pub(crate) struct Stage {
     starters: Once<Gates>,
     sets: Once<Gates>,
     model: Once<Gates>,
+    ignoring: Once<Gates>,
 }
 
 impl Stage {
@@ -103,6 +110,24 @@ impl Stage {
                 copy(Path::new(MODEL), directory)
             })?;
             Gates::start(self.etcd()?, regate, &[], |_| Ok(()))
+        })
+    }
+
+    /// A control plane that lets through whatever is not decided, and waits long for it: a build for tests may take a
+    /// second for the largest of reviews.
+    pub(crate) fn ignoring(&self) -> Result<Arc<Gates>> {
+        self.ignoring.get(|| {
+            let regate = Regate::start(Path::new(PROGRAM), &["--deadline=18s"], |directory| {
+                policies(directory)?;
+                copy(Path::new(HOSTILE), directory)
+            })?;
+            Gates::start(self.etcd()?, regate, &[RULES, IGNORE].concat(), |registration| {
+                ["mutating.yaml", "validating.yaml"].iter().try_for_each(|name| {
+                    registration.edit(name, |document| {
+                        document["webhooks"][0]["timeoutSeconds"] = 30.into()
+                    })
+                })
+            })
         })
     }
 

@@ -17,20 +17,22 @@ struct Layer {
 #[rustfmt::skip]
 const LAYERS: &[Layer] = &[
     Layer { module: "cli", may_use: ALL, must_not_name: &["regorus"] },
-    Layer { module: "server", may_use: &["certs", "config", "gate", "json", "metrics", "policy", "review", "telemetry"],
+    Layer { module: "server", may_use: &["certs", "config", "gate", "json", "metrics", "policy", "review", "telemetry", "watch"],
         must_not_name: &["regorus"] },
     Layer { module: "review", may_use: &["gate", "json", "metrics", "patch", "policy"],
         must_not_name: &["actix*", "regorus", "rustls*", "tokio_rustls"] },
-    Layer { module: "policy", may_use: &["gate", "json", "metrics"],
+    Layer { module: "policy", may_use: &["gate", "json", "metrics", "watch"],
         must_not_name: &["actix*", "kube", "regorus", "rustls*", "tokio_rustls"] },
     Layer { module: "cluster", may_use: &["gate", "policy"], must_not_name: &["actix*", "regorus"] },
     Layer { module: "certs", may_use: &["gate"], must_not_name: &["actix*", "kube", "regorus"] },
     Layer { module: "config", may_use: &["gate"], must_not_name: &["actix*", "kube", "regorus", "rustls*"] },
+    Layer { module: "fuzzing", may_use: ALL, must_not_name: &["actix*", "kube", "regorus"] },
     Layer { module: "gate", may_use: &[], must_not_name: &["actix*", "kube", "regorus", "rustls*"] },
     Layer { module: "json", may_use: &["gate"], must_not_name: &["actix*", "kube", "regorus", "rustls*"] },
     Layer { module: "metrics", may_use: &["gate"], must_not_name: &["actix*", "kube", "regorus", "rustls*"] },
     Layer { module: "patch", may_use: &["gate"], must_not_name: &["actix*", "kube", "regorus", "rustls*"] },
     Layer { module: "telemetry", may_use: &["gate"], must_not_name: &["actix*", "kube", "regorus", "rustls*"] },
+    Layer { module: "watch", may_use: &[], must_not_name: &["actix*", "kube", "regorus", "rustls*"] },
 ];
 
 /// Every module.
@@ -46,6 +48,7 @@ const ALL: &[&str] = &[
     "review",
     "server",
     "telemetry",
+    "watch",
 ];
 
 /// The files that may name the engine, whatever their module says.

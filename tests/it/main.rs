@@ -8,25 +8,37 @@
     reason = "a test that cannot go on ends where it stands; clippy exempts test functions, not what they share"
 )]
 
+mod canaries;
 mod cli_cert;
 mod cli_config;
+mod client_certificates;
 mod cluster;
 mod commands;
+mod contract;
 mod docs;
+mod hostile;
 mod init;
 mod last_good;
 mod layering;
 mod manifests;
+mod pki;
 mod policies;
 mod policy_records;
 mod process;
 mod readme;
 mod reload;
+mod reload_callers;
+mod requests;
+mod results;
+mod reviews;
+mod secrets;
 mod server_callers;
+mod server_certificates;
 mod server_connections;
 mod server_drain;
 mod server_guards;
 mod server_lifecycle;
+mod server_memory;
 mod server_process;
 mod server_workers;
 mod serving;

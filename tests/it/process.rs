@@ -79,6 +79,11 @@ impl Process {
         Client::connect(self.address, options.config(&self.ca), None).unwrap()
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -177,8 +182,11 @@ pub(crate) fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
 /// `regate serve` on free ports, not started yet.
 pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_regate"));
+    if !arguments.contains(&"--log-format") {
+        command.env("REGATE_LOG_FORMAT", "json");
+    }
     command
-        .args(["serve", "--log-format", "json"])
+        .arg("serve")
         .args(["--listen", "127.0.0.1:0", "--probe-listen", "127.0.0.1:0"])
         .args(arguments)
         .current_dir(directory)

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use regate::server::Workers;
-
-use crate::serving::{Client, PATIENCE, Server, head};
+use crate::serving::{Client, PATIENCE, Server, get, head};
 
 /// Sends a review without waiting for its answer.
 fn begin(server: &Server, target: &str, body: &str) -> Client {
@@ -100,7 +98,7 @@ fn left(body: &str) -> Duration {
 
 #[test]
 fn a_full_queue_is_answered_as_overload_at_once() {
-    let server = Server::start(|settings, _| settings.workers = Workers { threads: 1, queue: 1 });
+    let server = Server::start(|settings, _| settings.workers.queue = 1);
     let mut running = begin(&server, "/v1/validate", "wait");
     server.wait_started();
     let mut queued = begin(&server, "/v1/validate", "{}");
@@ -146,7 +144,7 @@ fn a_panic_is_the_answer_of_its_own_review_only() {
 
 #[test]
 fn a_gate_does_not_wait_for_the_threads_of_another() {
-    let server = Server::start(|settings, _| settings.workers = Workers { threads: 1, queue: 1 });
+    let server = Server::start(|settings, _| settings.workers.queue = 1);
     let mut busy = begin(&server, "/v1/validate", "wait");
     server.wait_started();
     for gate in ["authn", "authz", "image", "mutate"] {
@@ -209,4 +207,62 @@ fn a_request_counts_as_in_flight_while_it_is_decided() {
     );
     server.release();
     assert_eq!(client.response().status, 200);
+}
+
+/// Waits until a probe is answered so.
+#[track_caller]
+fn wait_alive(server: &Server, expected: (u16, &str)) {
+    let begin = Instant::now();
+    loop {
+        let (status, _, body) = get(server.running.probe_address(), "/livez");
+        if (status, body.as_str()) == expected {
+            return;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{status} {body}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_gate_whose_threads_do_not_come_back_refuses_and_then_fails_the_liveness_probe() {
+    let server = Server::start(|settings, _| {
+        settings.workers.stuck_after = Duration::from_millis(10);
+        settings.workers.lifeless_after = Duration::from_millis(10);
+    });
+    let mut client = server.client();
+    // One thread, and the one that replaces it.
+    for _ in 0..2 {
+        assert_eq!(client.post("/v1/validate?timeout=1s", "wait").body, "deadline -");
+        server.wait_started();
+    }
+    wait_alive(&server, (503, "no threads left: validate\n"));
+    assert_eq!(
+        server
+            .metric("regate_stuck_threads{gate=\"validate\"}")
+            .as_deref(),
+        Some("regate_stuck_threads{gate=\"validate\"} 2")
+    );
+    let response = client.post("/v1/validate", r#"{"request":{"uid":"u-1"}}"#);
+    assert_eq!((response.status, response.body.as_str()), (503, "overload u-1"));
+    assert_eq!(client.post("/v1/authn", "{}").status, 200);
+    // One of the two comes back, and the gate with it.
+    server.release();
+    wait_alive(&server, (200, "ok\n"));
+    assert_eq!(client.post("/v1/validate", "{}").status, 200);
+    server.release();
+}
+
+#[test]
+fn an_evaluation_that_does_not_end_does_not_hold_up_the_end_of_the_server() {
+    let server = Server::start(|settings, _| settings.workers.stuck_after = Duration::from_millis(10));
+    let mut client = server.client();
+    for _ in 0..2 {
+        assert_eq!(client.post("/v1/validate?timeout=1s", "wait").body, "deadline -");
+        server.wait_started();
+    }
+    let begin = Instant::now();
+    let Server { running, release, .. } = server;
+    running.stop().unwrap();
+    assert!(begin.elapsed() < PATIENCE / 2, "{:?}", begin.elapsed());
+    drop(release);
 }

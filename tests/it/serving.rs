@@ -19,6 +19,7 @@ use regate::gate::Gate;
 use regate::metrics::Metrics;
 use regate::review::{Answer, EnvelopeHint, Failure, FaultRecord, Record};
 use regate::server::{self, CertificateFiles, Decide, Limits, Running, Settings, Workers};
+use regate::watch::Pace;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
@@ -29,20 +30,28 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// What the fake answers callers who are not let in.
 pub(crate) const UNAUTHENTICATED: &str = "no valid client certificate";
 
-struct Fake {
+/// How a test holds what decides in its hands.
+pub(crate) struct Strings {
     ready: Arc<AtomicBool>,
     started: Sender<()>,
     release: Receiver<()>,
 }
 
+impl Strings {
+    /// Tells the test that an evaluation has begun, and waits until it lets go.
+    pub(crate) fn wait(&self) {
+        self.started.send(()).unwrap();
+        let _ = self.release.recv_timeout(PATIENCE);
+    }
+}
+
+struct Fake(Strings);
+
 impl Decide for Fake {
     fn decide(&self, gate: Gate, body: &[u8], _: &EnvelopeHint, deadline: Instant) -> (Answer, Record) {
         match body {
             b"panic" => panic!("asked to"),
-            b"wait" => {
-                self.started.send(()).unwrap();
-                let _ = self.release.recv_timeout(PATIENCE);
-            }
+            b"wait" => self.0.wait(),
             b"large" => {
                 return (
                     large(),
@@ -114,7 +123,7 @@ impl Decide for Fake {
     }
 
     fn checks(&self) -> Vec<(&'static str, bool)> {
-        vec![("policies", self.ready.load(Ordering::Relaxed))]
+        vec![("policies", self.0.ready.load(Ordering::Relaxed))]
     }
 }
 
@@ -146,6 +155,14 @@ pub(crate) struct Server {
 impl Server {
     /// All gates, open to anybody, with one thread each; `adjust` changes that.
     pub(crate) fn start(adjust: impl FnOnce(&mut Settings, &Path)) -> Self {
+        Self::start_deciding(|strings| Arc::new(Fake(strings)), adjust)
+    }
+
+    /// The same with something else that decides.
+    pub(crate) fn start_deciding(
+        decide: impl FnOnce(Strings) -> Arc<dyn Decide>,
+        adjust: impl FnOnce(&mut Settings, &Path),
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let paths = certs::write(directory.path(), &certs::Request::default(), false).unwrap();
         let mut settings = Settings {
@@ -157,10 +174,17 @@ impl Server {
                 key: paths.key.clone(),
             }),
             client_ca: None,
+            certificate_pace: Pace::default(),
             deadline: PATIENCE,
             shutdown_delay: Duration::ZERO,
             shutdown_timeout: Duration::from_secs(10),
-            workers: Workers { threads: 1, queue: 8 },
+            workers: Workers {
+                threads: 1,
+                queue: 8,
+                // What waits is not stuck; tests of what is say so.
+                stuck_after: PATIENCE,
+                ..Workers::default()
+            },
             limits: Limits::default(),
         };
         adjust(&mut settings, directory.path());
@@ -168,12 +192,12 @@ impl Server {
         let (release, released) = crossbeam_channel::unbounded();
         let metrics = Arc::new(Metrics::default());
         let ready = Arc::new(AtomicBool::new(true));
-        let fake = Arc::new(Fake {
+        let decide = decide(Strings {
             ready: Arc::clone(&ready),
             started: started_sender,
             release: released,
         });
-        let running = server::start(settings, fake, Arc::clone(&metrics)).unwrap();
+        let running = server::start(settings, decide, Arc::clone(&metrics)).unwrap();
         Self {
             running,
             paths,
@@ -317,6 +341,8 @@ impl Client {
             name.try_into().unwrap()
         });
         let mut session = ClientConnection::new(config, name).unwrap();
+        // As Go's client does: else the second write of a request waits for the delayed acknowledgement of the first.
+        socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
         while session.is_handshaking() {
@@ -395,6 +421,12 @@ impl Client {
             }
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// Everything that still comes before the server ends the connection.
+    pub(crate) fn until_closed(&mut self) -> String {
+        while self.fill() > 0 {}
+        String::from_utf8(std::mem::take(&mut self.buffer)).unwrap()
     }
 
     /// How long the server takes to end the connection without another byte.

@@ -11,14 +11,36 @@
     reason = "a test that cannot go on ends where it stands"
 )]
 
+#[path = "../it/canaries.rs"]
+mod canaries;
+mod certificates;
 mod connections;
+mod deadline;
+mod hostile;
+mod isolation;
+mod memory;
+mod overload;
+mod pace;
+#[path = "../it/pki.rs"]
+mod pki;
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+#[path = "../../fuzz/src/policies.rs"]
+mod policies;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/process.rs"]
 mod process;
+mod reload;
 mod restarts;
+#[expect(dead_code, reason = "shared with the tests of single requests")]
+#[path = "../it/reviews.rs"]
+mod reviews;
+mod secrets;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/serving.rs"]
 mod serving;
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+#[path = "../../fuzz/src/strict.rs"]
+mod strict;
 
 use std::env;
 use std::panic::catch_unwind;
@@ -30,7 +52,18 @@ use libtest_mimic::{Arguments, Failed, Trial};
 pub(crate) type Case = (&'static str, fn());
 
 /// Every case, in the order in which they run.
-const ALL: &[&[Case]] = &[connections::CASES, restarts::CASES];
+const ALL: &[&[Case]] = &[
+    certificates::CASES,
+    connections::CASES,
+    deadline::CASES,
+    hostile::CASES,
+    isolation::CASES,
+    memory::CASES,
+    overload::CASES,
+    reload::CASES,
+    restarts::CASES,
+    secrets::CASES,
+];
 
 /// The cases of a file: each function by its name.
 macro_rules! cases {

@@ -60,6 +60,7 @@ fn defaults() -> Handed {
             gates: Gate::ALL.map(|gate| (gate, Caller::Anyone)).into(),
             certificate: None,
             client_ca: None,
+            certificate_pace: crate::watch::Pace::default(),
             deadline: Duration::from_secs(3),
             shutdown_delay: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(15),

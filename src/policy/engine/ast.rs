@@ -142,6 +142,18 @@ impl Source {
         Ok(source)
     }
 
+    /// Whether the engine can parse what it is given of the file: what loading finds out when it builds the group.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn parsed_again(&self) -> Result<(), String> {
+        let file = RegoFile {
+            path: self.path.clone(),
+            text: self.text.clone(),
+            is_test: false,
+            v0: self.v0,
+        };
+        parse(&file, &self.normalized).map(drop)
+    }
+
     /// Moves what rules give into their bodies, and gives the tree of what that makes.
     fn rewrite_heads(
         &mut self,

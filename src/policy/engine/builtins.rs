@@ -9,6 +9,7 @@ mod bounded;
 mod encoding;
 mod glob;
 mod graph;
+mod guarded;
 mod integer;
 mod net;
 mod numbers;
@@ -16,11 +17,13 @@ mod objects;
 mod original;
 mod regex;
 mod review;
+mod search;
 mod sprintf;
 mod strings;
 mod term;
 mod time;
 mod units;
+mod weight;
 
 use std::cell::Cell;
 
@@ -54,13 +57,20 @@ pub enum BuiltinErrors {
 struct Evaluation {
     context: Context,
     errors: BuiltinErrors,
+    /// About how many bytes its builtins have made.
+    made: usize,
     too_much: bool,
 }
+
+/// The most bytes that the builtins of one evaluation make. A policy that changes the largest object's text as a whole
+/// can do so some eighty times.
+const MAX_MADE: usize = 256 * 1024 * 1024;
 
 thread_local! {
     static EVALUATION: Cell<Evaluation> = const { Cell::new(Evaluation {
         context: Context { now_ns: 0, seed: 0, lenient_decoding: false },
         errors: BuiltinErrors::Fault,
+        made: 0,
         too_much: false,
     }) };
 }
@@ -70,6 +80,7 @@ pub(super) fn enter(context: Context, errors: BuiltinErrors) {
     EVALUATION.set(Evaluation {
         context,
         errors,
+        made: 0,
         too_much: false,
     });
 }
@@ -88,7 +99,7 @@ struct TooMuch(String);
 type Function = fn(&[Value]) -> anyhow::Result<Value>;
 
 /// Name, number of operands, function. A name that the engine has too is overridden.
-const FUNCTIONS: [(&str, u8, Function); 44] = [
+const FUNCTIONS: [(&str, u8, Function); 48] = [
     ("base64.decode", 1, encoding::base64_decode),
     ("base64.is_valid", 1, encoding::base64_is_valid),
     ("base64url.decode", 1, encoding::base64url_decode),
@@ -109,6 +120,7 @@ const FUNCTIONS: [(&str, u8, Function); 44] = [
     ("numbers.range", 2, numbers::range),
     ("numbers.range_step", 3, numbers::range_step),
     ("object.subset", 2, objects::subset),
+    ("object.union_n", 1, objects::union_n),
     ("rand.intn", 2, review::rand_intn),
     (
         "regex.find_all_string_submatch_n",
@@ -132,6 +144,9 @@ const FUNCTIONS: [(&str, u8, Function); 44] = [
     ("time.parse_ns", 2, time::parse_ns),
     ("time.parse_rfc3339_ns", 1, time::parse_rfc3339_ns),
     ("to_number", 1, numbers::to_number),
+    ("trim", 2, strings::trim),
+    ("trim_left", 2, strings::trim_left),
+    ("trim_right", 2, strings::trim_right),
     ("units.parse", 1, units::parse),
     ("units.parse_bytes", 1, units::parse_bytes),
     ("urlquery.decode", 1, encoding::urlquery_decode),
@@ -139,21 +154,37 @@ const FUNCTIONS: [(&str, u8, Function); 44] = [
     ("yaml.is_valid", 1, encoding::yaml_is_valid),
 ];
 
-/// Makes those functions known to an engine that its policies call: each evaluation copies the list of them, and all
-/// of them would cost more than a small policy.
+/// Makes those functions, and the guarded ones of the engine, known to an engine that its policies call: each evaluation
+/// copies the list of them, and all of them would cost more than a small policy.
 pub(super) fn add_to(engine: &mut Engine, is_called: impl Fn(&str) -> bool) -> anyhow::Result<()> {
     for (name, operands, function) in FUNCTIONS.into_iter().filter(|(name, _, _)| is_called(name)) {
         engine.add_extension(
             name.to_owned(),
             operands,
-            Box::new(move |values: Vec<Value>| answer(function(&values))),
+            Box::new(move |values: Vec<Value>| answer(name, &values, function)),
+        )?;
+    }
+    for (name, operands, check) in guarded::all().filter(|(name, _, _)| is_called(name)) {
+        engine.add_extension(
+            name.to_owned(),
+            operands,
+            Box::new(move |values: Vec<Value>| {
+                answer(name, &values, |values| guarded::call(name, check, values))
+            }),
         )?;
     }
     Ok(())
 }
 
 /// What the engine is told: it takes every error of these functions for the end of the evaluation.
-fn answer(result: anyhow::Result<Value>) -> anyhow::Result<Value> {
+fn answer(
+    name: &str,
+    values: &[Value],
+    function: impl Fn(&[Value]) -> anyhow::Result<Value>,
+) -> anyhow::Result<Value> {
+    let result = bounded::check_operands(values, name)
+        .and_then(|()| function(values))
+        .and_then(|value| counted(name, value));
     let evaluation = EVALUATION.get();
     match result {
         Err(error) if error.is::<TooMuch>() => {
@@ -166,6 +197,24 @@ fn answer(result: anyhow::Result<Value>) -> anyhow::Result<Value> {
         Err(_) if evaluation.errors == BuiltinErrors::Undefined => Ok(Value::Undefined),
         result => result,
     }
+}
+
+/// Adds what a builtin has made to what the evaluation's builtins have made before.
+fn counted(name: &str, value: Value) -> anyhow::Result<Value> {
+    // What is read from a text shares nothing with it.
+    let depth = if name.ends_with(".unmarshal") {
+        usize::MAX
+    } else {
+        3
+    };
+    let evaluation = EVALUATION.get();
+    let made = evaluation.made.saturating_add(weight::size(&value, depth));
+    if made > MAX_MADE {
+        let message = format!("{name}: with it the builtins of this evaluation would make more than 256 MiB");
+        return Err(TooMuch(message).into());
+    }
+    EVALUATION.set(Evaluation { made, ..evaluation });
+    Ok(value)
 }
 
 /// How many operands a builtin takes, ours and the engine's; `None` for a name that is no builtin.

@@ -181,6 +181,9 @@ fn prepare(engine: &mut Engine) -> Result<(), String> {
     }
 }
 
+/// The longest message of a fault.
+const MAX_MESSAGE: usize = 4096;
+
 fn fault(text: &str, texts: &BTreeMap<String, Arc<Normalized>>) -> Fault {
     let file = text
         .lines()
@@ -192,7 +195,7 @@ fn fault(text: &str, texts: &BTreeMap<String, Arc<Normalized>>) -> Fault {
     let at = at
         .map(|at| format!(":{}:{}", at.line, at.column))
         .unwrap_or_default();
-    let message = message_in(text);
+    let mut message = message_in(text);
     if [
         "multiple outputs",
         "conflicts with rule",
@@ -206,6 +209,8 @@ fn fault(text: &str, texts: &BTreeMap<String, Arc<Normalized>>) -> Fault {
             at: format!("{file}{at}"),
         };
     }
+    // The engine quotes whole operands, and they may be as long as a review.
+    message.truncate(message.floor_char_boundary(MAX_MESSAGE));
     Fault::Builtin {
         at: format!("{file}{at}"),
         message,

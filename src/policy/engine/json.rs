@@ -283,8 +283,12 @@ fn value_to_json(value: &Value, depth: usize) -> Result<serde_json::Value, NotJs
         Value::Bool(value) => serde_json::Value::Bool(*value),
         Value::String(text) => serde_json::Value::String(text.to_string()),
         Value::Number(number) => {
-            // A float that is a whole number is written as the engine prints it: an integer.
-            let json = match (number.as_u64(), number.as_i64()) {
+            // A float that is a whole number is written as the engine prints it: an integer. Asked for 64 bits, the engine
+            // would give 2^64-1 for the float 2^64.
+            let whole = number.as_i128();
+            let unsigned = whole.and_then(|whole| u64::try_from(whole).ok());
+            let signed = whole.and_then(|whole| i64::try_from(whole).ok());
+            let json = match (unsigned, signed) {
                 (Some(number), _) => Some(serde_json::Number::from(number)),
                 (_, Some(number)) => Some(serde_json::Number::from(number)),
                 _ => number.as_f64().and_then(serde_json::Number::from_f64),

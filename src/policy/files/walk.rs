@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use super::{Format, MAX_FILES, Sources, finding, unreadable};
 use crate::policy::finding::Finding;
+use crate::watch::{Places, absolute, parent};
 
 /// How deep directories are searched.
 const MAX_LEVELS: usize = 32;
@@ -78,16 +79,6 @@ pub(super) fn kind(name: &str, at: &[String], v0: bool) -> Option<Kind> {
         }),
         _ => None,
     }
-}
-
-/// Where a change may change what the sources give, as absolute paths.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::policy) struct Places {
-    /// Where any change counts: the sources, the directories that were searched, and those of files given by name or
-    /// by a link.
-    pub(in crate::policy) searched: BTreeSet<PathBuf>,
-    /// Directories of sources, where a change counts only if it is the source that changed.
-    pub(in crate::policy) parents: BTreeSet<PathBuf>,
 }
 
 /// The places of the sources as they are now.
@@ -262,13 +253,4 @@ fn named(path: &Path, role: Role) -> Option<Kind> {
         }),
         _ => kind(name, &[], role.v0()),
     }
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-fn parent(path: &Path) -> PathBuf {
-    let path = absolute(path);
-    path.parent().map(Path::to_owned).unwrap_or(path)
 }

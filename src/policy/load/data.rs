@@ -20,13 +20,17 @@ pub(super) fn merged(files: &[DataFile], sources: &[Source], findings: &mut Vec<
             ..Finding::default()
         };
         let read = match file.format {
-            Format::Json => Document::parse(&file.bytes).map_err(|error| error.to_string()),
-            Format::Yaml => yaml(&file.bytes),
+            Format::Json => Document::parse(&file.bytes).map_err(|error| finding(error.to_string())),
+            Format::Yaml => yaml(&file.bytes).map_err(|(place, message)| Finding {
+                line: place.map(|(line, _)| line),
+                column: place.map(|(_, column)| column),
+                ..finding(message)
+            }),
         };
         let document = match read {
             Ok(document) => document,
-            Err(message) => {
-                findings.push(finding(message));
+            Err(unreadable) => {
+                findings.push(unreadable);
                 continue;
             }
         };
@@ -60,13 +64,29 @@ pub(super) fn merged(files: &[DataFile], sources: &[Source], findings: &mut Vec<
     tree
 }
 
-fn yaml(bytes: &[u8]) -> Result<Document, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())?;
-    let json: serde_json::Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+/// What is wrong, and the line and column of it where they are known.
+type Unreadable = (Option<(u32, u32)>, String);
+
+fn yaml(bytes: &[u8]) -> Result<Document, Unreadable> {
+    let text = std::str::from_utf8(bytes).map_err(|_| (None, "not UTF-8".to_owned()))?;
+    let json: serde_json::Value = serde_saphyr::from_str(text).map_err(|error| not_yaml(&error))?;
     if beyond_64_bits(&json) {
-        return Err(Problem::NumberRange.to_string());
+        return Err((None, Problem::NumberRange.to_string()));
     }
     Ok(Document::from_json(&json))
+}
+
+/// The place of an error and a sentence of ours: the reader's own words may quote the file, and data may be secret.
+fn not_yaml(error: &serde_saphyr::Error) -> Unreadable {
+    let place = error.location().and_then(|at| {
+        let column = u32::try_from(at.column()).ok()?;
+        Some((u32::try_from(at.line()).ok()?, column))
+    });
+    let message = match error.without_snippet() {
+        serde_saphyr::Error::DuplicateMappingKey { .. } => Problem::DuplicateKey.to_string(),
+        _ => "not valid YAML".to_owned(),
+    };
+    (place, message)
 }
 
 /// Whether a number has become a float that could not say its integer: 2^63 is the first that no signed integer is.

@@ -3,6 +3,8 @@
 //! Settings come after the file's own words, in their order: `enforcement` and `parameters` replace, `match` narrows,
 //! `exceptions` add. One that names no policy refuses the set, since somebody relies on it.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::packages::Package;
@@ -86,6 +88,7 @@ fn policy(package: &Package<'_>, instance: Option<&Instance>) -> Policy {
         exceptions: exceptions.clone(),
         reads_namespace: false,
         builtin_errors: package.metadata.builtin_errors,
+        conduct: Arc::default(),
         // Both are given when the package has an engine.
         group: 0,
         entry: String::new(),

@@ -60,6 +60,10 @@ pub(super) fn scan(text: &str) -> Scan {
 }
 
 fn yaml(start: Position, lines: &[Comment<'_>]) -> Result<Node, (Position, String)> {
+    // A line end for YAML and none for Rego: who reads the file would see other lines than the reader of the YAML.
+    if let Some(line) = lines.iter().find(|line| line.text.contains('\r')) {
+        return Err((line.at, "a carriage return within a line".to_owned()));
+    }
     let text: String = lines.iter().flat_map(|line| [line.text, "\n"]).collect();
     // The first line of the YAML is the one behind `METADATA`, its first column the one behind the `#`.
     let moved = |at: Position| {
@@ -150,6 +154,21 @@ mod tests {
         let node = blocks[0].yaml.as_ref().unwrap();
         let order = node.get("custom").unwrap().get("order").unwrap();
         assert_eq!((order.at.unwrap().line, order.at.unwrap().column), (6, 14));
+    }
+
+    #[test]
+    fn a_carriage_return_ends_a_line_only_together_with_a_line_feed() {
+        let (at, message) = scan("# METADATA\n# title: A\r# custom: 1\npackage a\n").blocks[0]
+            .yaml
+            .clone()
+            .unwrap_err();
+        assert_eq!((at.line, at.column), (2, 1));
+        assert_eq!(message, "a carriage return within a line");
+        let blocks = scan("# METADATA\r\n# title: A\r\npackage a\r\n").blocks;
+        assert_eq!(
+            blocks[0].yaml.as_ref().unwrap().get("title").unwrap().as_text(),
+            Some("A")
+        );
     }
 
     #[test]

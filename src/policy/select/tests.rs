@@ -21,6 +21,7 @@ fn policy(name: &str, rules: &[&'static str], matching: Vec<Match>) -> Policy {
         exceptions: Vec::new(),
         reads_namespace: false,
         builtin_errors: BuiltinErrors::Fault,
+        conduct: Arc::default(),
         group: 0,
         entry: String::new(),
     }

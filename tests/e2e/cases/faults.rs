@@ -5,12 +5,15 @@
 //! them at that gate.
 
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow, ensure};
 use serde_json::{Value, json};
 
 use crate::gates::{Gates, pod, with};
 use crate::kubectl::Printed;
+use crate::page::Page;
 use crate::regate::Regate;
 use crate::stage::{self, IGNORE, POLICIES, PROGRAM, RULES, Stage};
 
@@ -189,22 +192,61 @@ fn a_deferred_fault_at_authz_is_an_error_where_failures_deny(stage: &Stage) -> R
 }
 
 fn a_policy_that_does_not_end_refuses_even_where_failures_are_ignored(stage: &Stage) -> Result<()> {
-    // Of two seconds, one is left for the policies.
+    let deadlines = Page::read()?.deadlines()?;
+    // Further webhooks wait for less and for more; each is asked about what is labelled with its time.
     let gates = stage.gates_of_its_own(IGNORE, |registration| {
         registration.edit("validating.yaml", |document| {
-            document["webhooks"][0]["timeoutSeconds"] = 2.into();
+            let registered = document["webhooks"][0].clone();
+            let timed = |seconds: u64| {
+                let mut webhook = registered.clone();
+                webhook["name"] = format!("validate-{seconds}.regate.dev").into();
+                webhook["timeoutSeconds"] = seconds.into();
+                webhook["objectSelector"] = json!({"matchLabels": {"seconds": seconds.to_string()}});
+                webhook
+            };
+            let mut webhooks: Vec<_> = deadlines.iter().map(|(seconds, _)| timed(*seconds)).collect();
+            webhooks.push(registered.clone());
+            document["webhooks"] = webhooks.into();
+            document["webhooks"][deadlines.len()]["objectSelector"] =
+                json!({"matchExpressions": [{"key": "seconds", "operator": "DoesNotExist"}]});
         })
     })?;
     gates.namespace("endless")?;
-    let refused = gates.create(&pod("endless", "p"))?;
+    thread::scope(|scope| {
+        let asked: Vec<_> = deadlines
+            .iter()
+            .map(|(seconds, answered)| scope.spawn(|| is_refused_in_time(&gates, *seconds, *answered)))
+            .collect();
+        asked
+            .into_iter()
+            .try_for_each(|asked| asked.join().map_err(|_| anyhow!("asking panicked"))?)
+    })?;
+    assert_eq!(
+        gates.regate().answers("validate", 504)?,
+        u64::try_from(deadlines.len())?
+    );
+    Ok(())
+}
+
+/// Who waits for so many seconds hears of Regate, before its own time is over.
+fn is_refused_in_time(gates: &Gates, seconds: u64, answered: Duration) -> Result<()> {
+    let name = format!("waits-{seconds}");
+    let labels = json!({"seconds": seconds.to_string()});
+    let began = Instant::now();
+    let refused = gates.create(&with(pod("endless", &name), "/metadata/labels", labels))?;
     assert_refused(
         &refused,
-        "validate",
+        &format!("validate-{seconds}"),
         "Timeout",
         "the policies did not answer in time",
     );
-    assert!(!gates.is_stored("pod p -n endless")?);
-    assert_eq!(gates.regate().answers("validate", 504)?, 1);
+    // The policy has its time, too.
+    ensure!(
+        began.elapsed() >= answered,
+        "{seconds} s: answered after {:?}",
+        began.elapsed()
+    );
+    ensure!(!gates.is_stored(&format!("pod {name} -n endless"))?);
     Ok(())
 }
 

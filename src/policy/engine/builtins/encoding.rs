@@ -9,7 +9,8 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use regorus::Value;
 use sha2::{Digest, Sha256};
 
-use super::{EVALUATION, original, text};
+use super::guarded::yaml;
+use super::{EVALUATION, original, text, weight};
 use crate::policy::engine::json::Document;
 
 fn undefined_at_authn(result: anyhow::Result<Value>) -> anyhow::Result<Value> {
@@ -77,7 +78,10 @@ pub(super) fn json_is_valid(values: &[Value]) -> anyhow::Result<Value> {
 /// Whether `yaml.unmarshal` would read it; what is no string is not valid.
 pub(super) fn yaml_is_valid(values: &[Value]) -> anyhow::Result<Value> {
     match values.first() {
-        Some(Value::String(_)) => original::call("yaml.is_valid", values),
+        Some(Value::String(_)) => {
+            yaml::unmarshal("yaml.is_valid", values)?;
+            original::call("yaml.is_valid", values)
+        }
         _ => Ok(Value::from(false)),
     }
 }
@@ -92,7 +96,11 @@ pub(super) fn base64_is_valid(values: &[Value]) -> anyhow::Result<Value> {
 
 /// As Go writes JSON: what could end a script in a page is escaped. It can only stand in strings.
 pub(super) fn json_marshal(values: &[Value]) -> anyhow::Result<Value> {
-    let json = match original::call("json.marshal", values)? {
+    const NAME: &str = "json.marshal";
+    values
+        .iter()
+        .try_for_each(|value| weight::check_as_text(value, NAME))?;
+    let json = match original::call(NAME, values)? {
         Value::String(json) => json,
         json => return Ok(json),
     };

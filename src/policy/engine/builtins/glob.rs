@@ -6,7 +6,7 @@ use std::str::Chars;
 
 use regorus::Value;
 
-use super::{original, text};
+use super::{original, regex, text};
 
 /// `glob.match(pattern, separators, text)`: no separators for null, the dot for an empty array.
 pub(super) fn matches(values: &[Value]) -> anyhow::Result<Value> {
@@ -22,6 +22,7 @@ pub(super) fn matches(values: &[Value]) -> anyhow::Result<Value> {
     if given.is_some_and(|given| given.len() > separators.len()) {
         anyhow::bail!("{NAME}: separators must be single characters");
     }
+    regex::check_pattern(pattern, NAME)?;
     let Some(pattern) = regex_of(pattern, &separators) else {
         anyhow::bail!("{NAME}: operand 1 is not a pattern");
     };

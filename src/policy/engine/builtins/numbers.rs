@@ -8,7 +8,7 @@ use super::{TooMuch, integer, original};
 const MAX_ITEMS: u128 = 100_000;
 
 /// The most bits of a number that still has a JSON form.
-const MAX_BITS: u64 = 1023;
+pub(super) const MAX_BITS: u64 = 1023;
 
 /// The most digits, and the greatest exponent, of a text that becomes a number: converting is not linear.
 const MAX_DIGITS: usize = 1000;
@@ -71,11 +71,13 @@ pub(super) fn shift_left(values: &[Value]) -> anyhow::Result<Value> {
     let shift = u64::try_from(shift).unwrap_or(u64::MAX);
     match integer::bits(value)? {
         0 => Ok(Value::from(0)),
-        bits if bits.saturating_add(shift) > MAX_BITS => {
-            Err(TooMuch(format!("{NAME}: the result has more than {MAX_BITS} bits")).into())
-        }
+        bits if bits.saturating_add(shift) > MAX_BITS => Err(too_many_bits(NAME)),
         _ => integer::shifted(value, shift),
     }
+}
+
+pub(super) fn too_many_bits(function: &str) -> anyhow::Error {
+    TooMuch(format!("{function}: the result has more than {MAX_BITS} bits")).into()
 }
 
 /// `bits.rsh(a, n)`; the engine has no value for shifts beyond 32 bits.

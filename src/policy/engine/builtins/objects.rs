@@ -1,13 +1,18 @@
-//! `object.subset` as OPA answers it for every pair of types.
+//! `object.subset` as OPA answers it for every pair of types, and `object.union_n` in time that grows with its operands.
 
 use std::collections::BTreeSet;
 
 use regorus::Value;
 
+use super::{search, weight};
+
 pub(super) fn subset(values: &[Value]) -> anyhow::Result<Value> {
     let (Some(whole), Some(part)) = (values.first(), values.get(1)) else {
         anyhow::bail!("object.subset: two operands are needed");
     };
+    values
+        .iter()
+        .try_for_each(|value| weight::check(value, "object.subset"))?;
     let answer = match (whole, part) {
         // An empty array holds nothing, not even the empty set.
         (Value::Array(whole), Value::Set(part)) => {
@@ -34,31 +39,44 @@ fn same_type(whole: &Value, part: &Value) -> Option<bool> {
     })
 }
 
-/// Whether `part` stands in `whole` without a gap. Linear (Knuth, Morris and Pratt): both may come from a requester.
+/// Whether `part` stands in `whole` without a gap.
 fn contains_run(whole: &[Value], part: &[Value]) -> bool {
-    let Some(last) = part.len().checked_sub(1) else {
-        return true;
+    part.is_empty() || search::ends(whole, part).next().is_some()
+}
+
+/// `object.union_n([…])`. The engine copies what it has at each of them.
+pub(super) fn union_n(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "object.union_n";
+    let Some(Value::Array(objects)) = values.first() else {
+        anyhow::bail!("{NAME}: operand 1 must be an array");
     };
-    // `falls[i]`: how long a proper prefix of `part` ends at its item `i`.
-    let mut falls: Vec<usize> = Vec::with_capacity(part.len());
-    let advance = |falls: &[usize], mut matched: usize, item: &Value| {
-        while matched > 0 && part.get(matched) != Some(item) {
-            matched = falls.get(matched - 1).copied().unwrap_or_default();
+    values.iter().try_for_each(|value| weight::check(value, NAME))?;
+    let mut united = Value::new_object();
+    for object in objects.iter() {
+        if !matches!(object, Value::Object(_)) {
+            anyhow::bail!("{NAME}: operand 1 must be an array of objects");
         }
-        matched + usize::from(part.get(matched) == Some(item))
+        unite(&mut united, object);
+    }
+    Ok(united)
+}
+
+/// Adds the members of `part`; objects that stand in both are united, of other values `part` has the last word.
+fn unite(whole: &mut Value, part: &Value) {
+    let Value::Object(members) = part else {
+        *whole = part.clone();
+        return;
     };
-    let mut matched = 0;
-    falls.push(0);
-    for item in part.iter().skip(1) {
-        matched = advance(&falls, matched, item);
-        falls.push(matched);
-    }
-    matched = 0;
-    for item in whole {
-        matched = advance(&falls, matched, item);
-        if matched > last {
-            return true;
+    let Ok(united) = whole.as_object_mut() else {
+        *whole = part.clone();
+        return;
+    };
+    for (key, member) in members.iter() {
+        match united.get_mut(key) {
+            Some(present) => unite(present, member),
+            None => {
+                united.insert(key.clone(), member.clone());
+            }
         }
     }
-    false
 }

@@ -3,8 +3,9 @@
 use std::sync::LazyLock;
 
 use regorus::unstable::{BUILTINS, Expr, Ref, Rule, RuleHead, Span};
-use regorus::{Engine, Value};
+use regorus::{Engine, LimitError, Value};
 
+use super::{BuiltinErrors, EVALUATION, TooMuch};
 use crate::policy::engine::ast::message_in;
 
 /// The engine wants to know where a call stands. Where it really stands is told by the error of the extension.
@@ -38,11 +39,26 @@ static PLACE: LazyLock<Option<Place>> = LazyLock::new(|| {
     })
 });
 
-/// Calls the engine's builtin of this name. Its errors are told without a place.
+/// Calls the engine's builtin of this name, which takes whatever is wrong for an error. Its errors are told without a
+/// place.
 pub(super) fn call(name: &str, values: &[Value]) -> anyhow::Result<Value> {
+    run(name, values, true)
+}
+
+/// The same, as strict as the evaluation is.
+pub(super) fn call_as_told(name: &str, values: &[Value]) -> anyhow::Result<Value> {
+    run(name, values, EVALUATION.get().errors == BuiltinErrors::Fault)
+}
+
+fn run(name: &str, values: &[Value], strict: bool) -> anyhow::Result<Value> {
     let (Some((builtin, _)), Some(place)) = (BUILTINS.get(name), PLACE.as_ref()) else {
         anyhow::bail!("{name}: there is no such builtin");
     };
-    builtin(&place.span, &place.operands, values, true)
-        .map_err(|error| anyhow::anyhow!("{name}: {}", message_in(&error.to_string())))
+    builtin(&place.span, &place.operands, values, strict).map_err(|error| {
+        let message = format!("{name}: {}", message_in(&error.to_string()));
+        match error.is::<LimitError>() {
+            true => TooMuch(message).into(),
+            false => anyhow::anyhow!(message),
+        }
+    })
 }

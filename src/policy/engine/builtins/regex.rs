@@ -4,11 +4,25 @@ mod syntax;
 
 use regorus::Value;
 
-use super::{bounded, original, text};
+use super::bounded::{self, MAX_ITEMS};
+use super::{TooMuch, original, text};
+
+/// The longest pattern. One of ordinary characters that is longer is compiled to more than the engine allows.
+const MAX_PATTERN: usize = 16 * 1024;
+
+/// Refuses a pattern that would take too long to read.
+pub(super) fn check_pattern(pattern: &str, function: &str) -> anyhow::Result<()> {
+    if pattern.len() > MAX_PATTERN {
+        return Err(TooMuch(format!("{function}: the pattern is longer than 16 KiB")).into());
+    }
+    Ok(())
+}
 
 /// Calls the engine's builtin with the operand at this place as the pattern that it is in OPA.
 fn with_pattern(name: &str, at: usize, values: &[Value]) -> anyhow::Result<Value> {
-    let pattern = Value::from(syntax::translated(text(values, at, name)?));
+    let pattern = text(values, at, name)?;
+    check_pattern(pattern, name)?;
+    let pattern = Value::from(syntax::translated(pattern));
     let mut operands = values.to_vec();
     if let Some(operand) = operands.get_mut(at) {
         *operand = pattern;
@@ -17,11 +31,32 @@ fn with_pattern(name: &str, at: usize, values: &[Value]) -> anyhow::Result<Value
 }
 
 pub(super) fn find_all_string_submatch_n(values: &[Value]) -> anyhow::Result<Value> {
-    with_pattern("regex.find_all_string_submatch_n", 0, values)
+    const NAME: &str = "regex.find_all_string_submatch_n";
+    // Each match is given with all its groups.
+    let groups = text(values, 0, NAME)?.matches('(').count().saturating_add(1);
+    found(NAME, MAX_ITEMS / groups, values)
 }
 
 pub(super) fn find_n(values: &[Value]) -> anyhow::Result<Value> {
-    with_pattern("regex.find_n", 0, values)
+    found("regex.find_n", MAX_ITEMS, values)
+}
+
+/// The matches, when they are not too many: one more than that is asked for at most.
+fn found(name: &str, most: usize, values: &[Value]) -> anyhow::Result<Value> {
+    let limit = Value::from(most.saturating_add(1));
+    let asked = values.get(2);
+    let unlimited = matches!(asked, Some(Value::Number(asked)) if asked.is_integer() && !asked.is_positive());
+    let mut operands = values.to_vec();
+    if let (Some(operand), Some(asked @ Value::Number(_))) = (operands.get_mut(2), asked)
+        && (*asked > limit || unlimited && *asked != Value::from(0))
+    {
+        *operand = limit;
+    }
+    let matches = with_pattern(name, 0, &operands)?;
+    if matches!(&matches, Value::Array(matches) if matches.len() > most) {
+        return Err(TooMuch(format!("{name}: more than {most} matches")).into());
+    }
+    Ok(matches)
 }
 
 /// What is no string is no pattern.
@@ -41,6 +76,7 @@ pub(super) fn matches(values: &[Value]) -> anyhow::Result<Value> {
 pub(super) fn split(values: &[Value]) -> anyhow::Result<Value> {
     const NAME: &str = "regex.split";
     let (pattern, whole) = (text(values, 0, NAME)?, text(values, 1, NAME)?);
+    find_n(&[Value::from(pattern), Value::from(whole), Value::from(-1)])?;
     let parts = match with_pattern(NAME, 0, values)? {
         Value::Array(parts) => parts,
         parts => return Ok(parts),

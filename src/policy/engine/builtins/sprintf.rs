@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use regorus::Value;
 
 use self::directive::{Cursor, Spec};
-use super::bounded::Bounded;
+use super::bounded::{self, Bounded};
 use super::{term, text};
 
 const NAME: &str = "sprintf";
@@ -22,7 +22,17 @@ pub(super) fn sprintf(values: &[Value]) -> anyhow::Result<Value> {
     let Some(Value::Array(operands)) = values.get(1) else {
         anyhow::bail!("{NAME}: operand 2 must be an array");
     };
-    let operands: Vec<Operand<'_>> = operands.iter().map(Operand::of).collect::<anyhow::Result<_>>()?;
+    let mut texts = 0usize;
+    let operand = |value| {
+        let operand = Operand::of(value)?;
+        // One value may stand in the place of many.
+        if let Operand::Text(Cow::Owned(text)) = &operand {
+            texts = texts.saturating_add(text.len());
+            bounded::check(texts, NAME)?;
+        }
+        Ok(operand)
+    };
+    let operands: Vec<Operand<'_>> = operands.iter().map(operand).collect::<anyhow::Result<_>>()?;
     let printer = Printer {
         operands: &operands,
         next: 0,

@@ -1,11 +1,11 @@
 //! Texts that are counted, joined and replaced as OPA does it, and no longer than a server can hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::Value;
 
 use super::bounded::{self, Bounded};
-use super::{original, text};
+use super::{TooMuch, original, search, text};
 
 /// `strings.count(text, part)`: how often, without overlaps; an empty part stands before and behind every character.
 pub(super) fn count(values: &[Value]) -> anyhow::Result<Value> {
@@ -14,21 +14,60 @@ pub(super) fn count(values: &[Value]) -> anyhow::Result<Value> {
     Ok(Value::from(text.matches(part).count()))
 }
 
-/// `indexof(text, part)`. An empty part is an error, as in OPA.
+/// `indexof(text, part)`: counted in characters. An empty part is an error, as in OPA.
 pub(super) fn indexof(values: &[Value]) -> anyhow::Result<Value> {
-    index("indexof", values)
+    let (whole, part) = whole_and_part("indexof", values)?;
+    let at = whole.find(part).and_then(|at| whole.get(..at));
+    Ok(match at {
+        Some(before) => Value::from(before.chars().count()),
+        None => Value::from(-1),
+    })
 }
 
-/// `indexof_n(text, part)`
+/// `indexof_n(text, part)`: all places, those that overlap included.
 pub(super) fn indexof_n(values: &[Value]) -> anyhow::Result<Value> {
-    index("indexof_n", values)
+    const NAME: &str = "indexof_n";
+    let (whole, part) = whole_and_part(NAME, values)?;
+    let (mut counted, mut characters) = (0, 0);
+    let mut places = Vec::new();
+    for end in search::ends(whole.as_bytes(), part.as_bytes()) {
+        let begin = end.saturating_sub(part.len());
+        characters += whole.get(counted..begin).map_or(0, |text| text.chars().count());
+        counted = begin;
+        places.push(Value::from(characters));
+        bounded::too_many(places.len(), NAME)?;
+    }
+    Ok(Value::from(places))
 }
 
-fn index(name: &str, values: &[Value]) -> anyhow::Result<Value> {
-    if text(values, 1, name)?.is_empty() {
+fn whole_and_part<'a>(name: &str, values: &'a [Value]) -> anyhow::Result<(&'a str, &'a str)> {
+    let (whole, part) = (text(values, 0, name)?, text(values, 1, name)?);
+    if part.is_empty() {
         anyhow::bail!("{name}: operand 2 must not be empty");
     }
-    original::call(name, values)
+    Ok((whole, part))
+}
+
+/// `trim(text, characters)`. The engine goes through all the characters for each of the text.
+pub(super) fn trim(values: &[Value]) -> anyhow::Result<Value> {
+    let (text, any) = text_and_characters("trim", values)?;
+    Ok(Value::from(text.trim_matches(|c| any.contains(&c))))
+}
+
+/// `trim_left(text, characters)`
+pub(super) fn trim_left(values: &[Value]) -> anyhow::Result<Value> {
+    let (text, any) = text_and_characters("trim_left", values)?;
+    Ok(Value::from(text.trim_start_matches(|c| any.contains(&c))))
+}
+
+/// `trim_right(text, characters)`
+pub(super) fn trim_right(values: &[Value]) -> anyhow::Result<Value> {
+    let (text, any) = text_and_characters("trim_right", values)?;
+    Ok(Value::from(text.trim_end_matches(|c| any.contains(&c))))
+}
+
+fn text_and_characters<'a>(name: &str, values: &'a [Value]) -> anyhow::Result<(&'a str, BTreeSet<char>)> {
+    Ok((text(values, 0, name)?, text(values, 1, name)?.chars().collect()))
 }
 
 /// `concat(between, items)`.
@@ -81,6 +120,7 @@ pub(super) fn replace_n(values: &[Value]) -> anyhow::Result<Value> {
         };
         pairs.entry(old.chars().next()).or_default().push((old, new));
     }
+    check_compared(&pairs, rest)?;
     let empty = pairs.get(&None).and_then(|pairs| pairs.first());
     let mut replaced = Bounded::new(NAME);
     let mut put_before = false;
@@ -107,4 +147,18 @@ pub(super) fn replace_n(values: &[Value]) -> anyhow::Result<Value> {
         put_before = false;
     }
     Ok(Value::from(replaced.into_text()))
+}
+
+/// The most bytes that `strings.replace_n` compares.
+const MAX_COMPARED: usize = 1 << 31;
+
+/// Refuses keys that would all have to be tried at every place of a long text.
+fn check_compared(pairs: &BTreeMap<Option<char>, Vec<(&str, &str)>>, text: &str) -> anyhow::Result<()> {
+    let bytes = |pairs: &Vec<(&str, &str)>| pairs.iter().map(|(old, _)| old.len()).sum::<usize>();
+    let most = pairs.values().map(bytes).max().unwrap_or(0);
+    if most.saturating_mul(text.len()) > MAX_COMPARED {
+        let message = format!("strings.replace_n: more than {MAX_COMPARED} bytes would be compared");
+        return Err(TooMuch(message).into());
+    }
+    Ok(())
 }

@@ -14,7 +14,10 @@ pub(super) fn write(value: &Value, out: &mut Bounded) -> anyhow::Result<()> {
             Some(float) => out.push(&decimal(float)),
             None => out.push(&number.format_decimal()),
         },
-        Value::String(text) => out.push(&quoted(text)?),
+        Value::String(text) => {
+            out.room(text.len())?;
+            out.push(&quoted(text)?)
+        }
         Value::Array(items) => listed(items.iter(), ("[", "]"), out),
         Value::Set(items) if items.is_empty() => out.push("set()"),
         Value::Set(items) => listed(items.iter_sorted(), ("{", "}"), out),

@@ -164,6 +164,7 @@ fn cut_and_padded(text: &str, spec: &Spec, out: &mut Bounded) -> anyhow::Result<
 
 fn quoted(text: &str, spec: &Spec, out: &mut Bounded) -> anyhow::Result<()> {
     let text = cut(text, spec);
+    out.room(text.len())?;
     let fits_raw = |c: char| c == '\t' || !(c.is_ascii_control() || matches!(c, '`' | '\u{feff}'));
     if spec.sharp && text.chars().all(fits_raw) {
         return padded(&format!("`{text}`"), spec, out);

@@ -1,0 +1,115 @@
+//! One thread of a gate: it takes reviews from the line and has them decided, one after the other.
+//!
+//! Its [`Post`] is shared with whoever tends the crew, and says what the thread is at. A thread whose evaluation went on
+//! for too long is given up: it ends when that evaluation does, and takes no other review.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::Job;
+use super::line::Line;
+use crate::gate::Gate;
+use crate::policy::evaluating::Slot;
+use crate::review::Failure;
+use crate::server::decide::Decide;
+
+/// What a thread is at.
+#[derive(Debug, Default)]
+pub(super) struct Post(Mutex<State>);
+
+#[derive(Debug, Default)]
+enum State {
+    /// It waits for a review.
+    #[default]
+    Free,
+    /// It has a review decided.
+    Busy(Case),
+    /// Nobody counts on it any more.
+    GivenUp,
+}
+
+/// A review that is being decided.
+#[derive(Clone, Debug)]
+pub(super) struct Case {
+    /// When it has to be answered.
+    pub(super) deadline: Instant,
+    /// The review's uid; empty where it has none.
+    pub(super) uid: String,
+    /// What the thread evaluates.
+    pub(super) slot: Slot,
+}
+
+impl Post {
+    /// Gives the thread up if it is still at a review that had to be answered before `then`: that one.
+    pub(super) fn give_up(&self, then: Instant) -> Option<Case> {
+        let mut state = self.lock();
+        let case = match &*state {
+            State::Busy(case) if case.deadline < then => case.clone(),
+            State::Busy(_) | State::Free | State::GivenUp => return None,
+        };
+        *state = State::GivenUp;
+        Some(case)
+    }
+
+    /// Whether nobody counts on the thread any more.
+    pub(super) fn is_given_up(&self) -> bool {
+        matches!(*self.lock(), State::GivenUp)
+    }
+
+    fn begin(&self, case: Case) {
+        *self.lock() = State::Busy(case);
+    }
+
+    /// The review is decided; whether the thread goes on.
+    fn end(&self) -> bool {
+        let mut state = self.lock();
+        if matches!(*state, State::GivenUp) {
+            return false;
+        }
+        *state = State::Free;
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a thread needs.
+pub(super) struct Worker {
+    pub(super) gate: Gate,
+    pub(super) line: Arc<Line>,
+    pub(super) post: Arc<Post>,
+    pub(super) decide: Arc<dyn Decide>,
+}
+
+impl Worker {
+    /// Decides reviews until the line is closed or the thread is given up.
+    pub(super) fn run(&self) {
+        while let Some(job) = self.line.take() {
+            let Job {
+                body,
+                hint,
+                deadline,
+                reply,
+                waits,
+            } = job;
+            drop(waits);
+            self.post.begin(Case {
+                deadline,
+                uid: hint.uid.clone().unwrap_or_default(),
+                slot: Slot::of_this_thread(),
+            });
+            let decided = catch_unwind(AssertUnwindSafe(|| {
+                self.decide.decide(self.gate, &body, &hint, deadline)
+            }))
+            .unwrap_or_else(|_| self.decide.refuse(self.gate, &hint, &Failure::Panic));
+            // Nobody waits any more when the deadline passed during the evaluation.
+            let _ = reply.send(decided);
+            if !self.post.end() {
+                return;
+            }
+        }
+    }
+}
