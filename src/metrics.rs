@@ -59,6 +59,7 @@ pub struct Metrics {
     revision: Revision,
     policies: Gauge,
     certificates: Certificates,
+    log_lines_lost: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -103,6 +104,7 @@ impl Default for Metrics {
             revision: Revision::default(),
             policies: Gauge::default(),
             certificates: Certificates::default(),
+            log_lines_lost: Counter::default(),
         };
         metrics.register();
         metrics.process.register_collector(Box::new(Process));
@@ -155,11 +157,24 @@ impl Metrics {
         registry.register("policies", "Policies in the served set", self.policies.clone());
         self.certificates.register(registry);
         registry.register(
+            "log_lines_dropped",
+            "Log lines that nobody read in time",
+            self.log_lines_lost.clone(),
+        );
+        registry.register(
             "build",
             "The program",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
         registry.register_collector(Box::new(self.revision.clone()));
+    }
+
+    /// Counts, each time it is called, a log line that was dropped.
+    pub fn log_lines_lost(&self) -> impl Fn() + Send + Sync + use<> {
+        let lost = self.log_lines_lost.clone();
+        move || {
+            lost.inc();
+        }
     }
 
     /// From now on every scrape asks what is known of a resource of the cluster.

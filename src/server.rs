@@ -18,6 +18,7 @@ mod probes;
 mod record;
 mod reply;
 mod routes;
+mod seats;
 mod settings;
 mod signals;
 pub mod status;

@@ -1,14 +1,21 @@
 //! Logs: lines on standard error, as text for people or as JSON for collectors.
 //!
-//! `RUST_LOG` is honoured. Events are named by their `event` field; bodies and tokens are logged at no level.
+//! `RUST_LOG` is honoured. Events are named by their `event` field; bodies and tokens are logged at no level. Lines are
+//! written by a thread of their own ([`lines`]): a log that nobody reads holds up no decision.
 
+mod lines;
+
+use std::io;
 use std::panic::{self, Location, PanicHookInfo};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-/// What is logged without `RUST_LOG`.
-const DEFAULT: &str = "info,actix_server=warn";
+pub use lines::Flush;
+
+/// What is logged without `RUST_LOG`: the libraries' accounts of broken connections are left out, since any client can
+/// cause them.
+const DEFAULT: &str = "info,actix_server=warn,actix_http=off";
 
 /// Off unless `RUST_LOG` names it: the client of the API server tells of every failed attempt, and of answers that it
 /// cannot read in their own words. The HTTP library tells of every broken connection, which any client can cause, and
@@ -33,22 +40,27 @@ pub enum Error {
     /// It was set up before.
     #[error("{0}")]
     Twice(#[from] TryInitError),
+    /// The system gives no thread.
+    #[error("no thread for the log: {0}")]
+    Thread(#[from] io::Error),
 }
 
-/// Sets up logging for the whole process; once, before anything logs. Panics become log lines, too.
-pub fn init(format: LogFormat) -> Result<(), Error> {
+/// Sets up logging for the whole process; once, before anything logs. Panics become log lines, too. `lost` is called for
+/// every line that is dropped because nobody reads what was written before; what is returned is kept until the end.
+pub fn init(format: LogFormat, lost: impl Fn() + Send + Sync + 'static) -> Result<Flush, Error> {
     let asked = std::env::var(EnvFilter::DEFAULT_ENV).ok();
     let asked = asked.filter(|directives| !directives.trim().is_empty());
     let filter = EnvFilter::builder().parse(format!("{QUIET},{}", asked.as_deref().unwrap_or(DEFAULT)))?;
+    let (writer, flush) = lines::start(io::stderr(), lost)?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(writer);
     match format {
         LogFormat::Json => lines.json().flatten_event(true).finish().try_init()?,
         LogFormat::Text => lines.finish().try_init()?,
     }
     panic::set_hook(Box::new(log_panic));
-    Ok(())
+    Ok(flush)
 }
 
 /// Tells where a panic happened, and not what it says: that may quote what was being worked on.
@@ -59,7 +71,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Write};
+    use std::io::Write;
     use std::sync::{Arc, Mutex};
 
     use super::*;

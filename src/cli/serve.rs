@@ -24,6 +24,7 @@ use intake::Intake;
 mod greeting;
 mod intake;
 mod lists;
+mod memory;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -43,12 +44,14 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let text = global.read_file()?;
     let resolved = global.resolve_text(&args.settings, text.as_deref())?;
     let config = resolved.config.clone();
-    telemetry::init(match config.log.format {
+    let mut metrics = Metrics::default();
+    let format = match config.log.format {
         crate::config::LogFormat::Json => telemetry::LogFormat::Json,
         crate::config::LogFormat::Text => telemetry::LogFormat::Text,
-    })?;
+    };
+    let _flush = telemetry::init(format, metrics.log_lines_lost())?;
+    memory::keep_private();
     warn_of_backtraces();
-    let mut metrics = Metrics::default();
     let (namespaces, _cluster) = watch_namespaces(&config.cluster, &mut metrics)?;
     let metrics = Arc::new(metrics);
     let sources = super::sources(&config.policies);

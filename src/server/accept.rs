@@ -28,6 +28,8 @@ pub(super) struct Threads {
     handles: Vec<JoinHandle<()>>,
     next: usize,
     open: Open,
+    /// How many connections may be open before no further one is taken.
+    most: usize,
 }
 
 /// A connection on its way to its thread.
@@ -37,8 +39,9 @@ struct Accepted {
 }
 
 impl Threads {
-    /// Starts a thread for each processor, each with a service of its own; they end with [`Stage::Ended`].
-    pub(super) fn start<F, S>(factory: F, drain: &Drain) -> io::Result<Self>
+    /// Starts a thread for each processor, each with a service of its own; they end with [`Stage::Ended`]. While `most`
+    /// connections are open, no further one is taken.
+    pub(super) fn start<F, S>(factory: F, most: usize, drain: &Drain) -> io::Result<Self>
     where
         F: Fn() -> S + Clone + Send + 'static,
         S: ServiceFactory<TcpStream, Config = ()> + 'static,
@@ -62,12 +65,17 @@ impl Threads {
             handles,
             next: 0,
             open: Open(watch::Sender::new(0)),
+            most,
         })
     }
 
     /// Accepts for ever; what it returns is why it cannot go on.
     pub(super) async fn accept(&mut self, listener: &TcpListener) -> io::Error {
+        let (mut open, most) = (self.open.0.subscribe(), self.most);
         loop {
+            // A burst is taken in no faster than others end: what is over that waits, and opens no file. It does not end
+            // before us: we hold the sender.
+            let _ = open.wait_for(|open| *open < most).await;
             let handed = match listener.accept().await {
                 Ok((socket, _)) => socket.into_std().and_then(|socket| self.hand_out(socket)),
                 Err(error) if is_of_one_connection(&error) => Ok(()),

@@ -47,6 +47,8 @@ pub(super) struct Intake<'a> {
     pub(super) gate: Gate,
     /// What the request says of its length.
     pub(super) announced: Option<usize>,
+    /// The connection is needed for others: only the beginning is read.
+    pub(super) crowded: bool,
     /// When an answer is of no use any more.
     pub(super) deadline: Instant,
     pub(super) connection: Option<&'a Connection>,
@@ -102,7 +104,11 @@ struct Reading<'a, 'b> {
 
 impl Reading<'_, '_> {
     async fn read(mut self) -> Result<Body, Refusal> {
-        if self.read_until(PREFIX).await? {
+        let ended = self.read_until(PREFIX).await?;
+        if self.intake.crowded {
+            return Ok(self.undecided(Failure::Overload, false));
+        }
+        if ended {
             return Ok(self.finish(Share::default()).await);
         }
         let limit = self.intake.limit();

@@ -25,6 +25,7 @@ use super::drain::{Closing, Drain};
 
 /// How long a new connection may take to its first byte while the server closes: the client made it for a request.
 const FIRST_BYTE: Duration = Duration::from_secs(1);
+use super::seats::Seat;
 
 /// What a connection is waiting for.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +46,8 @@ pub(super) struct Connection {
     phase: Cell<Phase>,
     /// Whether nothing is read for now.
     paused: Cell<bool>,
+    /// Its place among all connections.
+    pub(super) seat: Seat,
     /// The chain that the client presented and proved to hold the key of, leaf first; nobody judged it yet.
     pub(super) presented: Vec<CertificateDer<'static>>,
     /// What the chain was last found to be, so that not every request pays for verifying it.
@@ -54,6 +57,7 @@ pub(super) struct Connection {
 impl Connection {
     /// A request's head was read: from here on its own limits apply. Returns when the first byte of it arrived.
     pub(super) fn begin(&self) -> Instant {
+        self.seat.busy();
         match self.phase.replace(Phase::Request) {
             Phase::Head {
                 first_byte: Some(arrived),
@@ -66,6 +70,7 @@ impl Connection {
 
     /// The request was answered.
     pub(super) fn finish(&self) {
+        self.seat.idle();
         self.phase.set(Phase::Idle);
     }
 
@@ -122,6 +127,10 @@ impl Connection {
         }
     }
 
+    fn is_answering(&self) -> bool {
+        matches!(self.phase.get(), Phase::Request)
+    }
+
     fn head_end(&self) -> Option<Instant> {
         match self.phase.get() {
             Phase::Head { end, .. } => Some(end),
@@ -154,7 +163,13 @@ pub(super) struct Stream {
 impl Stream {
     /// Takes over a connection whose handshake is done. `head` limits every request head, `write` every pause in
     /// which the client takes no byte of an answer.
-    pub(super) fn new(tls: TlsStream<TcpStream>, head: Duration, write: Duration, drain: &Drain) -> Self {
+    pub(super) fn new(
+        tls: TlsStream<TcpStream>,
+        seat: Seat,
+        head: Duration,
+        write: Duration,
+        drain: &Drain,
+    ) -> Self {
         let (_, session) = tls.get_ref();
         let presented = session
             .peer_certificates()
@@ -165,6 +180,7 @@ impl Stream {
                 end: Instant::now() + head,
             }),
             paused: Cell::new(false),
+            seat,
             presented: presented.into_iter().flatten().collect(),
             caller: RefCell::new(None),
         };
@@ -215,12 +231,14 @@ impl AsyncRead for Stream {
             }
             return read;
         }
-        // A request that has arrived is still read and answered.
-        if this.closing.poll(cx) && this.connection.close() && !has_bytes(this.tls.get_ref().0) {
+        let closes = this.closing.poll(cx) && this.connection.close();
+        let ousted = this.connection.seat.is_ousted(cx) && !this.connection.is_answering();
+        // Nothing read is the end of the stream: the HTTP service then closes the connection in good order. A request that
+        // has arrived is still read and answered.
+        if (closes || ousted) && !has_bytes(this.tls.get_ref().0) {
             return Poll::Ready(Ok(()));
         }
         match this.connection.head_end() {
-            // Nothing read is the end of the stream: the HTTP service then closes the connection in good order.
             Some(end) => this.head_timer.poll(end, cx).map(Ok),
             None => Poll::Pending,
         }

@@ -7,22 +7,29 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use actix_http::HttpService;
+use actix_http::{HttpService, Request};
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::AppConfig;
+use futures_util::future::{self, Either};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::accept::Threads;
 use super::connection::Stream;
 use super::drain::Drain;
+use super::reply;
 use super::routes::{self, Context};
+use super::seats::{Seat, Seats};
 use super::settings::Limits;
 
 /// Connections that may wait to be accepted; a burst of the API server opens one for each of its requests.
 const BACKLOG: u32 = 2048;
+
+/// Connections that may be accepted and have no seat yet.
+const ACCEPTED: usize = 32;
 
 /// Opens a listening socket.
 pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -38,10 +45,12 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Starts the threads that serve reviews.
 pub(super) fn threads(acceptor: TlsAcceptor, context: Arc<Context>, drain: &Drain) -> io::Result<Threads> {
+    let seats = Seats::new(context.limits.connections);
+    let most = seats.most() + ACCEPTED;
     let watched = drain.clone();
     let service = move || {
         let limits = context.limits;
-        let acceptor = acceptor.clone();
+        let (acceptor, seats) = (acceptor.clone(), Arc::clone(&seats));
         let drain = watched.clone();
         let app = routes::app(Arc::clone(&context))
             .into_factory()
@@ -54,35 +63,60 @@ pub(super) fn threads(acceptor: TlsAcceptor, context: Arc<Context>, drain: &Drai
             .on_connect_ext(|stream: &Stream, data| {
                 data.insert(stream.connection());
             })
+            .expect(fn_service(async |mut request: Request| {
+                Err::<Request, _>(reply::expectation_failed(request.take_payload()))
+            }))
             .h1(map_config(app, |()| AppConfig::default()));
-        fn_service(move |tcp: TcpStream| handshake(tcp, acceptor.clone(), limits, drain.clone())).and_then(
-            http.map_err(|error| {
-                tracing::debug!(%error, "connection ended");
-            }),
-        )
+        fn_service(move |tcp: TcpStream| {
+            handshake(tcp, acceptor.clone(), seats.take(), limits, drain.clone())
+        })
+        .and_then(http.map_err(|error| {
+            tracing::debug!(%error, "connection ended");
+        }))
     };
-    Threads::start(service, drain)
+    Threads::start(service, most, drain)
 }
 
-/// Makes a connection out of a socket, or gives it up in time.
+/// Makes a connection out of a socket, or gives it up: in time, or because others have all seats.
 async fn handshake(
     tcp: TcpStream,
     acceptor: TlsAcceptor,
+    seat: Option<Seat>,
     limits: Limits,
     drain: Drain,
 ) -> Result<(Stream, Option<SocketAddr>), ()> {
+    let Some(seat) = seat else {
+        tracing::debug!("too many connections");
+        return Err(());
+    };
     let peer = tcp.peer_addr().ok();
     // Without it the second write of a response waits for the delayed acknowledgement of the first: 40 ms.
     tcp.set_nodelay(true)
         .map_err(|error| tracing::debug!(%error, "connection lost"))?;
-    match tokio::time::timeout(limits.handshake, acceptor.accept(tcp)).await {
-        Ok(Ok(tls)) => Ok((Stream::new(tls, limits.head, limits.write, &drain), peer)),
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "handshake failed");
-            Err(())
+    let (time, head) = if seat.is_reserved() {
+        (
+            limits.handshake.min(limits.hurried),
+            limits.head.min(limits.hurried),
+        )
+    } else {
+        (limits.handshake, limits.head)
+    };
+    let ousted = future::poll_fn(|cx| {
+        if seat.is_ousted(cx) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
         }
-        Err(_) => {
-            tracing::debug!("handshake took too long");
+    });
+    let accepted = match tokio::time::timeout(time, future::select(acceptor.accept(tcp), ousted)).await {
+        Ok(Either::Left((accepted, _))) => accepted.map_err(|error| error.to_string()),
+        Ok(Either::Right(_)) => Err("another connection took its place".to_owned()),
+        Err(_) => Err("too slow".to_owned()),
+    };
+    match accepted {
+        Ok(tls) => Ok((Stream::new(tls, seat, head, limits.write, &drain), peer)),
+        Err(error) => {
+            tracing::debug!(error, "handshake failed");
             Err(())
         }
     }

@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use actix_http::Response;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, web};
@@ -83,6 +84,21 @@ fn status(answer: &Answer) -> StatusCode {
     StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
+/// The response to a client that sends its body only when it is told to: nobody is told, since that would come before
+/// the guards. Clients then send the body without asking.
+pub(super) fn expectation_failed(unread: actix_http::Payload) -> Response<BoxBody> {
+    let text = Bytes::from_static(b"expectations are not supported\n");
+    let body = BoxBody::new(Held {
+        text: Some(text),
+        _unread: unread,
+    });
+    Response::build(StatusCode::EXPECTATION_FAILED)
+        .force_close()
+        .content_type(TEXT)
+        .body(body)
+        .map_into_boxed_body()
+}
+
 fn closing(
     status: StatusCode,
     content_type: &'static str,
@@ -100,12 +116,12 @@ fn closing(
 }
 
 /// A response body that keeps the request's payload until it has been sent.
-struct Held {
+struct Held<P> {
     text: Option<Bytes>,
-    _unread: web::Payload,
+    _unread: P,
 }
 
-impl MessageBody for Held {
+impl<P: Unpin> MessageBody for Held<P> {
     type Error = Infallible;
 
     fn size(&self) -> BodySize {

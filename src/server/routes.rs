@@ -121,11 +121,14 @@ impl Context {
             return reply::refuse(answer, payload);
         }
         let deadline = arrived + deadline::allowance(request.query_string(), self.deadline);
+        let connection = request.conn_data::<Rc<Connection>>().map(Rc::as_ref);
+        let spared = matches!(gate, Gate::Authn | Gate::Authz);
         let intake = Intake {
             gate,
+            crowded: !spared && connection.is_some_and(|connection| connection.seat.is_needed()),
             announced: announced(request),
             deadline,
-            connection: request.conn_data::<Rc<Connection>>().map(Rc::as_ref),
+            connection,
             limits: &self.limits,
             budget: &self.budget,
         };
@@ -147,9 +150,13 @@ impl Context {
     }
 
     fn admit(&self, gate: Gate, request: &HttpRequest) -> bool {
-        request
-            .conn_data::<Rc<Connection>>()
-            .is_some_and(|connection| self.callers.admit(gate, connection))
+        request.conn_data::<Rc<Connection>>().is_some_and(|connection| {
+            let admitted = self.callers.admit(gate, connection);
+            if admitted && connection.caller.borrow().is_some() {
+                connection.seat.known();
+            }
+            admitted
+        })
     }
 
     fn refuse(&self, gate: Gate, refusal: Refusal, arrived: Instant, unread: web::Payload) -> HttpResponse {

@@ -88,6 +88,10 @@ impl Default for Workers {
 /// Limits of connections and requests; the defaults are not configurable yet, tests shorten them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// Connections at once, if so many files can be open; the last quarter is for authentication and authorization.
+    pub connections: usize,
+    /// TLS handshake, and each head, of a connection of that quarter.
+    pub hurried: Duration,
     /// TLS handshake.
     pub handshake: Duration,
     /// From the first byte of a request head to its last; on a new connection from the handshake on.
@@ -117,6 +121,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            // An API server opens one for each call that is under way, 600 at the most by its own defaults.
+            connections: 2_048,
+            hurried: Duration::from_secs(1),
             handshake: Duration::from_secs(3),
             head: Duration::from_secs(10),
             body: Duration::from_secs(10),

@@ -32,8 +32,29 @@ impl Process {
     /// Starts it with a log of `level`, which is JSON.
     pub(crate) fn start_logging(level: &str, files: &[(&str, &str)], arguments: &[&str]) -> Self {
         let directory = directory(files);
+        let command = command(directory.path(), arguments);
+        Self::spawn(level, command, directory)
+    }
+
+    /// Starts it with no more than so many files that it may open.
+    pub(crate) fn start_limited(files: usize, arguments: &[&str]) -> Self {
+        let directory = directory(&[]);
+        let whole = command(directory.path(), arguments);
+        let mut limited = Command::new("sh");
+        limited
+            .args(["-c", &format!("ulimit -n {files}; exec \"$@\""), "sh"])
+            .arg(whole.get_program())
+            .args(whole.get_args())
+            .current_dir(directory.path())
+            .env("TMPDIR", directory.path())
+            .env_remove("KUBERNETES_SERVICE_HOST")
+            .stdout(Stdio::piped());
+        Self::spawn("info", limited, directory)
+    }
+
+    fn spawn(level: &str, mut command: Command, directory: tempfile::TempDir) -> Self {
         let log = directory.path().join("log");
-        let mut child = command(directory.path(), arguments)
+        let mut child = command
             .env("RUST_LOG", level)
             .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
@@ -41,20 +62,10 @@ impl Process {
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut first = String::new();
         out.read_line(&mut first).unwrap();
-        let address = |scheme: &str| {
-            let rest = first.split(scheme).nth(1)?;
-            rest.split([',', ' ', '\n']).next()?.parse().ok()
-        };
-        let (Some(address), Some(probe_address)) = (address("https://"), address("http://")) else {
+        let Some((address, probe_address)) = addresses(&first) else {
             panic!("{first:?}: {}", read(&log))
         };
-        let made = std::fs::read_dir(directory.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().path());
-        let ca = made
-            .map(|path| path.join("ca.crt"))
-            .find(|path| path.exists())
-            .unwrap();
+        let ca = authority(directory.path());
         Self {
             child,
             out,
@@ -179,6 +190,25 @@ pub(crate) fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
     directory
 }
 
+/// Where reviews and probes are answered, as the first line that a server prints says.
+pub(crate) fn addresses(first: &str) -> Option<(SocketAddr, SocketAddr)> {
+    let address = |scheme: &str| {
+        let rest = first.split(scheme).nth(1)?;
+        rest.split([',', ' ', '\n']).next()?.parse().ok()
+    };
+    Some((address("https://")?, address("http://")?))
+}
+
+/// The authority of the certificate that a server made in its directory.
+pub(crate) fn authority(directory: &Path) -> PathBuf {
+    let made = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    made.map(|path| path.join("ca.crt"))
+        .find(|path| path.exists())
+        .unwrap()
+}
+
 /// `regate serve` on free ports, not started yet.
 pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_regate"));
@@ -226,7 +256,7 @@ pub(crate) fn refusal(files: &[(&str, &str)], arguments: &[&str]) -> (Option<i32
 }
 
 /// A process that ends with the test, however that ends.
-struct Ending(Child);
+pub(crate) struct Ending(pub(crate) Child);
 
 impl Drop for Ending {
     fn drop(&mut self) {

@@ -167,3 +167,21 @@ fn what_a_requester_chose_stays_on_its_line() {
         );
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_leaves_no_core() {
+    let process = Process::start(&policies(), &["--policy", "policies"]);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.id())).unwrap();
+    let core: Vec<_> = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max core file size"))
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    assert_eq!(core, ["0", "0", "bytes"]);
+    assert_eq!(
+        process.events("memory_not_private"),
+        Vec::<serde_json::Value>::new()
+    );
+}

@@ -103,9 +103,11 @@ fn a_body_that_waits_for_room_is_read_when_there_is_some() {
 fn a_body_that_is_not_there_at_its_deadline_keeps_no_room() {
     let server = Server::start(|settings, _| short_of_text(&mut settings.limits));
     let body = review("u-1", LARGE);
+    let sent = Instant::now();
     let mut stalled = begin(&server, "/v1/validate?timeout=1s", &body, 100_000);
     let response = stalled.response();
     assert_eq!((response.status, response.body.as_str()), (503, "deadline u-1"));
+    assert!(sent.elapsed() < Duration::from_secs(3), "{:?}", sent.elapsed());
     assert_eq!(response.header("connection"), Some("close"));
     assert_eq!(server.client().post("/v1/validate", &body).status, 200);
 }

@@ -2,8 +2,10 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
+use std::time::Instant;
 
-use crate::process::{Process, command, directory};
+use crate::process::{Ending, Process, addresses, authority, command, directory};
+use crate::serving::{Client, Options, PATIENCE, get};
 
 /// Nobody may read this anywhere.
 const TOKEN: &str = "canary-0d9f7c1e-token";
@@ -160,4 +162,42 @@ fn backtraces_are_warned_of_unless_the_library_takes_none() {
     assert!(warned(&[("RUST_BACKTRACE", "1")]));
     assert!(!warned(&[("RUST_BACKTRACE", "1"), ("RUST_LIB_BACKTRACE", "0")]));
     assert!(!warned(&[]));
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_no_decision() {
+    let directory = directory(FILES);
+    let mut child = command(directory.path(), ARGUMENTS)
+        .env("RUST_LOG", "regate=debug")
+        // Kept, and never read.
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut first)
+        .unwrap();
+    let child = Ending(child);
+    let (address, probe_address) = addresses(&first).unwrap_or_else(|| panic!("{first:?}"));
+    let mut client = Client::connect(
+        address,
+        Options::default().config(&authority(directory.path())),
+        None,
+    )
+    .unwrap();
+    let dropped = || {
+        let text = get(probe_address, "/metrics").2;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("regate_log_lines_dropped_total "));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    let begin = Instant::now();
+    while dropped() == 0 {
+        for _ in 0..500 {
+            assert_eq!(client.post("/v1/validate", admission("u-1", "")).status, 200);
+        }
+        assert!(begin.elapsed() < 3 * PATIENCE, "nothing is dropped");
+    }
+    drop(child);
 }

@@ -7,6 +7,8 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a test that cannot go on ends where it stands"
 )]
@@ -15,6 +17,7 @@
 mod canaries;
 mod certificates;
 mod connections;
+mod crowds;
 mod deadline;
 mod hostile;
 mod isolation;
@@ -55,6 +58,7 @@ pub(crate) type Case = (&'static str, fn());
 const ALL: &[&[Case]] = &[
     certificates::CASES,
     connections::CASES,
+    crowds::CASES,
     deadline::CASES,
     hostile::CASES,
     isolation::CASES,

@@ -145,6 +145,12 @@ fn problem(
             None => return Some(unknown(&name)),
         },
     };
+    if name == "walk" && ours.is_none() && given == 1 {
+        // The engine would give all pairs at once, as one value.
+        return Some(
+            "`walk(x)` gives one path and value after the other: write `walk(x, [path, value])`".into(),
+        );
+    }
     // One more operand takes the result, as in `f(x, y)` for `y = f(x)`.
     let fits = given == wanted || (call.statement && given == wanted + 1);
     (!fits).then(|| format!("`{name}` takes {wanted} operands, not {given}"))

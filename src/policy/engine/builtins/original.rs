@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regorus::unstable::{BUILTINS, Expr, Ref, Rule, RuleHead, Span};
 use regorus::{Engine, LimitError, Value};
 
-use super::{BuiltinErrors, EVALUATION, TooMuch};
+use super::{BuiltinErrors, EVALUATION, TooMuch, weight};
 use crate::policy::engine::ast::message_in;
 
 /// The engine wants to know where a call stands. Where it really stands is told by the error of the extension.
@@ -40,12 +40,13 @@ static PLACE: LazyLock<Option<Place>> = LazyLock::new(|| {
 });
 
 /// Calls the engine's builtin of this name, which takes whatever is wrong for an error. Its errors are told without a
-/// place.
+/// place; operands that are too heavy to be quoted in them are refused.
 pub(super) fn call(name: &str, values: &[Value]) -> anyhow::Result<Value> {
+    values.iter().try_for_each(|value| weight::check(value, name))?;
     run(name, values, true)
 }
 
-/// The same, as strict as the evaluation is.
+/// Calls one whose operands have been checked, as strict as the evaluation is.
 pub(super) fn call_as_told(name: &str, values: &[Value]) -> anyhow::Result<Value> {
     run(name, values, EVALUATION.get().errors == BuiltinErrors::Fault)
 }

@@ -1,10 +1,12 @@
 //! The table as a whole, and what needs no comparison with OPA; the rest is compared in the tests in OPA.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use super::*;
 
+mod caps;
 mod huge;
 
 fn evaluate(context: Context, errors: BuiltinErrors, expression: &str) -> anyhow::Result<Value> {

@@ -460,6 +460,24 @@ fn builtins_that_would_do_nothing_are_refused() {
 }
 
 #[test]
+fn all_that_walk_gives_cannot_be_taken_for_one_value() {
+    let why = "`walk(x)` gives one path and value after the other: write `walk(x, [path, value])`";
+    for (rules, at) in [
+        (
+            "deny contains \"x\" if { [p, v] := walk(input); v == 1 }",
+            "0.rego:2:34",
+        ),
+        ("deny contains \"x\" if { walk(input) == input.a }", "0.rego:2:24"),
+    ] {
+        assert_eq!(told(rules), [format!("{at}: {why}")]);
+    }
+    assert_eq!(
+        loads("deny contains \"x\" if { walk(input, [p, v]); v == 1 }"),
+        Ok(())
+    );
+}
+
+#[test]
 fn files_larger_than_the_parser_takes_are_refused_with_their_place() {
     assert_eq!(
         told(&format!("deny contains \"x\"\n{}", "# line\n".repeat(20_000))),

@@ -12,10 +12,18 @@ pub(super) fn array(name: &'static str, values: &[Value]) -> anyhow::Result<()> 
     }
 }
 
+/// An object, and keys that are compared with its own.
 pub(super) fn object(name: &'static str, values: &[Value]) -> anyhow::Result<()> {
-    match values.first() {
-        Some(Value::Object(_)) => Ok(()),
+    match values.split_first() {
+        Some((Value::Object(_), keys)) => keys.iter().try_for_each(|value| weight::check(value, name)),
         _ => anyhow::bail!("{name}: operand 1 must be an object"),
+    }
+}
+
+pub(super) fn sets(name: &'static str, values: &[Value]) -> anyhow::Result<()> {
+    match values.iter().position(|value| !matches!(value, Value::Set(_))) {
+        Some(at) => anyhow::bail!("{name}: operand {} must be a set", at + 1),
+        None => values.iter().try_for_each(|value| weight::check(value, name)),
     }
 }
 

@@ -15,8 +15,17 @@ pub(in crate::policy::engine::builtins) fn unmarshal(
     if !(text.contains('&') && text.contains('*')) {
         return Ok(());
     }
+    // The text is bounded; of what it may hold only the depth and what its aliases stand for matter here.
     let options = serde_saphyr::options! {
         with_snippet: false,
+        budget: serde_saphyr::budget! {
+            enforce_alias_anchor_ratio: false,
+            max_aliases: MAX_ITEMS,
+            max_anchors: MAX_ITEMS,
+            max_depth: 128,
+            max_events: 20 * MAX_ITEMS,
+            max_nodes: 20 * MAX_ITEMS,
+        },
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: MAX_ITEMS,
             max_replay_stack_depth: 64,
