@@ -36,6 +36,8 @@ use crate::serving::{Client, Response, head};
 
 const JSON: &str = "content-type: application/json\r\n";
 const SERVED: &[&str] = &["--policy", "policies"];
+/// For reviews that take their time where the machine has more to do.
+const PATIENT: &[&str] = &["--policy", "policies", "--deadline", "20s"];
 const CLOSED: Duration = Duration::from_secs(2);
 
 /// One request on a connection of its own.
@@ -285,7 +287,7 @@ fn padded(kind: &Kind, word: &str, length: usize) -> String {
 
 #[test]
 fn large_bodies_are_decided_or_refused_by_their_size() {
-    let process = Process::start(&policies(), SERVED);
+    let process = Process::start(&policies(), PATIENT);
     let lengths = [17_400_000, 30_000_000, 33_600_000];
     for (kind, length) in KINDS[5..].iter().zip(lengths.iter().cycle()) {
         for (word, chunked) in [("good", false), ("no", true)] {
