@@ -1,25 +1,25 @@
 //! The listener of reviews: TCP, TLS, and the HTTP/1.1 service over our own stream.
 //!
 //! `actix_web::HttpServer` would time only the first head of a connection and hand out no other stream than its own.
-//! So this is what it does inside, one level lower: a server of `actix_server` whose service makes the handshake and
-//! gives the HTTP service of `actix_http` a [`Stream`], which keeps the limits.
+//! So this is what it does inside, one level lower: a service for each thread of `accept` that makes the handshake and
+//! gives the HTTP service of `actix_http` a [`Stream`], which keeps the limits and ends with the server.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::task::Poll;
-use std::thread;
 use std::time::Duration;
 
 use actix_http::{HttpService, Request};
-use actix_server::Server;
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::AppConfig;
 use futures_util::future::{self, Either};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::accept::Threads;
 use super::connection::Stream;
+use super::drain::Drain;
 use super::reply;
 use super::routes::{self, Context};
 use super::seats::{Seat, Seats};
@@ -43,27 +43,15 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?.into_std()
 }
 
-/// Serves reviews on `listener`; requests in flight get `shutdown` when it is stopped.
-pub(super) fn server(
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    context: Arc<Context>,
-    shutdown: Duration,
-) -> io::Result<Server> {
-    let seconds = shutdown.as_secs() + u64::from(shutdown.subsec_nanos() > 0);
+/// Starts the threads that serve reviews.
+pub(super) fn threads(acceptor: TlsAcceptor, context: Arc<Context>, drain: &Drain) -> io::Result<Threads> {
+    let watched = drain.clone();
     let seats = Seats::new(context.limits.connections);
-    let workers = thread::available_parallelism().map_or(2, usize::from);
-    let builder = Server::build()
-        .disable_signals()
-        .shutdown_timeout(seconds)
-        .workers(workers)
-        // A burst is taken in no faster than seats are given: what is over that waits, and opens no file.
-        .max_concurrent_connections((seats.most() + ACCEPTED).div_ceil(workers) + 1);
-    let stopping = builder.graceful_shutdown_signal();
-    let builder = builder.listen("reviews", listener, move || {
+    let most = seats.most() + ACCEPTED;
+    let service = move || {
         let limits = context.limits;
         let (acceptor, seats) = (acceptor.clone(), Arc::clone(&seats));
-        let stopping = stopping.clone();
+        let drain = watched.clone();
         let app = routes::app(Arc::clone(&context))
             .into_factory()
             .map_err(|error| error.error_response());
@@ -72,10 +60,6 @@ pub(super) fn server(
             // The stream limits the first head as it does every other.
             .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(limits.linger)
-            .graceful_shutdown_signal(move || {
-                let stopping = stopping.clone();
-                async move { stopping.notified().await }
-            })
             .on_connect_ext(|stream: &Stream, data| {
                 data.insert(stream.connection());
             })
@@ -83,13 +67,14 @@ pub(super) fn server(
                 Err::<Request, _>(reply::expectation_failed(request.take_payload()))
             }))
             .h1(map_config(app, |()| AppConfig::default()));
-        fn_service(move |tcp: TcpStream| handshake(tcp, acceptor.clone(), seats.take(), limits)).and_then(
-            http.map_err(|error| {
-                tracing::debug!(%error, "connection ended");
-            }),
-        )
-    })?;
-    Ok(builder.run())
+        fn_service(move |tcp: TcpStream| {
+            handshake(tcp, acceptor.clone(), seats.take(), limits, drain.clone())
+        })
+        .and_then(http.map_err(|error| {
+            tracing::debug!(%error, "connection ended");
+        }))
+    };
+    Threads::start(service, most, drain)
 }
 
 /// Makes a connection out of a socket, or gives it up: in time, or because others have all seats.
@@ -98,6 +83,7 @@ async fn handshake(
     acceptor: TlsAcceptor,
     seat: Option<Seat>,
     limits: Limits,
+    drain: Drain,
 ) -> Result<(Stream, Option<SocketAddr>), ()> {
     let Some(seat) = seat else {
         tracing::debug!("too many connections");
@@ -128,7 +114,7 @@ async fn handshake(
         Err(_) => Err("too slow".to_owned()),
     };
     match accepted {
-        Ok(tls) => Ok((Stream::new(tls, seat, head, limits.write), peer)),
+        Ok(tls) => Ok((Stream::new(tls, seat, head, limits.write, &drain), peer)),
         Err(error) => {
             tracing::debug!(error, "handshake failed");
             Err(())
