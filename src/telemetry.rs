@@ -13,9 +13,8 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 pub use lines::Flush;
 
-/// What is logged without `RUST_LOG`: the libraries' accounts of broken connections are left out, since any client can
-/// cause them.
-const DEFAULT: &str = "info,actix_server=warn,actix_http=off";
+/// What is logged without `RUST_LOG`.
+const DEFAULT: &str = "info,actix_server=warn";
 
 /// Off unless `RUST_LOG` names it: the client of the API server tells of every failed attempt, and of answers that it
 /// cannot read in their own words. The HTTP library tells of every broken connection, which any client can cause, and

@@ -40,7 +40,7 @@ struct Accepted {
 
 impl Threads {
     /// Starts a thread for each processor, each with a service of its own; they end with [`Stage::Ended`]. While `most`
-    /// connections are open, no further one is taken.
+    /// connections are open none is accepted.
     pub(super) fn start<F, S>(factory: F, most: usize, drain: &Drain) -> io::Result<Self>
     where
         F: Fn() -> S + Clone + Send + 'static,
@@ -71,11 +71,10 @@ impl Threads {
 
     /// Accepts for ever; what it returns is why it cannot go on.
     pub(super) async fn accept(&mut self, listener: &TcpListener) -> io::Error {
-        let (mut open, most) = (self.open.0.subscribe(), self.most);
+        let mut open = self.open.0.subscribe();
         loop {
-            // A burst is taken in no faster than others end: what is over that waits, and opens no file. It does not end
-            // before us: we hold the sender.
-            let _ = open.wait_for(|open| *open < most).await;
+            // A burst is taken in no faster than it is served or refused: what waits opens no file.
+            let _ = open.wait_for(|open| *open < self.most).await;
             let handed = match listener.accept().await {
                 Ok((socket, _)) => socket.into_std().and_then(|socket| self.hand_out(socket)),
                 Err(error) if is_of_one_connection(&error) => Ok(()),

@@ -22,10 +22,10 @@ use tokio_rustls::server::TlsStream;
 
 use super::callers::Caller;
 use super::drain::{Closing, Drain};
+use super::seats::Seat;
 
 /// How long a new connection may take to its first byte while the server closes: the client made it for a request.
 const FIRST_BYTE: Duration = Duration::from_secs(1);
-use super::seats::Seat;
 
 /// What a connection is waiting for.
 #[derive(Clone, Copy, Debug)]
