@@ -1,7 +1,8 @@
 //! Notices when the content of files changes.
 //!
 //! One thread for each [`Subject`], woken by the file system and in any case every few seconds. It waits until the files
-//! rest, reads them and tells the subject only if the content is another than the last that was seen, good or bad. The
+//! rest, however long that takes: the subject is told of a content only if it was read twice alike, and if it is another
+//! than the last that was seen, good or bad. So a writer may take its time, if not between two steps. The
 //! file system is watched by directory, and anew before each reading: Kubernetes swaps directories, not files, and a
 //! watch on a file or on a directory that was replaced sees nothing. Used for policies, certificates and the
 //! configuration.
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
+use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, bounded, select};
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
@@ -88,9 +89,10 @@ pub fn parent(path: &Path) -> PathBuf {
 /// How patient the watcher is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// The files are read when nothing has changed for so long: writers that truncate first need it.
+    /// For so long nothing may change before and between the two readings: writers that truncate first, or write one
+    /// file after the other, need it.
     pub rest: Duration,
-    /// The files are read after so long even if they do not rest.
+    /// After so long the files are read although signs of change still come: something else may go on beside them.
     pub longest: Duration,
     /// The files are read so often without any sign of a change: for file systems that give none.
     pub poll: Duration,
@@ -168,21 +170,13 @@ struct Watch<S: Subject> {
 
 impl<S: Subject> Watch<S> {
     fn run(mut self) {
-        let mut rest = false;
         loop {
             // First the watch, then the reading: what changes in between is noticed.
             let signs = self.arm();
-            let read = if rest {
-                Some(self.subject.read())
-            } else {
-                self.settled()
-            };
-            let Some(read) = read else { return };
+            let Some(read) = self.settled() else { return };
             self.tell(read);
-            match self.wait(&signs) {
-                Woken::BySigns => rest = true,
-                Woken::ByTime => rest = false,
-                Woken::ToEnd => return,
+            if self.wait(&signs).is_err() {
+                return;
             }
         }
     }
@@ -203,15 +197,13 @@ impl<S: Subject> Watch<S> {
         signs
     }
 
-    /// Reads without signs that could say whether the files rest: what is new has to be read twice alike. `None` when
-    /// the watch is to end meanwhile.
+    /// Reads until what is new has been read twice alike: a writer may have begun again when the signs of its last
+    /// change had ended. `None` when the watch is to end meanwhile.
     fn settled(&self) -> Option<S::Read> {
-        let end = Instant::now() + self.pace.longest;
-        let mut read = self.subject.read();
-        while S::seen(&read) != self.seen
-            && let Some(left) = end.checked_duration_since(Instant::now())
-        {
-            if self.stopped.recv_timeout(left.min(self.pace.rest)) != Err(RecvTimeoutError::Timeout) {
+        let begin = Instant::now();
+        let (mut read, mut told) = (self.subject.read(), false);
+        while S::seen(&read) != self.seen {
+            if self.stopped.recv_timeout(self.pace.rest) != Err(RecvTimeoutError::Timeout) {
                 return None;
             }
             let again = self.subject.read();
@@ -219,6 +211,10 @@ impl<S: Subject> Watch<S> {
                 break;
             }
             read = again;
+            if begin.elapsed() > self.pace.longest && !std::mem::replace(&mut told, true) {
+                let (rest, what) = (self.pace.rest, S::NAME);
+                tracing::warn!(?rest, "{what} keep changing: they are taken over once they rest");
+            }
         }
         Some(read)
     }
@@ -240,30 +236,24 @@ impl<S: Subject> Watch<S> {
         }
     }
 
-    /// Waits for a sign or the poll, and after a sign until there are no more.
-    fn wait(&self, signs: &Signs) -> Woken {
+    /// Waits for a sign or the poll, and after a sign until there are no more; in vain where something else goes on
+    /// beside the files. An error when the watch is to end.
+    fn wait(&self, signs: &Signs) -> Result<(), RecvError> {
         select! {
-            recv(self.stopped) -> _ => return Woken::ToEnd,
+            recv(self.stopped) -> end => return end,
             recv(signs.receiver) -> _ => {}
-            default(self.pace.poll) => return Woken::ByTime,
+            default(self.pace.poll) => return Ok(()),
         }
         let end = Instant::now() + self.pace.longest;
-        while let Some(left) = end.checked_duration_since(Instant::now()) {
+        while Instant::now() < end {
             select! {
-                recv(self.stopped) -> _ => return Woken::ToEnd,
+                recv(self.stopped) -> end => return end,
                 recv(signs.receiver) -> _ => {}
-                default(left.min(self.pace.rest)) => break,
+                default(self.pace.rest) => break,
             }
         }
-        Woken::BySigns
+        Ok(())
     }
-}
-
-/// Why a wait is over.
-enum Woken {
-    BySigns,
-    ByTime,
-    ToEnd,
 }
 
 /// Signs of change from the file system.

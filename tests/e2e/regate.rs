@@ -6,7 +6,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -27,7 +28,7 @@ const CALLER: &str = "kube-apiserver";
 pub(crate) struct Regate {
     process: Process,
     instance: Instance,
-    directory: TempDir,
+    directory: Arc<TempDir>,
 }
 
 /// What a server is started with, again and again.
@@ -80,12 +81,16 @@ impl Regate {
         write(&directory.path().join("policies"))?;
         let certificates = directory.path().join("certificates");
         command(program, &["cert", path(&certificates)?, "--client-name", CALLER])?;
+        Self::serve(program, flags, Arc::new(directory), "regate.log")
+    }
+
+    fn serve(program: &Path, flags: &[&str], directory: Arc<TempDir>, log: &str) -> Result<Self> {
         let instance = Instance {
             program: program.to_owned(),
             port: free_port()?,
             probe_port: free_port()?,
             flags: owned(flags),
-            log: directory.path().join("regate.log"),
+            log: directory.path().join(log),
         };
         Ok(Self {
             process: instance.start(directory.path())?,
@@ -103,6 +108,34 @@ impl Regate {
         self.wait(probe)
     }
 
+    /// Starts another server with the same policies and certificates.
+    pub(crate) fn beside(&self, flags: &[&str]) -> Result<Self> {
+        Self::serve(
+            &self.instance.program,
+            flags,
+            Arc::clone(&self.directory),
+            "beside.log",
+        )?
+        .when("/readyz")
+    }
+
+    /// Starts a server that has ended, where it was.
+    pub(crate) fn again(&mut self) -> Result<()> {
+        self.process = self.instance.start(self.directory.path())?;
+        let port = self.instance.probe_port;
+        self.process.wait_ready(START, || get(port, "/readyz").is_ok())
+    }
+
+    /// Where it answers reviews.
+    pub(crate) fn port(&self) -> u16 {
+        self.instance.port
+    }
+
+    /// Where it answers probes.
+    pub(crate) fn probe_port(&self) -> u16 {
+        self.instance.probe_port
+    }
+
     /// The directory of the policies that are served; a change there is served at once.
     pub(crate) fn policies(&self) -> PathBuf {
         self.directory.path().join("policies")
@@ -118,12 +151,14 @@ impl Regate {
 
     /// Writes the registration with `regate manifests`; `more` are further flags, `--rule` first of all.
     pub(crate) fn register(&self, more: &[&str]) -> Result<Registration> {
+        self.register_at(self.instance.port, more)
+    }
+
+    /// The same, for a port behind which it is one of several.
+    pub(crate) fn register_at(&self, port: u16, more: &[&str]) -> Result<Registration> {
         let directory = self.directory.path().join("registration");
         let certificates = self.directory.path().join("certificates");
-        let (url, policies) = (
-            format!("https://127.0.0.1:{}", self.instance.port),
-            self.policies(),
-        );
+        let (url, policies) = (format!("https://127.0.0.1:{port}"), self.policies());
         let (authority, certificate, key) = (
             certificates.join("ca.crt"),
             certificates.join("client.crt"),
@@ -227,6 +262,11 @@ impl Regate {
         self.process.stop().map(drop)
     }
 
+    /// Tells the server to stop, and waits until it has; how it ended.
+    pub(crate) fn terminate(&mut self) -> Result<ExitStatus> {
+        self.process.stop()
+    }
+
     /// Ends the server without telling it.
     pub(crate) fn kill(&mut self) -> Result<()> {
         signal(self.process.id(), "KILL")?;
@@ -256,7 +296,9 @@ impl Instance {
             .args(["--tls-cert", path(&certificates.join("tls.crt"))?])
             .args(["--tls-key", path(&certificates.join("tls.key"))?])
             .args(["--client-ca", path(&certificates.join("ca.crt"))?])
-            .args(&self.flags);
+            .args(&self.flags)
+            // Nobody has to learn that it goes; a flag says otherwise.
+            .env("REGATE_SHUTDOWN_DELAY", "0s");
         if !self.flags.iter().any(|flag| flag == "--allow-client") {
             serve.args(["--allow-client", CALLER]);
         }

@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
 
 use super::*;
 
@@ -195,17 +195,61 @@ fn a_writer_that_truncates_first_is_waited_for() {
 }
 
 #[test]
-fn files_that_never_rest_are_read_all_the_same() {
+fn what_goes_on_beside_the_files_holds_no_change_up() {
     let directory = directory("one");
     let pace = Pace {
-        rest: NO_POLL,
-        longest: Duration::from_millis(300),
+        rest: Duration::from_millis(50),
+        longest: Duration::from_millis(200),
         poll: NO_POLL,
         notify: true,
     };
     let watched = Watched::new(directory.path(), pace);
+    let log = directory.path().join("log");
+    let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
+    let writer = std::thread::spawn(move || {
+        while stopped.recv_timeout(Duration::from_millis(5)) == Err(RecvTimeoutError::Timeout) {
+            fs::write(&log, "one more line").unwrap();
+        }
+    });
     fs::write(directory.path().join("a.rego"), "two").unwrap();
     assert_eq!(watched.texts(), ["two"]);
+    drop(stop);
+    writer.join().unwrap();
+}
+
+#[test]
+fn files_that_keep_changing_are_taken_over_only_when_they_rest() {
+    let rest = Duration::from_millis(400);
+    let directory = directory("0");
+    fs::write(directory.path().join("b.rego"), "0").unwrap();
+    let pace = Pace {
+        rest,
+        longest: Duration::from_millis(50),
+        poll: NO_POLL,
+        notify: true,
+    };
+    let watched = Watched::new(directory.path(), pace);
+    let (mut longest_gap, mut last) = (Duration::ZERO, Instant::now());
+    for step in 1..=60 {
+        for name in ["a.rego", "b.rego"] {
+            // A pause, and proof that nothing is told within it.
+            let told = watched.changes.recv_timeout(Duration::from_millis(10));
+            let gap = last.elapsed();
+            longest_gap = longest_gap.max(gap);
+            // On a machine that stands still for so long the files did rest.
+            assert!(
+                told.is_err() || longest_gap >= rest,
+                "{told:?} after {longest_gap:?}"
+            );
+            fs::write(directory.path().join(name), step.to_string()).unwrap();
+            last = Instant::now();
+        }
+    }
+    let mut texts = watched.texts();
+    while texts != ["60", "60"] {
+        assert!(longest_gap >= rest, "{texts:?}");
+        texts = watched.texts();
+    }
 }
 
 #[test]
