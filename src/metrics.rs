@@ -3,6 +3,7 @@
 //! Labels are closed sets: gates, decisions, status codes, reasons, and a bounded number of policies. Namespaces, names,
 //! users, uids and messages are never labels, so what is scraped stays small whatever callers send.
 
+mod certificates;
 mod policies;
 mod process;
 mod replication;
@@ -24,6 +25,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+pub use self::certificates::CertificateRole;
+use self::certificates::Certificates;
 use self::policies::PolicyDecisions;
 use self::process::Process;
 use self::replication::Replicated;
@@ -55,8 +58,7 @@ pub struct Metrics {
     reloads: Family<ResultLabel, Counter>,
     revision: Revision,
     policies: Gauge,
-    certificate_expiry: Family<RoleLabel, Gauge>,
-    certificate_reloads: Family<ReloadLabels, Counter>,
+    certificates: Certificates,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -81,36 +83,6 @@ struct ResultLabel {
     result: &'static str,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RoleLabel {
-    role: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReloadLabels {
-    role: &'static str,
-    result: &'static str,
-}
-
-/// What a certificate is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CertificateRole {
-    /// It signs callers' certificates.
-    ClientCa,
-    /// It is shown to callers.
-    Serving,
-}
-
-impl CertificateRole {
-    /// The role as a label and in the log.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            CertificateRole::ClientCa => "client_ca",
-            CertificateRole::Serving => "serving",
-        }
-    }
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
@@ -130,8 +102,7 @@ impl Default for Metrics {
             reloads: Family::default(),
             revision: Revision::default(),
             policies: Gauge::default(),
-            certificate_expiry: Family::default(),
-            certificate_reloads: Family::default(),
+            certificates: Certificates::default(),
         };
         metrics.register();
         metrics.process.register_collector(Box::new(Process));
@@ -182,16 +153,7 @@ impl Metrics {
         );
         registry.register("policy_reloads", "Loads of policies", self.reloads.clone());
         registry.register("policies", "Policies in the served set", self.policies.clone());
-        registry.register(
-            "certificate_expiry_timestamp_seconds",
-            "When a certificate expires",
-            self.certificate_expiry.clone(),
-        );
-        registry.register(
-            "certificate_reloads",
-            "Certificates that replaced others, or could not",
-            self.certificate_reloads.clone(),
-        );
+        self.certificates.register(registry);
         registry.register(
             "build",
             "The program",
@@ -256,6 +218,11 @@ impl Metrics {
         Counted::new(&self.in_flight)
     }
 
+    /// How many requests are in flight.
+    pub fn requests_in_flight(&self) -> i64 {
+        self.in_flight.get()
+    }
+
     /// A review waits for a thread until the guard is dropped.
     pub fn queued(&self) -> Counted {
         Counted::new(&self.queue_depth)
@@ -288,30 +255,6 @@ impl Metrics {
         self.reload_successful.set(0);
         self.reloads
             .get_or_create(&ResultLabel { result: "failure" })
-            .inc();
-    }
-
-    /// A certificate is in use that expires at `not_after`, in Unix seconds.
-    pub fn certificate_expires(&self, role: CertificateRole, not_after: i64) {
-        self.certificate_expiry
-            .get_or_create(&RoleLabel { role: role.as_str() })
-            .set(not_after);
-    }
-
-    /// Changed certificates are in use from now on.
-    pub fn certificate_accepted(&self, role: CertificateRole) {
-        self.certificate_reloaded(role, "success");
-    }
-
-    /// Changed certificates were refused; what was in use before still is.
-    pub fn certificate_refused(&self, role: CertificateRole) {
-        self.certificate_reloaded(role, "failure");
-    }
-
-    fn certificate_reloaded(&self, role: CertificateRole, result: &'static str) {
-        let role = role.as_str();
-        self.certificate_reloads
-            .get_or_create(&ReloadLabels { role, result })
             .inc();
     }
 }

@@ -76,6 +76,23 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// The same for a log. A pointer may be of keys and values that the policy took from what it was asked about, and
+    /// those may be secret: it is not quoted.
+    pub fn without_pointers(&self) -> String {
+        let pointer = match self {
+            Error::Operation { reason, .. } | Error::Mutated { reason } => reason.pointer(),
+            Error::Unverified { .. } => return "the joined patch failed its own check".to_owned(),
+            Error::NotOperations { .. } | Error::Untouchable { .. } => None,
+        };
+        let text = self.to_string();
+        match pointer {
+            Some(pointer) => text.replace(&format!("`{pointer}`"), "its path"),
+            None => text,
+        }
+    }
+}
+
 /// What is wrong with one operation. For the policy's author, without exception.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
@@ -175,6 +192,32 @@ pub enum Reason {
     /// The patch would move more than [`MAX_SHIFTS`] array elements.
     #[error("the joined patch would move more than {MAX_SHIFTS} array elements")]
     TooManyShifts,
+}
+
+impl Reason {
+    /// The pointer that is quoted.
+    fn pointer(&self) -> Option<&str> {
+        match self {
+            Reason::NoLeadingSlash { path }
+            | Reason::BadEscape { path }
+            | Reason::Missing { path }
+            | Reason::NotAContainer { path }
+            | Reason::BadIndex { path }
+            | Reason::IndexOfObject { path }
+            | Reason::OutOfRange { path, .. }
+            | Reason::IntoItself { from: path }
+            | Reason::TestFailed { path } => Some(path),
+            Reason::NotAnObject { .. }
+            | Reason::UnknownOp
+            | Reason::NoPointer { .. }
+            | Reason::NoValue
+            | Reason::WholeDocument
+            | Reason::BadKey { .. }
+            | Reason::TooDeep
+            | Reason::TooLarge
+            | Reason::TooManyShifts => None,
+        }
+    }
 }
 
 /// An object under mutation: as it came, as patched so far, and the operations between the two.

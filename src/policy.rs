@@ -74,8 +74,13 @@ pub enum Fault {
     #[error("the engine panicked")]
     Panic,
     /// A patch that cannot be applied, or changes what must not change. For the policy's author.
-    #[error("{0}")]
-    Patch(String),
+    #[error("{message}")]
+    Patch {
+        /// What is wrong, without what the policy wrote.
+        place: String,
+        /// What is wrong.
+        message: String,
+    },
     /// Applied to its own result the mutation changes it again. For the policy's author.
     #[error("not idempotent: applied to its own result it changes the object again")]
     NotIdempotent,
@@ -105,16 +110,17 @@ impl Fault {
             Fault::Panic => "panic",
             Fault::Stuck => "stuck",
             Fault::Namespace(_) => "namespace",
-            Fault::Patch(_) | Fault::NotIdempotent => "patch",
+            Fault::Patch { .. } | Fault::NotIdempotent => "patch",
             Fault::Type { .. } => "type",
         }
     }
 
     /// The fault for a log. What the engine says of a builtin may quote its operands, and they may be a token, a Secret
-    /// or a whole object: there only the place is told. `regate review` shows whoever runs it the whole text.
+    /// or a whole object: there only the place is told. So may the paths of a patch. `regate review` shows whoever runs it the whole text.
     pub fn place(&self) -> String {
         match self {
             Fault::Builtin { at, .. } => format!("{at}: a builtin failed"),
+            Fault::Patch { place, .. } => place.clone(),
             fault => fault.to_string(),
         }
     }

@@ -4,6 +4,7 @@
 //! review goes through `listener` (handshake), `connection` (limits), `routes` (guards), `body`, `workers` (threads),
 //! [`Decide`] (the decision itself) and `record` (log and metrics).
 
+mod accept;
 mod body;
 mod budget;
 mod callers;
@@ -11,29 +12,29 @@ mod certificates;
 mod connection;
 mod deadline;
 mod decide;
+mod drain;
 mod listener;
 mod probes;
 mod record;
 mod reply;
 mod routes;
 mod settings;
+mod signals;
 pub mod status;
+mod stop;
 mod tls;
 mod workers;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use actix_web::dev::Server;
 use futures_util::future::{self, Either};
 use rustls::crypto::CryptoProvider;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
 
 pub use callers::Callers;
@@ -44,12 +45,16 @@ pub(crate) use deadline::allowance;
 pub use decide::{Decide, Policies};
 pub use routes::ROUTES;
 pub use settings::{CertificateFiles, Limits, Memory, Settings, Workers};
+pub use signals::Signals;
 pub use tls::CertificateError;
 
+use self::accept::Threads;
 use self::budget::Budget;
 use self::certificates::Certificates;
+use self::drain::Stages;
 use self::probes::Health;
 use self::routes::Context;
+use self::stop::Stop;
 use self::workers::Pools;
 use crate::certs::{self, Development};
 use crate::metrics::Metrics;
@@ -92,7 +97,7 @@ pub struct Running {
     /// Takes over changed certificates. It ends before the files do that the server made.
     certificates: Watcher,
     development: Option<Development>,
-    stop: oneshot::Sender<()>,
+    orders: mpsc::UnboundedSender<()>,
     ended: oneshot::Receiver<()>,
     thread: JoinHandle<io::Result<()>>,
 }
@@ -107,6 +112,7 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
         client_ca,
         certificate_pace,
         deadline,
+        shutdown_delay,
         shutdown_timeout,
         workers,
         limits,
@@ -116,13 +122,13 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
     let served: Vec<_> = gates.keys().copied().collect();
     let callers = Arc::new(Callers::new(identity.certificates.trust(), gates));
     let acceptor = identity.acceptor()?;
-    let stopping = Arc::new(AtomicBool::new(false));
     let pools = Arc::new(Pools::start(served, workers, &decide, &metrics)?);
+    let stages = Stages::new();
     let health = Health {
         pools: Arc::clone(&pools),
         decide: Arc::clone(&decide),
         metrics: Arc::clone(&metrics),
-        stopping,
+        drain: stages.watch(),
     };
     let context = Context {
         pools,
@@ -131,21 +137,29 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
         limits,
         budget: Budget::new(limits.text, limits.decoded),
         decide,
-        metrics,
+        metrics: Arc::clone(&metrics),
+        drain: stages.watch(),
     };
     let sockets = Sockets {
         listen,
         probe_listen,
-        shutdown_timeout,
         acceptor,
     };
 
-    let (report, started) = mpsc::channel();
-    let (stop, stopped) = oneshot::channel();
+    let (report, started) = std::sync::mpsc::channel();
+    let (orders, received) = mpsc::unbounded_channel();
     let (alive, ended) = oneshot::channel();
+    let stop = Stop {
+        orders: received,
+        stages,
+        delay: shutdown_delay,
+        timeout: shutdown_timeout,
+        metrics,
+    };
     let thread = thread::Builder::new().name("serve".to_owned()).spawn(move || {
         let _alive = alive;
-        actix_rt::System::new().block_on(serve(sockets, context, health, report, stopped))
+        let open = move || sockets.open(context, health);
+        actix_rt::System::new().block_on(serve(open, report, stop))
     })?;
     let (address, probe_address) = started.recv().map_err(|_| Error::Died)??;
     let (development, certificates) = identity.watch(certificate_pace)?;
@@ -155,7 +169,7 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
         callers,
         development,
         certificates,
-        stop,
+        orders,
         ended,
         thread,
     })
@@ -208,59 +222,61 @@ impl Identity {
 struct Sockets {
     listen: SocketAddr,
     probe_listen: SocketAddr,
-    shutdown_timeout: Duration,
     acceptor: TlsAcceptor,
 }
 
+/// What was bound, and who serves it.
+struct Bound {
+    listener: tokio::net::TcpListener,
+    threads: Threads,
+    probes: Server,
+    addresses: (SocketAddr, SocketAddr),
+}
+
 impl Sockets {
-    /// Binds both listeners; returns their servers and their addresses.
-    fn open(
-        self,
-        context: Context,
-        health: Health,
-    ) -> Result<([Server; 2], (SocketAddr, SocketAddr)), Error> {
+    /// Binds both listeners and starts those who serve them.
+    fn open(self, context: Context, health: Health) -> Result<Bound, Error> {
         let bind = |address| listener::bind(address).map_err(|source| Error::Bind { address, source });
         let (reviews, probes) = (bind(self.listen)?, bind(self.probe_listen)?);
-        let addresses = (reviews.local_addr()?, probes.local_addr()?);
-        let reviews = listener::server(reviews, self.acceptor, Arc::new(context), self.shutdown_timeout)?;
-        Ok(([reviews, probes::server(probes, health)?], addresses))
+        let drain = context.drain.clone();
+        Ok(Bound {
+            addresses: (reviews.local_addr()?, probes.local_addr()?),
+            listener: tokio::net::TcpListener::from_std(reviews)?,
+            threads: listener::threads(self.acceptor, Arc::new(context), &drain)?,
+            probes: probes::server(probes, health)?,
+        })
     }
 }
 
-/// Runs both servers until they are told to stop; probes answer until the last review is answered.
+/// Serves until it is told to stop and all is done; probes are answered until then.
 async fn serve(
-    sockets: Sockets,
-    context: Context,
-    health: Health,
-    report: mpsc::Sender<Result<(SocketAddr, SocketAddr), Error>>,
-    stopped: oneshot::Receiver<()>,
+    open: impl FnOnce() -> Result<Bound, Error>,
+    report: std::sync::mpsc::Sender<Result<(SocketAddr, SocketAddr), Error>>,
+    stop: Stop,
 ) -> io::Result<()> {
-    let stopping = Arc::clone(&health.stopping);
-    let [reviews, probes] = match sockets.open(context, health) {
-        Ok((servers, addresses)) => {
-            // Nobody waits for the report only when the starting thread is gone, and then `stopped` is, too.
-            let _ = report.send(Ok(addresses));
-            servers
-        }
+    let Bound {
+        listener,
+        threads,
+        probes,
+        addresses,
+    } = match open() {
+        Ok(bound) => bound,
         Err(error) => {
+            // Nobody waits for the report only when the starting thread is gone, and then orders do not come, too.
             let _ = report.send(Err(error));
             return Ok(());
         }
     };
-    let handles = (reviews.handle(), probes.handle());
-    let servers = future::join(reviews, probes);
-    let (reviews, probes) = match future::select(stopped, servers).await {
-        Either::Left((_, servers)) => {
-            stopping.store(true, Ordering::Relaxed);
-            let stop = async {
-                handles.0.stop(true).await;
-                handles.1.stop(false).await;
-            };
-            future::join(stop, servers).await.1
+    let _ = report.send(Ok(addresses));
+    let handle = probes.handle();
+    let reviews = stop.obey(listener, threads);
+    match future::select(Box::pin(reviews), probes).await {
+        Either::Left((reviews, probes)) => {
+            let (probes, ()) = future::join(probes, handle.stop(false)).await;
+            reviews.and(probes)
         }
-        Either::Right((ended, _)) => ended,
-    };
-    reviews.and(probes)
+        Either::Right((probes, _)) => probes,
+    }
 }
 
 impl Running {
@@ -284,36 +300,35 @@ impl Running {
         self.development.as_ref()
     }
 
-    /// Stops accepting, finishes what is in flight within the time that the settings give, and ends all listeners.
+    /// Stops as a signal would, and returns when all is done.
     pub fn stop(self) -> Result<(), Error> {
+        self.order();
+        self.join()
+    }
+
+    /// Serves until a signal, then stops; each further signal ends what the stopping waits for.
+    pub fn wait(mut self, mut signals: Signals) -> Result<(), Error> {
+        let mut asked = false;
+        while let Some(signal) = signals.next_unless(&mut self.ended) {
+            tracing::info!(target: "regate::server", event = "signal", signal, "told to stop");
+            asked = true;
+            self.order();
+        }
+        let ended = self.join();
+        if asked { ended } else { ended.and(Err(Error::Died)) }
+    }
+
+    fn order(&self) {
+        // The thread is gone only if it ended on its own; joining it tells.
+        let _ = self.orders.send(());
+    }
+
+    fn join(self) -> Result<(), Error> {
         // A file system that hangs must not hold the end up.
         self.certificates.abandon();
-        // The thread is gone only if it ended on its own; joining it tells.
-        let _ = self.stop.send(());
         self.thread
             .join()
             .map_err(|_| Error::Died)?
             .map_err(Error::System)
-    }
-
-    /// Serves until SIGTERM or SIGINT, then stops.
-    pub fn wait(mut self) -> Result<(), Error> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let ended = runtime.block_on(async {
-            let (mut terminate, mut interrupt) =
-                (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-            let signalled = future::select(Box::pin(terminate.recv()), Box::pin(interrupt.recv()));
-            Ok::<_, Error>(matches!(
-                future::select(signalled, &mut self.ended).await,
-                Either::Right(_)
-            ))
-        })?;
-        if ended {
-            return self.stop().and(Err(Error::Died));
-        }
-        tracing::info!(target: "regate::server", event = "shutdown", "finishing the reviews in flight");
-        self.stop()
     }
 }

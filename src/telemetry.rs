@@ -7,13 +7,13 @@ use std::panic::{self, Location, PanicHookInfo};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-/// What is logged without `RUST_LOG`: the libraries' accounts of broken connections are left out, since any client can
-/// cause them.
-const DEFAULT: &str = "info,actix_server=warn,actix_http=off";
+/// What is logged without `RUST_LOG`.
+const DEFAULT: &str = "info,actix_server=warn";
 
 /// Off unless `RUST_LOG` names it: the client of the API server tells of every failed attempt, and of answers that it
-/// cannot read in their own words. What matters of it is logged by whoever uses it.
-const QUIET: &str = "kube_client=off,kube_runtime=off";
+/// cannot read in their own words. The HTTP library tells of every broken connection, which any client can cause, and
+/// quotes headers that it cannot read. What matters of them is logged by whoever uses them.
+const QUIET: &str = "actix_http=off,kube_client=off,kube_runtime=off";
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use crate::policy::namespaces::Namespaces;
 use crate::policy::watch::{Pace, Read, Watcher, watch};
 use crate::policy::{Finding, Served};
 use crate::server::status::Source;
-use crate::server::{self, CertificateFiles, Policies, Running, Settings};
+use crate::server::{self, CertificateFiles, Policies, Running, Settings, Signals};
 use crate::telemetry;
 use intake::Intake;
 
@@ -90,8 +90,9 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     };
     let lists = lists::watch(global, args.settings, text, resolved, running.callers())
         .context("cannot watch the configuration")?;
+    let signals = Signals::listen().context("cannot listen to signals")?;
     std::io::stdout().write_all(greeting.as_bytes())?;
-    wait(running, [watcher, lists])
+    wait(running, signals, [watcher, lists])
 }
 
 /// The engine makes an error of everything that a policy asks in vain, and an error may walk the stack.
@@ -160,8 +161,8 @@ fn with_data(files: Files, sources: &Sources) -> anyhow::Result<Files> {
     Ok(files.with_data_of(read))
 }
 
-fn wait(running: Running, watchers: [Option<Watcher>; 2]) -> anyhow::Result<ExitCode> {
-    let ended = running.wait();
+fn wait(running: Running, signals: Signals, watchers: [Option<Watcher>; 2]) -> anyhow::Result<ExitCode> {
+    let ended = running.wait(signals);
     // The process ends here: a load that is under way must not hold it up.
     watchers.into_iter().flatten().for_each(Watcher::abandon);
     ended?;
@@ -196,6 +197,7 @@ fn settings(config: &Config) -> Settings {
         client_ca: callers.client_ca.clone(),
         certificate_pace: crate::watch::Pace::default(),
         deadline: limits.deadline,
+        shutdown_delay: shutdown.delay,
         shutdown_timeout: shutdown.timeout,
         workers: server::Workers::default(),
         limits: server::Limits::default(),

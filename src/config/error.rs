@@ -93,6 +93,16 @@ pub enum Error {
         /// The largest value.
         max: String,
     },
+    /// A duration that may be zero, and is too long.
+    #[error("--{}: {value} is out of range: at most {max}", setting.row().flag)]
+    TooLong {
+        /// The setting.
+        setting: Setting,
+        /// What it was set to.
+        value: String,
+        /// The largest value.
+        max: String,
+    },
     /// A text that cannot be read.
     #[error("{place}: `{value}`: {reason}")]
     Value {

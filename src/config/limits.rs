@@ -26,6 +26,8 @@ pub(super) struct WrittenLimits {
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct WrittenShutdown {
     #[serde(deserialize_with = "text::one")]
+    pub(super) delay: Option<Span>,
+    #[serde(deserialize_with = "text::one")]
     pub(super) timeout: Option<Span>,
 }
 
@@ -39,6 +41,8 @@ pub struct Limits {
 /// How the server stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shutdown {
+    /// How long everything is still answered, so that everybody learns that the server is going.
+    pub delay: Duration,
     /// Longest time for finishing what is in flight.
     pub timeout: Duration,
 }
@@ -56,15 +60,34 @@ pub(super) fn limits(layers: &mut Layers) -> Result<Limits, Error> {
 }
 
 pub(super) fn shutdown(layers: &mut Layers) -> Result<Shutdown, Error> {
-    let setting = Setting::ShutdownTimeout;
+    let delay = layers.one(
+        "shutdown.delay",
+        Setting::ShutdownDelay,
+        |w| &w.shutdown.delay,
+        Span::seconds(10),
+    );
     let timeout = layers.one(
         "shutdown.timeout",
-        setting,
+        Setting::ShutdownTimeout,
         |w| &w.shutdown.timeout,
         Span::seconds(15),
     );
-    let timeout = within(setting, timeout, MAX_SHUTDOWN)?;
-    Ok(Shutdown { timeout })
+    Ok(Shutdown {
+        delay: at_most(Setting::ShutdownDelay, delay, MAX_SHUTDOWN)?,
+        timeout: within(Setting::ShutdownTimeout, timeout, MAX_SHUTDOWN)?,
+    })
+}
+
+/// For durations that may be nothing.
+fn at_most(setting: Setting, span: Span, max: Span) -> Result<Duration, Error> {
+    if span > max {
+        return Err(Error::TooLong {
+            setting,
+            value: span.to_string(),
+            max: max.to_string(),
+        });
+    }
+    Ok(span.duration())
 }
 
 fn within(setting: Setting, span: Span, max: Span) -> Result<Duration, Error> {

@@ -23,6 +23,7 @@ pub enum Setting {
     Policy,
     PolicyV0,
     ProbeListen,
+    ShutdownDelay,
     ShutdownTimeout,
     TlsCert,
     TlsKey,
@@ -73,7 +74,7 @@ impl Row {
 
 impl Setting {
     /// All settings, in the order in which `--help` lists them.
-    pub const ALL: [Setting; 19] = [
+    pub const ALL: [Setting; 20] = [
         Setting::Policy,
         Setting::PolicyV0,
         Setting::Data,
@@ -92,6 +93,7 @@ impl Setting {
         Setting::LastGood,
         Setting::Kubeconfig,
         Setting::Deadline,
+        Setting::ShutdownDelay,
         Setting::ShutdownTimeout,
     ];
 
@@ -131,6 +133,8 @@ impl Setting {
                 "File or directory of policies in Rego before version 1; read so even where --policy names it too").list().global(),
             Setting::ProbeListen => Row::one("probe-listen", "REGATE_PROBE_LISTEN", "ADDRESS:PORT",
                 "Where probes and metrics are answered, without TLS"),
+            Setting::ShutdownDelay => Row::one("shutdown-delay", "REGATE_SHUTDOWN_DELAY", "DURATION",
+                "How long a stopped server answers on, not ready, before it closes its port; a second signal ends it"),
             Setting::ShutdownTimeout => Row::one("shutdown-timeout", "REGATE_SHUTDOWN_TIMEOUT", "DURATION",
                 "Longest time for finishing what is in flight when the server is stopped"),
             Setting::TlsCert => Row::one("tls-cert", "REGATE_TLS_CERT", "FILE",

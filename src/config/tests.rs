@@ -118,6 +118,8 @@ const CASES: &[Case] = &[
     Case { setting: Setting::ProbeListen, flag: &["127.0.0.1:1"], environment: "127.0.0.1:2", file: "listen: {probes: 0.0.0.0:3}",
         read: |c| c.listen.probes.to_string(), default: "127.0.0.1:8080",
         expected: ["0.0.0.0:3", "127.0.0.1:2", "127.0.0.1:1"], with: &[] },
+    Case { setting: Setting::ShutdownDelay, flag: &["0s"], environment: "20s", file: "shutdown: {delay: 1s}",
+        read: |c| format!("{:?}", c.shutdown.delay), default: "10s", expected: ["1s", "20s", "0ns"], with: &[] },
     Case { setting: Setting::ShutdownTimeout, flag: &["1m30s"], environment: "20s", file: "shutdown: {timeout: 1s}",
         read: |c| format!("{:?}", c.shutdown.timeout), default: "15s", expected: ["1s", "20s", "90s"], with: &[] },
     Case { setting: Setting::TlsCert, flag: &["f.crt"], environment: "e.crt", file: "tls: {cert: d.crt}",
@@ -392,6 +394,10 @@ fn impossible_combinations_are_refused_by_the_name_of_the_flag() {
     assert_eq!(
         refused(&[(Setting::ShutdownTimeout, "0s")]),
         "--shutdown-timeout: 0ms is out of range: more than 0s and at most 3600s"
+    );
+    assert_eq!(
+        refused(&[(Setting::ShutdownDelay, "61m")]),
+        "--shutdown-delay: 3660s is out of range: at most 3600s"
     );
     let off = Gate::ALL
         .map(|gate| format!("  {gate}: {{enabled: false}}\n"))

@@ -100,6 +100,7 @@ impl Written {
             Setting::Policy => self.policies.paths = Some(many(words)?),
             Setting::PolicyV0 => self.policies.paths_v0 = Some(many(words)?),
             Setting::ProbeListen => self.listen.probes = one(words)?,
+            Setting::ShutdownDelay => self.shutdown.delay = one(words)?,
             Setting::ShutdownTimeout => self.shutdown.timeout = one(words)?,
             Setting::TlsCert => self.tls.cert = one(words)?,
             Setting::TlsKey => self.tls.key = one(words)?,

@@ -85,7 +85,7 @@ impl Review for Mutating {
     fn rehearse(&self, outcome: &Outcome) -> Option<Fault> {
         let (mut target, mutation) = (self.first.clone()?, outcome.mutation.clone()?);
         let error = apply(&mut target, mutation).err()?;
-        Some(Fault::Patch(error.to_string()))
+        Some(patch_fault(&error))
     }
 
     fn take(&mut self, policy: &Policy, mut outcome: Outcome) {
@@ -119,7 +119,7 @@ impl Review for Mutating {
                 }
             }
             Err(error) => {
-                let fault = Fault::Patch(error.to_string());
+                let fault = patch_fault(&error);
                 self.tally.fault(&policy.name, policy.enforcement, fault, true);
             }
         }
@@ -166,7 +166,7 @@ impl Review for Mutating {
             }
             Err(error) => {
                 let policies = self.mutators.join(", ");
-                Err(raise(&mut self.tally, &policies, Fault::Patch(error.to_string())))
+                Err(raise(&mut self.tally, &policies, patch_fault(&error)))
             }
         }
     }
@@ -224,6 +224,13 @@ fn original_object(body: &[u8]) -> Result<Value, String> {
     let review: Review =
         serde_json::from_slice(body).map_err(|_| "the object is nested too deep".to_owned())?;
     Ok(review.request.object)
+}
+
+fn patch_fault(error: &patch::Error) -> Fault {
+    Fault::Patch {
+        place: error.without_pointers(),
+        message: error.to_string(),
+    }
 }
 
 /// Applies what a policy wants; whether the object changed.

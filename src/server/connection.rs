@@ -2,11 +2,13 @@
 //!
 //! actix times the head of a connection's first request only, and no write at all. So the stream that it is given is
 //! ours: it notices the first byte after an idle time, gives every head the same limit, and ends a connection whose
-//! client stopped reading. Between two requests the keep-alive limit of the HTTP service applies; while one is being
+//! client stopped reading. When the server closes, it ends a connection that waits for a request, and no other. Between two requests the keep-alive limit of the HTTP service applies; while one is being
 //! handled, the time limits of its body and its deadline do. A connection lives on one thread, hence the cells.
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::net;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -19,6 +21,10 @@ use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
 
 use super::callers::Caller;
+use super::drain::{Closing, Drain};
+
+/// How long a new connection may take to its first byte while the server closes: the client made it for a request.
+const FIRST_BYTE: Duration = Duration::from_secs(1);
 
 /// What a connection is waiting for.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +100,28 @@ impl Connection {
         }
     }
 
+    /// The server closes. Whether the connection only waits for a request, which it then need not do any longer.
+    fn close(&self) -> bool {
+        match self.phase.get() {
+            Phase::Idle => true,
+            Phase::Head {
+                first_byte: None,
+                end,
+            } => {
+                let soon = Instant::now() + FIRST_BYTE;
+                self.phase.set(Phase::Head {
+                    first_byte: None,
+                    end: end.min(soon),
+                });
+                false
+            }
+            Phase::Head {
+                first_byte: Some(_), ..
+            }
+            | Phase::Request => false,
+        }
+    }
+
     fn head_end(&self) -> Option<Instant> {
         match self.phase.get() {
             Phase::Head { end, .. } => Some(end),
@@ -117,6 +145,7 @@ pub(super) struct Stream {
     connection: Rc<Connection>,
     head: Duration,
     write: Duration,
+    closing: Closing,
     head_timer: Timer,
     write_timer: Timer,
     write_end: Option<Instant>,
@@ -125,7 +154,7 @@ pub(super) struct Stream {
 impl Stream {
     /// Takes over a connection whose handshake is done. `head` limits every request head, `write` every pause in
     /// which the client takes no byte of an answer.
-    pub(super) fn new(tls: TlsStream<TcpStream>, head: Duration, write: Duration) -> Self {
+    pub(super) fn new(tls: TlsStream<TcpStream>, head: Duration, write: Duration, drain: &Drain) -> Self {
         let (_, session) = tls.get_ref();
         let presented = session
             .peer_certificates()
@@ -144,6 +173,7 @@ impl Stream {
             connection: Rc::new(connection),
             head,
             write,
+            closing: drain.closing(),
             head_timer: Timer::default(),
             write_timer: Timer::default(),
             write_end: None,
@@ -185,6 +215,10 @@ impl AsyncRead for Stream {
             }
             return read;
         }
+        // A request that has arrived is still read and answered.
+        if this.closing.poll(cx) && this.connection.close() && !has_bytes(this.tls.get_ref().0) {
+            return Poll::Ready(Ok(()));
+        }
         match this.connection.head_end() {
             // Nothing read is the end of the stream: the HTTP service then closes the connection in good order.
             Some(end) => this.head_timer.poll(end, cx).map(Ok),
@@ -208,6 +242,14 @@ impl AsyncWrite for Stream {
         let closed = Pin::new(&mut self.tls).poll_shutdown(cx);
         self.limit_write(closed, cx)
     }
+}
+
+/// Whether something waits in a socket from which the runtime had nothing to read: the system knows it some time before
+/// the runtime does.
+fn has_bytes(socket: &TcpStream) -> bool {
+    let same = socket.as_fd().try_clone_to_owned().map(net::TcpStream::from);
+    same.and_then(|socket| socket.peek(&mut [0]))
+        .is_ok_and(|length| length > 0)
 }
 
 /// A timer that is armed when it is polled; made when it is first needed.

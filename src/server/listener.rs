@@ -1,8 +1,8 @@
 //! The listener of reviews: TCP, TLS, and the HTTP/1.1 service over our own stream.
 //!
 //! `actix_web::HttpServer` would time only the first head of a connection and hand out no other stream than its own.
-//! So this is what it does inside, one level lower: a server of `actix_server` whose service makes the handshake and
-//! gives the HTTP service of `actix_http` a [`Stream`], which keeps the limits.
+//! So this is what it does inside, one level lower: a service for each thread of `accept` that makes the handshake and
+//! gives the HTTP service of `actix_http` a [`Stream`], which keeps the limits and ends with the server.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::HttpService;
-use actix_server::Server;
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::AppConfig;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::accept::Threads;
 use super::connection::Stream;
+use super::drain::Drain;
 use super::routes::{self, Context};
 use super::settings::Limits;
 
@@ -35,20 +36,13 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?.into_std()
 }
 
-/// Serves reviews on `listener`; requests in flight get `shutdown` when it is stopped.
-pub(super) fn server(
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    context: Arc<Context>,
-    shutdown: Duration,
-) -> io::Result<Server> {
-    let seconds = shutdown.as_secs() + u64::from(shutdown.subsec_nanos() > 0);
-    let builder = Server::build().disable_signals().shutdown_timeout(seconds);
-    let stopping = builder.graceful_shutdown_signal();
-    let builder = builder.listen("reviews", listener, move || {
+/// Starts the threads that serve reviews.
+pub(super) fn threads(acceptor: TlsAcceptor, context: Arc<Context>, drain: &Drain) -> io::Result<Threads> {
+    let watched = drain.clone();
+    let service = move || {
         let limits = context.limits;
         let acceptor = acceptor.clone();
-        let stopping = stopping.clone();
+        let drain = watched.clone();
         let app = routes::app(Arc::clone(&context))
             .into_factory()
             .map_err(|error| error.error_response());
@@ -57,21 +51,17 @@ pub(super) fn server(
             // The stream limits the first head as it does every other.
             .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(limits.linger)
-            .graceful_shutdown_signal(move || {
-                let stopping = stopping.clone();
-                async move { stopping.notified().await }
-            })
             .on_connect_ext(|stream: &Stream, data| {
                 data.insert(stream.connection());
             })
             .h1(map_config(app, |()| AppConfig::default()));
-        fn_service(move |tcp: TcpStream| handshake(tcp, acceptor.clone(), limits)).and_then(http.map_err(
-            |error| {
+        fn_service(move |tcp: TcpStream| handshake(tcp, acceptor.clone(), limits, drain.clone())).and_then(
+            http.map_err(|error| {
                 tracing::debug!(%error, "connection ended");
-            },
-        ))
-    })?;
-    Ok(builder.run())
+            }),
+        )
+    };
+    Threads::start(service, drain)
 }
 
 /// Makes a connection out of a socket, or gives it up in time.
@@ -79,13 +69,14 @@ async fn handshake(
     tcp: TcpStream,
     acceptor: TlsAcceptor,
     limits: Limits,
+    drain: Drain,
 ) -> Result<(Stream, Option<SocketAddr>), ()> {
     let peer = tcp.peer_addr().ok();
     // Without it the second write of a response waits for the delayed acknowledgement of the first: 40 ms.
     tcp.set_nodelay(true)
         .map_err(|error| tracing::debug!(%error, "connection lost"))?;
     match tokio::time::timeout(limits.handshake, acceptor.accept(tcp)).await {
-        Ok(Ok(tls)) => Ok((Stream::new(tls, limits.head, limits.write), peer)),
+        Ok(Ok(tls)) => Ok((Stream::new(tls, limits.head, limits.write, &drain), peer)),
         Ok(Err(error)) => {
             tracing::debug!(%error, "handshake failed");
             Err(())

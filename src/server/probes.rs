@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::dev::Server;
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 
 use super::decide::Decide;
+use super::drain::Drain;
 use super::reply::TEXT;
 use super::status::{PolicyStatus, Report};
 use super::workers::Pools;
@@ -22,8 +22,7 @@ pub(super) struct Health {
     pub(super) pools: Arc<Pools>,
     pub(super) decide: Arc<dyn Decide>,
     pub(super) metrics: Arc<Metrics>,
-    /// Set when the server was told to stop.
-    pub(super) stopping: Arc<AtomicBool>,
+    pub(super) drain: Drain,
 }
 
 /// Serves probes and metrics on `listener`.
@@ -45,7 +44,7 @@ impl Health {
     /// What must be there to be ready, and whether it is.
     fn checks(&self) -> Vec<(&'static str, bool)> {
         let mut checks = self.decide.checks();
-        checks.push(("running", !self.stopping.load(Ordering::Relaxed)));
+        checks.push(("running", !self.drain.has_begun()));
         checks
     }
 }

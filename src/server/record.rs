@@ -48,7 +48,6 @@ fn level(record: &Record) -> Level {
 }
 
 fn faults(record: &Record) -> Option<String> {
-    // A patch's path may be of keys that the requester chose.
     let told = |fault: &FaultRecord| format!("{}: {}: {}", fault.policy, fault.reason, line(&fault.place));
     let lines: Vec<_> = record.faults.iter().map(told).collect();
     (!lines.is_empty()).then(|| lines.join("; "))

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::http::{Method, header};
+use actix_web::http::{ConnectionType, Method, header};
 use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, web};
 
 use super::body::{Body, Intake};
@@ -18,6 +18,7 @@ use super::callers::Callers;
 use super::connection::Connection;
 use super::deadline;
 use super::decide::Decide;
+use super::drain::Drain;
 use super::record;
 use super::reply::{self, Refusal};
 use super::settings::Limits;
@@ -44,6 +45,7 @@ pub(super) struct Context {
     pub(super) decide: Arc<dyn Decide>,
     pub(super) pools: Arc<Pools>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) drain: Drain,
 }
 
 /// The application that one I/O thread serves.
@@ -73,16 +75,25 @@ pub(super) fn app(
             }),
         );
     }
-    app.wrap_fn(|request, service| {
+    let drain = context.drain.clone();
+    app.wrap_fn(move |request, service| {
+        let drain = drain.clone();
         let connection = request.conn_data::<Rc<Connection>>().map(Rc::clone);
         if let Some(connection) = &connection {
             request.extensions_mut().insert(Arrived(connection.begin()));
         }
         let response = service.call(request);
         async move {
-            let response = response.await;
+            let mut response = response.await;
             if let Some(connection) = connection {
                 connection.finish();
+            }
+            // The client's next request then finds another server; a request that is not answered must not find us.
+            if let Ok(response) = &mut response
+                && drain.has_begun()
+            {
+                let head = response.response_mut().head_mut();
+                head.set_connection_type(ConnectionType::Close);
             }
             response
         }

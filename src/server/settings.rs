@@ -31,7 +31,9 @@ pub struct Settings {
     pub certificate_pace: Pace,
     /// The longest time that a review may take.
     pub deadline: Duration,
-    /// How long requests in flight may take after the server was told to stop.
+    /// How long everything is still answered after the server was told to stop.
+    pub shutdown_delay: Duration,
+    /// How long requests in flight may take after that.
     pub shutdown_timeout: Duration,
     /// Evaluation threads and queue of each gate.
     pub workers: Workers,

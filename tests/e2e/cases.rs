@@ -13,6 +13,7 @@ mod outage;
 mod plain;
 mod playground;
 mod readme;
+mod rolling;
 mod rules;
 mod sets;
 mod starters;
@@ -49,6 +50,7 @@ pub(crate) const ALL: &[&[Case]] = &[
     faults::CASES,
     starters::CASES,
     sets::CASES,
+    rolling::CASES,
 ];
 
 /// Lists functions as cases under their own names.

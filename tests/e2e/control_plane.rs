@@ -167,6 +167,16 @@ impl ControlPlane {
         })
     }
 
+    /// The port on loopback.
+    pub(crate) fn port(&self) -> u16 {
+        self.site.port
+    }
+
+    /// The file of the authority that signed its certificate.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.site.pki.file("ca.crt")
+    }
+
     /// kubectl as a member of `system:masters`, which no authorizer is asked about.
     pub(crate) fn admin(&self) -> &Kubectl {
         &self.admin

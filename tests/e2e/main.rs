@@ -9,6 +9,8 @@
     reason = "a member that is not there is null, and no assertion holds for it"
 )]
 
+mod api;
+mod balancer;
 #[expect(dead_code, reason = "OPA is run by another target")]
 mod binaries;
 mod cases;
@@ -80,10 +82,15 @@ fn end_children_with_us() {
     });
 }
 
+/// Whether the tests were asked to take their time.
+pub(crate) fn long_run() -> bool {
+    env::var_os("REGATE_LONG_RUN").is_some_and(|value| value == "1")
+}
+
 #[expect(
     clippy::print_stderr,
-    reason = "whoever started the tests sees why nothing ran"
+    reason = "whoever started the tests sees why nothing ran, and what was measured"
 )]
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     eprintln!("regate tests: {line}");
 }

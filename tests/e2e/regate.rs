@@ -6,7 +6,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -26,10 +27,18 @@ const CALLER: &str = "kube-apiserver";
 #[derive(Debug)]
 pub(crate) struct Regate {
     process: Process,
+    instance: Instance,
+    directory: Arc<TempDir>,
+}
+
+/// What a server is started with, again and again.
+#[derive(Debug)]
+struct Instance {
     program: PathBuf,
     port: u16,
     probe_port: u16,
-    directory: TempDir,
+    flags: Vec<String>,
+    log: PathBuf,
 }
 
 impl Regate {
@@ -63,23 +72,8 @@ impl Regate {
     }
 
     fn wait(&mut self, probe: &str) -> Result<()> {
-        let port = self.probe_port;
+        let port = self.instance.probe_port;
         self.process.wait_ready(START, || get(port, probe).is_ok())
-    }
-
-    /// Kills the server, and starts it again at the same address with other flags; returns when `probe` passes. What it
-    /// counts begins anew.
-    pub(crate) fn restart(&mut self, flags: &[&str], probe: &str) -> Result<()> {
-        self.kill()?;
-        let mut serve = serve(
-            &self.program,
-            self.directory.path(),
-            self.port,
-            self.probe_port,
-            flags,
-        )?;
-        self.process = Process::start("regate", &mut serve, &self.directory.path().join("regate.log"))?;
-        self.wait(probe)
     }
 
     fn launch(program: &Path, flags: &[&str], write: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {
@@ -87,16 +81,59 @@ impl Regate {
         write(&directory.path().join("policies"))?;
         let certificates = directory.path().join("certificates");
         command(program, &["cert", path(&certificates)?, "--client-name", CALLER])?;
-        let (port, probe_port) = (free_port()?, free_port()?);
-        let mut serve = serve(program, directory.path(), port, probe_port, flags)?;
-        let process = Process::start("regate", &mut serve, &directory.path().join("regate.log"))?;
-        Ok(Self {
-            process,
+        Self::serve(program, flags, Arc::new(directory), "regate.log")
+    }
+
+    fn serve(program: &Path, flags: &[&str], directory: Arc<TempDir>, log: &str) -> Result<Self> {
+        let instance = Instance {
             program: program.to_owned(),
-            port,
-            probe_port,
+            port: free_port()?,
+            probe_port: free_port()?,
+            flags: owned(flags),
+            log: directory.path().join(log),
+        };
+        Ok(Self {
+            process: instance.start(directory.path())?,
+            instance,
             directory,
         })
+    }
+
+    /// Kills the server, and starts it again at the same address with other flags; returns when `probe` passes. What it
+    /// counts begins anew.
+    pub(crate) fn restart(&mut self, flags: &[&str], probe: &str) -> Result<()> {
+        self.kill()?;
+        self.instance.flags = owned(flags);
+        self.process = self.instance.start(self.directory.path())?;
+        self.wait(probe)
+    }
+
+    /// Starts another server with the same policies and certificates.
+    pub(crate) fn beside(&self, flags: &[&str]) -> Result<Self> {
+        Self::serve(
+            &self.instance.program,
+            flags,
+            Arc::clone(&self.directory),
+            "beside.log",
+        )?
+        .when("/readyz")
+    }
+
+    /// Starts a server that has ended, where it was.
+    pub(crate) fn again(&mut self) -> Result<()> {
+        self.process = self.instance.start(self.directory.path())?;
+        let port = self.instance.probe_port;
+        self.process.wait_ready(START, || get(port, "/readyz").is_ok())
+    }
+
+    /// Where it answers reviews.
+    pub(crate) fn port(&self) -> u16 {
+        self.instance.port
+    }
+
+    /// Where it answers probes.
+    pub(crate) fn probe_port(&self) -> u16 {
+        self.instance.probe_port
     }
 
     /// The directory of the policies that are served; a change there is served at once.
@@ -114,9 +151,14 @@ impl Regate {
 
     /// Writes the registration with `regate manifests`; `more` are further flags, `--rule` first of all.
     pub(crate) fn register(&self, more: &[&str]) -> Result<Registration> {
+        self.register_at(self.instance.port, more)
+    }
+
+    /// The same, for a port behind which it is one of several.
+    pub(crate) fn register_at(&self, port: u16, more: &[&str]) -> Result<Registration> {
         let directory = self.directory.path().join("registration");
         let certificates = self.directory.path().join("certificates");
-        let (url, policies) = (format!("https://127.0.0.1:{}", self.port), self.policies());
+        let (url, policies) = (format!("https://127.0.0.1:{port}"), self.policies());
         let (authority, certificate, key) = (
             certificates.join("ca.crt"),
             certificates.join("client.crt"),
@@ -132,18 +174,18 @@ impl Regate {
         arguments.extend(["--url", &url, "--ca", path(&authority)?]);
         arguments.extend(["--client-cert", path(&certificate)?, "--client-key", path(&key)?]);
         arguments.extend(more);
-        command(&self.program, &arguments)?;
+        command(&self.instance.program, &arguments)?;
         Ok(Registration { directory })
     }
 
     /// Whether the server says that it is ready.
     pub(crate) fn is_ready(&self) -> bool {
-        get(self.probe_port, "/readyz").is_ok()
+        get(self.instance.probe_port, "/readyz").is_ok()
     }
 
     /// What it says when it is asked why it is ready or not.
     pub(crate) fn readiness(&self) -> Result<String> {
-        ask(self.probe_port, "/readyz?verbose").map(|(_, body)| body)
+        ask(self.instance.probe_port, "/readyz?verbose").map(|(_, body)| body)
     }
 
     /// How many of the cluster's Namespaces it knows.
@@ -183,7 +225,7 @@ impl Regate {
 
     /// All of its metrics, as Prometheus gets them.
     pub(crate) fn metrics(&self) -> Result<String> {
-        get(self.probe_port, "/metrics")
+        get(self.instance.probe_port, "/metrics")
     }
 
     /// The sum of the metric's series that have all of the labels.
@@ -220,7 +262,12 @@ impl Regate {
         self.process.stop().map(drop)
     }
 
-    /// Ends the server at once, without a chance to finish anything.
+    /// Tells the server to stop, and waits until it has; how it ended.
+    pub(crate) fn terminate(&mut self) -> Result<ExitStatus> {
+        self.process.stop()
+    }
+
+    /// Ends the server without telling it.
     pub(crate) fn kill(&mut self) -> Result<()> {
         signal(self.process.id(), "KILL")?;
         self.process.wait_end(START).map(drop)
@@ -228,12 +275,38 @@ impl Regate {
 
     /// Where reviews are answered.
     pub(crate) fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.port))
+        SocketAddr::from(([127, 0, 0, 1], self.instance.port))
     }
 
     /// One of the certificates and keys: `ca.crt`, `client.crt`, `client.key`.
     pub(crate) fn certificate(&self, name: &str) -> PathBuf {
         self.directory.path().join("certificates").join(name)
+    }
+}
+
+impl Instance {
+    /// It answers the API server alone, unless the flags name somebody else.
+    fn start(&self, directory: &Path) -> Result<Process> {
+        let certificates = directory.join("certificates");
+        let mut serve = Command::new(&self.program);
+        serve
+            .args(["serve", "--listen", &format!("127.0.0.1:{}", self.port)])
+            .args(["--probe-listen", &format!("127.0.0.1:{}", self.probe_port)])
+            .args(["--policy", path(&directory.join("policies"))?])
+            .args(["--tls-cert", path(&certificates.join("tls.crt"))?])
+            .args(["--tls-key", path(&certificates.join("tls.key"))?])
+            .args(["--client-ca", path(&certificates.join("ca.crt"))?])
+            .args(&self.flags)
+            // Nobody has to learn that it goes; a flag says otherwise.
+            .env("REGATE_SHUTDOWN_DELAY", "0s");
+        if !self.flags.iter().any(|flag| flag == "--allow-client") {
+            serve.args(["--allow-client", CALLER]);
+        }
+        if env::var_os("RUST_LOG").is_none() {
+            // By default an allow is not worth a line.
+            serve.env("RUST_LOG", "info,regate::decision=debug");
+        }
+        Process::start("regate", &mut serve, &self.log)
     }
 }
 
@@ -294,29 +367,6 @@ impl Registration {
     }
 }
 
-/// `regate serve` on these ports, with the policies and the certificates of the directory. It answers the API server
-/// alone, unless `flags` name somebody else.
-fn serve(program: &Path, directory: &Path, port: u16, probe_port: u16, flags: &[&str]) -> Result<Command> {
-    let certificates = directory.join("certificates");
-    let mut serve = Command::new(program);
-    serve
-        .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
-        .args(["--probe-listen", &format!("127.0.0.1:{probe_port}")])
-        .args(["--policy", path(&directory.join("policies"))?])
-        .args(["--tls-cert", path(&certificates.join("tls.crt"))?])
-        .args(["--tls-key", path(&certificates.join("tls.key"))?])
-        .args(["--client-ca", path(&certificates.join("ca.crt"))?])
-        .args(flags);
-    if !flags.contains(&"--allow-client") {
-        serve.args(["--allow-client", CALLER]);
-    }
-    if env::var_os("RUST_LOG").is_none() {
-        // By default an allow is not worth a line.
-        serve.env("RUST_LOG", "info,regate::decision=debug");
-    }
-    Ok(serve)
-}
-
 /// Runs a command of Regate that must succeed.
 fn command(program: &Path, arguments: &[&str]) -> Result<()> {
     let output = Command::new(program)
@@ -366,6 +416,10 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn owned(flags: &[&str]) -> Vec<String> {
+    flags.iter().map(|flag| (*flag).to_owned()).collect()
 }
 
 fn path(path: &Path) -> Result<&str> {

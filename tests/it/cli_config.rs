@@ -62,11 +62,15 @@ fn flag_wins_over_environment_over_file_over_default() {
         json!({"reviews": "127.0.0.1:3001", "probes": "127.0.0.1:2002"})
     );
     assert_eq!(shown["config"]["limits"], json!({"deadline": "1s"}));
-    assert_eq!(shown["config"]["shutdown"], json!({"timeout": "15s"}));
+    assert_eq!(
+        shown["config"]["shutdown"],
+        json!({"delay": "10s", "timeout": "15s"})
+    );
     for (key, origin) in [
         ("listen.reviews", "flag"),
         ("listen.probes", "environment"),
         ("limits.deadline", "file"),
+        ("shutdown.delay", "default"),
         ("shutdown.timeout", "default"),
     ] {
         assert_eq!(shown["origins"][key], json!(origin), "{key}");

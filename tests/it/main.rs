@@ -8,6 +8,7 @@
     reason = "a test that cannot go on ends where it stands; clippy exempts test functions, not what they share"
 )]
 
+mod canaries;
 mod cli_cert;
 mod cli_config;
 mod client_certificates;
@@ -34,6 +35,7 @@ mod secrets;
 mod server_callers;
 mod server_certificates;
 mod server_connections;
+mod server_drain;
 mod server_guards;
 mod server_lifecycle;
 mod server_memory;

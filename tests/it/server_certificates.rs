@@ -13,7 +13,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::version::{TLS12, TLS13};
 
 use crate::pki::{self, Form, HOUR, Issuer, Pair, Volume, authority_params, params, root};
-use crate::process::soon;
+use crate::process::{Process, soon};
 use crate::serving::{Client, Options, PATIENCE, Server, named};
 
 const NAMES: &[&str] = &["tls.crt", "tls.key", "ca.crt"];
@@ -464,5 +464,61 @@ fn a_certificate_that_signs_nothing_is_refused_as_an_authority() {
                 file.display()
             )
         );
+    }
+}
+
+#[test]
+fn each_change_is_logged_once_with_its_reason_and_without_the_key() {
+    let root = root(authority_params("root"));
+    let directory = tempfile::tempdir().unwrap();
+    let pair = Pair::new(&root);
+    let mut volume = Volume::new(&directory.path().join("volume"), NAMES, &pair.files());
+    let path = |name: &str| directory.path().join("volume").join(name).display().to_string();
+    let (certificate, key) = (path("tls.crt"), path("tls.key"));
+    let process = Process::start(
+        &[("root/ca.crt", &root.pem())],
+        &[
+            "--tls-cert",
+            &certificate,
+            "--tls-key",
+            &key,
+            "--insecure-allow-anonymous",
+            "validate",
+            "--gate",
+            "validate",
+        ],
+    );
+    let told = |event: &str, count: usize| {
+        soon(event, || {
+            Some(process.events(event)).filter(|events| events.len() == count)
+        })
+    };
+    // A key where no certificate is, in one line: what a template makes of it.
+    let secret = pair.key.replace('\n', " ");
+    volume.publish(&[("tls.crt", secret.as_bytes()), ("tls.key", secret.as_bytes())]);
+    let rejected = told("certificate_rejected", 1);
+    assert_eq!(rejected[0]["level"], "ERROR");
+    assert_eq!(rejected[0]["role"], "serving");
+    let error = rejected[0]["error"].as_str().unwrap();
+    assert!(error.starts_with(&certificate), "{error}");
+    assert_eq!(process.probe("/readyz").0, 200);
+
+    let now = SystemTime::now();
+    let ending = Pair::issue(Form::P256, dated(now - HOUR, now + 3 * HOUR), &root);
+    volume.publish(&ending.files());
+    let loaded = told("certificate_loaded", 1);
+    assert_eq!(loaded[0]["file"], certificate);
+    let expiry = told("certificate_expiry", 1);
+    assert_eq!(expiry[0]["level"], "WARN");
+    assert_eq!(expiry[0]["days"], 0);
+    assert_eq!(expiry[0]["not_after"], loaded[0]["not_after"]);
+    assert_eq!(process.probe("/readyz").0, 200);
+    // What ends soon is served all the same.
+    drop(process.client());
+
+    assert_eq!(process.events("certificate_rejected").len(), 1);
+    let log = process.log();
+    for word in pair.key.lines().filter(|line| !line.starts_with("-----")) {
+        assert!(!log.contains(word), "{log}");
     }
 }

@@ -70,6 +70,7 @@ fn without_policies_reviews_are_answered_and_not_ready() {
         client_ca: None,
         certificate_pace: regate::watch::Pace::default(),
         deadline: PATIENCE,
+        shutdown_delay: Duration::ZERO,
         shutdown_timeout: Duration::from_secs(1),
         workers: server::Workers {
             threads: 1,

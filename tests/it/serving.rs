@@ -176,6 +176,7 @@ impl Server {
             client_ca: None,
             certificate_pace: Pace::default(),
             deadline: PATIENCE,
+            shutdown_delay: Duration::ZERO,
             shutdown_timeout: Duration::from_secs(10),
             workers: Workers {
                 threads: 1,
@@ -326,15 +327,24 @@ impl Client {
         config: Arc<ClientConfig>,
         name: Option<&'static str>,
     ) -> Result<Self, String> {
-        let name = name.map_or(ServerName::IpAddress(address.ip().into()), |name| {
+        Self::over(TcpStream::connect(address).unwrap(), config, name)
+    }
+
+    /// A client over a connection that stands.
+    pub(crate) fn over(
+        mut socket: TcpStream,
+        config: Arc<ClientConfig>,
+        name: Option<&'static str>,
+    ) -> Result<Self, String> {
+        let address = socket.peer_addr().unwrap().ip();
+        let name = name.map_or(ServerName::IpAddress(address.into()), |name| {
             name.try_into().unwrap()
         });
         let mut session = ClientConnection::new(config, name).unwrap();
-        let mut socket = TcpStream::connect(address).unwrap();
+        // As Go's client does: else the second write of a request waits for the delayed acknowledgement of the first.
+        socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
-        // Head and body go out as they are written, as those of the API server do.
-        socket.set_nodelay(true).unwrap();
         while session.is_handshaking() {
             session
                 .complete_io(&mut socket)

@@ -11,10 +11,16 @@
     reason = "a test that cannot go on ends where it stands"
 )]
 
+#[path = "../it/canaries.rs"]
+mod canaries;
 mod certificates;
 mod connections;
+mod deadline;
 mod hostile;
+mod isolation;
 mod memory;
+mod overload;
+mod pace;
 #[path = "../it/pki.rs"]
 mod pki;
 #[expect(unreachable_pub, reason = "shared with the fuzz targets")]
@@ -24,6 +30,11 @@ mod policies;
 #[path = "../it/process.rs"]
 mod process;
 mod reload;
+mod restarts;
+#[expect(dead_code, reason = "shared with the tests of single requests")]
+#[path = "../it/reviews.rs"]
+mod reviews;
+mod secrets;
 #[expect(dead_code, reason = "shared with the tests of single requests")]
 #[path = "../it/serving.rs"]
 mod serving;
@@ -44,9 +55,14 @@ pub(crate) type Case = (&'static str, fn());
 const ALL: &[&[Case]] = &[
     certificates::CASES,
     connections::CASES,
+    deadline::CASES,
     hostile::CASES,
+    isolation::CASES,
     memory::CASES,
+    overload::CASES,
     reload::CASES,
+    restarts::CASES,
+    secrets::CASES,
 ];
 
 /// The cases of a file: each function by its name.

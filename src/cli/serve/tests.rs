@@ -62,6 +62,7 @@ fn defaults() -> Handed {
             client_ca: None,
             certificate_pace: crate::watch::Pace::default(),
             deadline: Duration::from_secs(3),
+            shutdown_delay: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(15),
             workers: server::Workers::default(),
             limits: server::Limits::default(),
@@ -166,6 +167,9 @@ const CASES: &[Case] = &[
     (&["--image-default", "allow"], |it| it.image_default_allow = true),
     (&["--deadline", "1500ms"], |it| {
         it.server.deadline = Duration::from_millis(1500);
+    }),
+    (&["--shutdown-delay", "0s"], |it| {
+        it.server.shutdown_delay = Duration::ZERO;
     }),
     (&["--shutdown-timeout", "1m"], |it| {
         it.server.shutdown_timeout = Duration::from_secs(60);

@@ -1,13 +1,13 @@
 //! The line of reviews before a gate's threads: bounded in length and in the time that it takes.
 //!
 //! Whether a review gets in is decided when it arrives, and told at once: one that waits and is refused afterwards has
-//! lost time that its caller could have used. What the wait will be is told by the pace at which this very line has
-//! moved since it began to form, with no memory of earlier ones; so an empty line takes everybody, whatever happened
-//! before.
+//! lost time that its caller could have used. What the wait will be is told by the pace at which this line has moved
+//! since a thread was last free. Nothing older is remembered: where a thread is free, everybody gets in, whatever
+//! happened before.
 //!
-//! A burst may use a quarter of its reviews' time, waits and the time that the line has stood together. A line that has
-//! stood for longer is no burst but an overload: more patience would not answer more reviews, only all of them later.
-//! Then a review gets in only where its turn comes within [`SOON`].
+//! A burst may use a quarter of its reviews' time: the time since it began, and the wait. Threads that have had no pause
+//! for longer have no burst before them but an overload: more patience would not answer more reviews, only all of them
+//! later. Then a review gets in only where its turn comes within [`SOON`].
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -32,8 +32,10 @@ struct State {
     jobs: VecDeque<Job>,
     /// Threads that take jobs.
     threads: usize,
-    /// When the line began to form.
-    began: Instant,
+    /// Those of them that wait for one.
+    free: usize,
+    /// When the last thread that was free got something to do.
+    busy_since: Instant,
     /// Since when is counted how many jobs were taken.
     counted_since: Instant,
     taken: u32,
@@ -49,7 +51,8 @@ impl Line {
             state: Mutex::new(State {
                 jobs: VecDeque::new(),
                 threads: 0,
-                began: now,
+                free: 0,
+                busy_since: now,
                 counted_since: now,
                 taken: 0,
                 closed: false,
@@ -66,8 +69,8 @@ impl Line {
         if is_full || !state.is_worth_it(job.deadline, now) {
             return false;
         }
-        if state.jobs.is_empty() {
-            state.began = now;
+        if state.jobs.len() < state.free {
+            state.busy_since = now;
             state.counted_since = now;
             state.taken = 0;
         }
@@ -87,7 +90,9 @@ impl Line {
             if let Some(job) = state.next(Instant::now()) {
                 return Some(job);
             }
+            state.free += 1;
             state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.free -= 1;
         }
     }
 
@@ -134,7 +139,7 @@ impl State {
         let Ok(ahead) = u32::try_from(self.jobs.len()) else {
             return false;
         };
-        if ahead == 0 {
+        if ahead == 0 || self.jobs.len() < self.free {
             return true;
         }
         let mut counted = now.saturating_duration_since(self.counted_since);
@@ -143,11 +148,11 @@ impl State {
             self.counted_since += counted;
             self.taken /= 2;
         }
-        // Until each thread has come back once, the pace is not known; all of them will come back.
+        // Until each thread has come back once, the pace is not known; as if all of them came back now.
         let turns = u32::try_from(self.threads).unwrap_or(u32::MAX);
-        let wait = counted.saturating_mul(ahead) / self.taken.saturating_add(turns).max(1);
-        let stood = now.saturating_duration_since(self.began);
-        wait <= SOON || stood + wait <= deadline.saturating_duration_since(now) / 4
+        let wait = counted.saturating_mul(ahead) / self.taken.max(turns).max(1);
+        let busy = now.saturating_duration_since(self.busy_since);
+        wait <= SOON || busy + wait <= deadline.saturating_duration_since(now) / 4
     }
 }
 

@@ -70,6 +70,7 @@ fn overload(every: Duration, work: Duration, lasting: Duration) -> (Vec<(Duratio
                 *thread = start + work;
             }
         }
+        line.line.lock().free = free.iter().filter(|thread| **thread <= now).count();
         refused += usize::from(!line.join(now));
         now += every;
     }
@@ -112,28 +113,38 @@ fn nobody_is_refused_while_the_threads_keep_up() {
 }
 
 #[test]
-fn a_line_that_does_not_move_refuses_after_a_few() {
+fn a_line_that_does_not_move_refuses_after_a_few_and_goes_on_refusing() {
     let mut line = Try::new(256, 2);
     let begin = Instant::now();
-    let got_in: usize = (0..400)
-        .map(|at| usize::from(line.join(begin + 5 * at * MS)))
-        .sum();
-    assert!((2..=20).contains(&got_in), "{got_in}");
+    let mut arrive = |from: u32, to: u32| -> usize {
+        (from..to)
+            .map(|at| usize::from(line.join(begin + 5 * at * MS)))
+            .sum()
+    };
+    let first = arrive(0, 400);
+    assert!((2..=20).contains(&first), "{first}");
+    // The deadlines of those pass, and the line is empty; the threads have not come back.
+    let later = arrive(400, 4_000);
+    assert!((5..=10).contains(&later), "{later}");
 }
 
 #[test]
-fn an_empty_line_takes_everybody_whatever_happened_before() {
+fn where_a_thread_is_free_everybody_gets_in_whatever_happened_before() {
     let mut line = Try::new(256, 2);
     let begin = Instant::now();
-    while line.join(begin + 100 * MS) && line.length() < 3 {}
-    let mut now = begin + Duration::from_secs(1);
+    for _ in 0..3 {
+        assert!(line.join(begin));
+    }
+    let now = begin + Duration::from_secs(1);
     assert!(!line.join(now));
     while line.take(now).is_some() {}
-    for _ in 0..10 {
-        assert!(line.join(now));
-    }
-    now += MS;
     assert!(line.join(now));
+    assert!(!line.join(now));
+    assert!(line.take(now).is_some());
+    line.line.lock().free = 2;
+    for at in 0..10 {
+        assert!(line.join(now + at * MS / 10), "{at}");
+    }
 }
 
 #[test]
