@@ -254,7 +254,7 @@ impl Seeded {
         ];
         let number = self.below(1_000);
         let word = WORDS[usize::try_from(number % 10).unwrap()];
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             word.to_owned()
         } else {
             format!("{word}{number}")
