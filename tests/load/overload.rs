@@ -56,6 +56,8 @@ fn five_times_what_a_gate_can_answer_is_refused_at_once_and_forgotten_after() {
     assert!(took(&answered, 990) < Duration::from_millis(either(2_500, 1_000)));
     assert!(took(&refused, 500) < Duration::from_millis(50));
     assert!(took(&refused, 990) < Duration::from_millis(either(1_000, 50)));
+    let beside = percentile(others.iter().map(|one| one.took), 990);
+    assert!(beside < Duration::from_millis(either(1_000, 50)), "{beside:?}");
     // The overload is over, and the next reviews are answered.
     let calm = Load {
         connections: 2,
