@@ -48,8 +48,6 @@ pub(super) fn threads(acceptor: TlsAcceptor, context: Arc<Context>, drain: &Drai
     let seats = Seats::new(context.limits.connections);
     let most = seats.most() + ACCEPTED;
     let watched = drain.clone();
-    let seats = Seats::new(context.limits.connections);
-    let most = seats.most() + ACCEPTED;
     let service = move || {
         let limits = context.limits;
         let (acceptor, seats) = (acceptor.clone(), Arc::clone(&seats));

@@ -72,7 +72,7 @@ fn write(process: &Process, writer: &mut Writer) {
     let changes = either(60, 1_000);
     while writer.generation < changes {
         let is_good = writer.change();
-        if writer.generation % 10 == 0 {
+        if writer.generation.is_multiple_of(10) {
             settle(process, writer, is_good);
         } else {
             thread::park_timeout(Duration::from_millis(writer.pause()));
