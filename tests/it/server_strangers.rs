@@ -1,0 +1,127 @@
+//! Clients that nobody listed, and what they can take away from those who are: time, connections and seats.
+
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
+use regate::gate::Gate;
+use regate::server::Settings;
+
+use crate::pki::{Issuer, authority_params, intermediate, params, root};
+use crate::serving::{Client, Options, PATIENCE, Server, named};
+
+const REVIEW: &str = r#"{"kind":"K","apiVersion":"v","request":{"uid":"u-1"}}"#;
+
+/// Those of eight seats that are before the reserve.
+const FREE: usize = 6;
+const SHORT: Duration = Duration::from_millis(300);
+
+/// A server that lets nobody in at the gates of admission but the API server, whose certificates `ca` signs.
+fn server(ca: &Issuer, adjust: impl FnOnce(&mut Settings)) -> Server {
+    Server::start(|settings, directory| {
+        let file = directory.join("callers.crt");
+        std::fs::write(&file, ca.pem()).unwrap();
+        settings.client_ca = Some(file);
+        for gate in Gate::ALL {
+            settings.gates.insert(gate, named(&["apiserver"]));
+        }
+        adjust(settings);
+    })
+}
+
+fn caller() -> CertificateParams {
+    let mut params = params("apiserver");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params
+}
+
+/// Shows a certificate that `issuer` signed, and these others after it.
+fn showing(issuer: &Issuer, others: &[Arc<Issuer>]) -> Options {
+    let key = KeyPair::generate().unwrap();
+    let mut chain = caller().signed_by(&key, issuer).unwrap().pem();
+    for other in others {
+        chain.push_str(&other.pem());
+    }
+    Options {
+        identity: Some((chain, key.serialize_pem())),
+        ..Options::default()
+    }
+}
+
+/// Authorities that do not lead to anybody's trust; each could have signed each.
+fn maze(name: &str, count: usize) -> Vec<Arc<Issuer>> {
+    let make = |_| Arc::new(root(authority_params(name)));
+    (0..count).map(make).collect()
+}
+
+#[test]
+fn a_maze_of_authorities_is_not_searched() {
+    let ca = root(authority_params("callers"));
+    let server = server(&ca, |_| {});
+    let (like, unlike) = (maze("x", 14), maze("y", 130));
+    let maze: Vec<_> = like.iter().chain(&unlike).map(Arc::clone).collect();
+    let ask = |options: &Options| {
+        let begin = Instant::now();
+        let response = server.connect(options).unwrap().post("/v1/validate", REVIEW);
+        (response.status, begin.elapsed())
+    };
+    assert_eq!(ask(&showing(&ca, &[])).0, 200);
+    let lost = showing(&like[0], &maze);
+    let (status, time) = ask(&lost);
+    println!("{time:?}");
+    assert_eq!(status, 401);
+    // Searching takes seconds, and holds up every other connection of its thread.
+    assert!(time < Duration::from_secs(2), "{time:?}");
+}
+
+#[test]
+fn a_caller_may_show_four_authorities_and_no_more() {
+    let ca = root(authority_params("callers"));
+    let server = server(&ca, |_| {});
+    let mut between: Vec<Arc<Issuer>> = Vec::new();
+    for number in 0..4 {
+        let issuer = between.last().map_or(&ca, |last| last);
+        let next = intermediate(authority_params(&format!("between {number}")), issuer);
+        between.push(Arc::new(next));
+    }
+    let mut statuses = Vec::new();
+    for extra in 0..2 {
+        let mut shown = between.clone();
+        shown.extend(maze("x", extra));
+        let caller = showing(between.last().unwrap(), &shown);
+        statuses.push(
+            server
+                .connect(&caller)
+                .unwrap()
+                .post("/v1/validate", REVIEW)
+                .status,
+        );
+    }
+    assert_eq!(statuses, [200, 401]);
+}
+
+#[test]
+fn a_listed_caller_may_keep_an_unused_connection_and_a_stranger_may_not() {
+    let ca = root(authority_params("callers"));
+    let server = server(&ca, |settings| {
+        settings.limits.head = SHORT;
+        settings.limits.keep_alive = 5 * SHORT;
+    });
+    let listed = showing(&ca, &[]);
+    let mut stranger = server.client();
+    let mut unused = server.connect(&listed).unwrap();
+    let mut used_late = server.connect(&listed).unwrap();
+    let begin = Instant::now();
+    stranger.closed_after();
+    // Time for a head is given once there is a first byte of it.
+    used_late.send("POST /v1/validate HTTP/1.1\r\nhost: regate\r\n");
+    used_late.send(format!(
+        "content-type: application/json\r\ncontent-length: {}\r\n\r\n{REVIEW}",
+        REVIEW.len()
+    ));
+    assert_eq!(used_late.response().status, 200);
+    unused.closed_after();
+    let open = begin.elapsed();
+    assert!((3 * SHORT..PATIENCE).contains(&open), "{open:?}");
+}
