@@ -102,6 +102,29 @@ fn a_caller_may_show_four_authorities_and_no_more() {
 }
 
 #[test]
+fn silent_strangers_make_room_for_a_listed_caller_at_every_gate() {
+    let ca = root(authority_params("callers"));
+    let server = server(&ca, |settings| {
+        settings.limits.connections = 8;
+        // Only making room ends them, and a busy machine must not make the caller late.
+        settings.limits.handshake = 3 * PATIENCE;
+        settings.limits.head = 3 * PATIENCE;
+        settings.limits.hurried = 3 * PATIENCE;
+    });
+    let _raw: Vec<_> = (0..FREE / 2)
+        .map(|_| TcpStream::connect(server.running.address()).unwrap())
+        .collect();
+    let _greeted: Vec<Client> = (FREE / 2..FREE).map(|_| server.client()).collect();
+    for path in ["/v1/validate", "/v1/mutate", "/v1/image"] {
+        let mut caller = server.connect(&showing(&ca, &[])).unwrap();
+        for _ in 0..2 {
+            let response = caller.post(path, REVIEW);
+            assert_eq!(response.status, 200, "{path}: {response:?}");
+        }
+    }
+}
+
+#[test]
 fn a_listed_caller_may_keep_an_unused_connection_and_a_stranger_may_not() {
     let ca = root(authority_params("callers"));
     let server = server(&ca, |settings| {
