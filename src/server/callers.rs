@@ -24,6 +24,10 @@ use crate::config;
 use crate::gate::Gate;
 use crate::watch::Content;
 
+/// The most certificates that a client may show: its own and four of authorities. A few dozen of the same name and
+/// different keys would be searched for a way to a trusted one for seconds, and for anybody who connects.
+const CHAIN: usize = 5;
+
 /// The rules of who may call which gate.
 #[derive(Debug)]
 pub struct Callers {
@@ -78,10 +82,27 @@ impl Callers {
         {
             *known = Caller::verify(&trust, &connection.presented, now);
         }
-        known
+        let admitted = known
             .as_ref()
-            .is_some_and(|caller| caller.names.iter().any(|name| listed.contains(name)))
+            .is_some_and(|caller| caller.names.iter().any(|name| listed.contains(name)));
+        if admitted {
+            connection.seat.known();
+        }
+        admitted
     }
+
+    /// Whether the client at the other end of `connection` may call any gate now.
+    pub(super) fn admit_anywhere(&self, connection: &Connection) -> bool {
+        Gate::ALL.into_iter().any(|gate| self.admit(gate, connection))
+    }
+}
+
+/// What is kept of the chain that a client shows: nothing of one that nobody needs, so that it is nobody's.
+pub(super) fn presented(chain: &[CertificateDer<'_>]) -> Vec<CertificateDer<'static>> {
+    if chain.len() > CHAIN {
+        return Vec::new();
+    }
+    chain.iter().map(|der| der.clone().into_owned()).collect()
 }
 
 /// The authorities that sign callers' certificates.

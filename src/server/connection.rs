@@ -2,8 +2,9 @@
 //!
 //! actix times the head of a connection's first request only, and no write at all. So the stream that it is given is
 //! ours: it notices the first byte after an idle time, gives every head the same limit, and ends a connection whose
-//! client stopped reading. When the server closes, it ends a connection that waits for a request, and no other. Between two requests the keep-alive limit of the HTTP service applies; while one is being
-//! handled, the time limits of its body and its deadline do. A connection lives on one thread, hence the cells.
+//! client does not take its answer. When the server closes, it ends a connection that waits for a request, and no other.
+//! Between two requests the keep-alive limit of the HTTP service applies, and before the first one ours; while one is
+//! being handled, the time limits of its body and its deadline do. A connection lives on one thread, hence the cells.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -11,6 +12,7 @@ use std::net;
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -20,9 +22,10 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
 
-use super::callers::Caller;
+use super::callers::{self, Caller, Callers};
 use super::drain::{Closing, Drain};
 use super::seats::Seat;
+use super::settings::Limits;
 
 /// How long a new connection may take to its first byte while the server closes: the client made it for a request.
 const FIRST_BYTE: Duration = Duration::from_secs(1);
@@ -30,13 +33,12 @@ const FIRST_BYTE: Duration = Duration::from_secs(1);
 /// What a connection is waiting for.
 #[derive(Clone, Copy, Debug)]
 enum Phase {
+    /// For the first byte of the first request.
+    New { end: Instant },
     /// For the first byte of another request.
     Idle,
-    /// For the rest of a head; a new connection starts here, so that one that stays silent ends early.
-    Head {
-        first_byte: Option<Instant>,
-        end: Instant,
-    },
+    /// For the rest of a head.
+    Head { first_byte: Instant, end: Instant },
     /// For the answer to a request.
     Request,
 }
@@ -59,12 +61,9 @@ impl Connection {
     pub(super) fn begin(&self) -> Instant {
         self.seat.busy();
         match self.phase.replace(Phase::Request) {
-            Phase::Head {
-                first_byte: Some(arrived),
-                ..
-            } => arrived,
+            Phase::Head { first_byte, .. } => first_byte,
             // A pipelined request, read while its predecessor was being handled.
-            Phase::Head { first_byte: None, .. } | Phase::Idle | Phase::Request => Instant::now(),
+            Phase::New { .. } | Phase::Idle | Phase::Request => Instant::now(),
         }
     }
 
@@ -82,26 +81,14 @@ impl Connection {
 
     fn bytes_arrived(&self, head: Duration) {
         match self.phase.get() {
-            Phase::Idle => {
+            Phase::New { .. } | Phase::Idle => {
                 let now = Instant::now();
                 self.phase.set(Phase::Head {
-                    first_byte: Some(now),
+                    first_byte: now,
                     end: now + head,
                 });
             }
-            Phase::Head {
-                first_byte: None,
-                end,
-            } => {
-                self.phase.set(Phase::Head {
-                    first_byte: Some(Instant::now()),
-                    end,
-                });
-            }
-            Phase::Head {
-                first_byte: Some(_), ..
-            }
-            | Phase::Request => {}
+            Phase::Head { .. } | Phase::Request => {}
         }
     }
 
@@ -109,31 +96,27 @@ impl Connection {
     fn close(&self) -> bool {
         match self.phase.get() {
             Phase::Idle => true,
-            Phase::Head {
-                first_byte: None,
-                end,
-            } => {
+            Phase::New { end } => {
                 let soon = Instant::now() + FIRST_BYTE;
-                self.phase.set(Phase::Head {
-                    first_byte: None,
-                    end: end.min(soon),
-                });
+                self.phase.set(Phase::New { end: end.min(soon) });
                 false
             }
-            Phase::Head {
-                first_byte: Some(_), ..
-            }
-            | Phase::Request => false,
+            Phase::Head { .. } | Phase::Request => false,
         }
+    }
+
+    fn is_new(&self) -> bool {
+        matches!(self.phase.get(), Phase::New { .. })
     }
 
     fn is_answering(&self) -> bool {
         matches!(self.phase.get(), Phase::Request)
     }
 
-    fn head_end(&self) -> Option<Instant> {
+    /// When it ends if nothing more is read.
+    fn end(&self) -> Option<Instant> {
         match self.phase.get() {
-            Phase::Head { end, .. } => Some(end),
+            Phase::New { end } | Phase::Head { end, .. } => Some(end),
             Phase::Idle | Phase::Request => None,
         }
     }
@@ -155,42 +138,46 @@ pub(super) struct Stream {
     head: Duration,
     write: Duration,
     closing: Closing,
-    head_timer: Timer,
+    callers: Arc<Callers>,
+    /// Until when somebody who may call a gate need not send anything; nobody asked yet.
+    unused_until: Option<Instant>,
+    read_timer: Timer,
     write_timer: Timer,
+    /// When the client must have taken all of the answer that is being written.
     write_end: Option<Instant>,
 }
 
 impl Stream {
-    /// Takes over a connection whose handshake is done. `head` limits every request head, `write` every pause in
-    /// which the client takes no byte of an answer.
+    /// Takes over a connection whose handshake is done.
     pub(super) fn new(
         tls: TlsStream<TcpStream>,
         seat: Seat,
-        head: Duration,
-        write: Duration,
+        limits: &Limits,
         drain: &Drain,
+        callers: Arc<Callers>,
     ) -> Self {
         let (_, session) = tls.get_ref();
-        let presented = session
-            .peer_certificates()
-            .map(|chain| chain.iter().map(|der| der.clone().into_owned()));
+        let presented = callers::presented(session.peer_certificates().unwrap_or_default());
+        let now = Instant::now();
+        let unused_until = (!seat.is_reserved()).then(|| now + limits.keep_alive);
         let connection = Connection {
-            phase: Cell::new(Phase::Head {
-                first_byte: None,
-                end: Instant::now() + head,
+            phase: Cell::new(Phase::New {
+                end: now + limits.head,
             }),
             paused: Cell::new(false),
             seat,
-            presented: presented.into_iter().flatten().collect(),
+            presented,
             caller: RefCell::new(None),
         };
         Self {
             tls,
             connection: Rc::new(connection),
-            head,
-            write,
+            head: limits.head,
+            write: limits.write,
             closing: drain.closing(),
-            head_timer: Timer::default(),
+            callers,
+            unused_until,
+            read_timer: Timer::default(),
             write_timer: Timer::default(),
             write_end: None,
         }
@@ -201,10 +188,33 @@ impl Stream {
         Rc::clone(&self.connection)
     }
 
-    /// Passes a result of the write side on, unless it has been pending for too long.
+    /// Waits for the end of a connection of which nothing more is read.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(end) = self.connection.end() else {
+            return Poll::Pending;
+        };
+        ready!(self.read_timer.poll(end, cx));
+        if !self.connection.is_new() {
+            return Poll::Ready(());
+        }
+        if has_bytes(self.tls.get_ref().0) {
+            // They wake the task.
+            return Poll::Pending;
+        }
+        // A client may make connections in advance, and use them when the API server's would still be open.
+        match self.unused_until.take() {
+            Some(end) if self.callers.admit_anywhere(&self.connection) => {
+                self.connection.phase.set(Phase::New { end });
+                self.read_timer.poll(end, cx)
+            }
+            _ => Poll::Ready(()),
+        }
+    }
+
+    /// Passes a result of the write side on, unless something has not been taken for too long. What is flushed was
+    /// taken: a byte now and then is no answer.
     fn limit_write<T>(&mut self, result: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if result.is_ready() {
-            self.write_end = None;
             return result;
         }
         let end = *self.write_end.get_or_insert_with(|| Instant::now() + self.write);
@@ -231,17 +241,18 @@ impl AsyncRead for Stream {
             }
             return read;
         }
-        let closes = this.closing.poll(cx) && this.connection.close();
+        let is_closing = this.closing.poll(cx);
+        if is_closing {
+            this.unused_until = None;
+        }
+        let closes = is_closing && this.connection.close();
         let ousted = this.connection.seat.is_ousted(cx) && !this.connection.is_answering();
         // Nothing read is the end of the stream: the HTTP service then closes the connection in good order. A request that
         // has arrived is still read and answered.
         if (closes || ousted) && !has_bytes(this.tls.get_ref().0) {
             return Poll::Ready(Ok(()));
         }
-        match this.connection.head_end() {
-            Some(end) => this.head_timer.poll(end, cx).map(Ok),
-            None => Poll::Pending,
-        }
+        this.poll_end(cx).map(Ok)
     }
 }
 
@@ -253,6 +264,9 @@ impl AsyncWrite for Stream {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.tls).poll_flush(cx);
+        if flushed.is_ready() {
+            self.write_end = None;
+        }
         self.limit_write(flushed, cx)
     }
 

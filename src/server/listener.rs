@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::accept::Threads;
+use super::callers::Callers;
 use super::connection::Stream;
 use super::drain::Drain;
 use super::reply;
@@ -67,8 +68,15 @@ pub(super) fn threads(acceptor: TlsAcceptor, context: Arc<Context>, drain: &Drai
                 Err::<Request, _>(reply::expectation_failed(request.take_payload()))
             }))
             .h1(map_config(app, |()| AppConfig::default()));
+        let callers = Arc::clone(&context.callers);
         fn_service(move |tcp: TcpStream| {
-            handshake(tcp, acceptor.clone(), seats.take(), limits, drain.clone())
+            let greeting = Greeting {
+                acceptor: acceptor.clone(),
+                limits,
+                drain: drain.clone(),
+                callers: Arc::clone(&callers),
+            };
+            greeting.handshake(tcp, seats.take())
         })
         .and_then(http.map_err(|error| {
             tracing::debug!(%error, "connection ended");
@@ -77,47 +85,49 @@ pub(super) fn threads(acceptor: TlsAcceptor, context: Arc<Context>, drain: &Drai
     Threads::start(service, most, drain)
 }
 
-/// Makes a connection out of a socket, or gives it up: in time, or because others have all seats.
-async fn handshake(
-    tcp: TcpStream,
+/// What it takes to greet a client.
+struct Greeting {
     acceptor: TlsAcceptor,
-    seat: Option<Seat>,
     limits: Limits,
     drain: Drain,
-) -> Result<(Stream, Option<SocketAddr>), ()> {
-    let Some(seat) = seat else {
-        tracing::debug!("too many connections");
-        return Err(());
-    };
-    let peer = tcp.peer_addr().ok();
-    // Without it the second write of a response waits for the delayed acknowledgement of the first: 40 ms.
-    tcp.set_nodelay(true)
-        .map_err(|error| tracing::debug!(%error, "connection lost"))?;
-    let (time, head) = if seat.is_reserved() {
-        (
-            limits.handshake.min(limits.hurried),
-            limits.head.min(limits.hurried),
-        )
-    } else {
-        (limits.handshake, limits.head)
-    };
-    let ousted = future::poll_fn(|cx| {
-        if seat.is_ousted(cx) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
+    callers: Arc<Callers>,
+}
+
+impl Greeting {
+    /// Makes a connection out of a socket, or gives it up: in time, or because others have all seats.
+    async fn handshake(self, tcp: TcpStream, seat: Option<Seat>) -> Result<(Stream, Option<SocketAddr>), ()> {
+        let Some(seat) = seat else {
+            tracing::debug!("too many connections");
+            return Err(());
+        };
+        let peer = tcp.peer_addr().ok();
+        // Without it the second write of a response waits for the delayed acknowledgement of the first: 40 ms.
+        tcp.set_nodelay(true)
+            .map_err(|error| tracing::debug!(%error, "connection lost"))?;
+        let mut limits = self.limits;
+        if seat.is_reserved() {
+            limits.handshake = limits.handshake.min(limits.hurried);
+            limits.head = limits.head.min(limits.hurried);
         }
-    });
-    let accepted = match tokio::time::timeout(time, future::select(acceptor.accept(tcp), ousted)).await {
-        Ok(Either::Left((accepted, _))) => accepted.map_err(|error| error.to_string()),
-        Ok(Either::Right(_)) => Err("another connection took its place".to_owned()),
-        Err(_) => Err("too slow".to_owned()),
-    };
-    match accepted {
-        Ok(tls) => Ok((Stream::new(tls, seat, head, limits.write, &drain), peer)),
-        Err(error) => {
-            tracing::debug!(error, "handshake failed");
-            Err(())
+        let ousted = future::poll_fn(|cx| {
+            if seat.is_ousted(cx) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        });
+        let greeted = future::select(self.acceptor.accept(tcp), ousted);
+        let accepted = match tokio::time::timeout(limits.handshake, greeted).await {
+            Ok(Either::Left((accepted, _))) => accepted.map_err(|error| error.to_string()),
+            Ok(Either::Right(_)) => Err("another connection took its place".to_owned()),
+            Err(_) => Err("too slow".to_owned()),
+        };
+        match accepted {
+            Ok(tls) => Ok((Stream::new(tls, seat, &limits, &self.drain, self.callers), peer)),
+            Err(error) => {
+                tracing::debug!(error, "handshake failed");
+                Err(())
+            }
         }
     }
 }

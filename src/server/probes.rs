@@ -1,12 +1,15 @@
 //! Probes and metrics, on a port of their own without TLS: the kubelet and Prometheus call them, not the API server.
+//! Each connection is for one request and for a short time, and there are few at once: whoever connects here must not
+//! use up the files that connections of the API server need.
 
 use std::fmt::Write as _;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::http::StatusCode;
+use actix_web::http::{KeepAlive, StatusCode};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 
 use super::decide::Decide;
@@ -16,6 +19,12 @@ use super::status::{PolicyStatus, Report};
 use super::workers::Pools;
 use crate::gate::Gate;
 use crate::metrics::Metrics;
+
+/// Connections at once; further ones wait.
+const CONNECTIONS: usize = 32;
+
+/// From the connection to the end of the head.
+const HEAD: Duration = Duration::from_secs(1);
 
 /// What the probes look at.
 pub(super) struct Health {
@@ -37,7 +46,13 @@ pub(super) fn server(listener: TcpListener, health: Health) -> io::Result<Server
             .route("/status", web::get().to(status))
             .route("/metrics", web::get().to(metrics))
     });
-    Ok(server.workers(1).disable_signals().listen(listener)?.run())
+    let server = server
+        .workers(1)
+        .max_connections(CONNECTIONS)
+        .client_request_timeout(HEAD)
+        // Without it, a client that sends requests and takes no answers is never let go.
+        .keep_alive(KeepAlive::Disabled);
+    Ok(server.disable_signals().listen(listener)?.run())
 }
 
 impl Health {

@@ -150,13 +150,9 @@ impl Context {
     }
 
     fn admit(&self, gate: Gate, request: &HttpRequest) -> bool {
-        request.conn_data::<Rc<Connection>>().is_some_and(|connection| {
-            let admitted = self.callers.admit(gate, connection);
-            if admitted && connection.caller.borrow().is_some() {
-                connection.seat.known();
-            }
-            admitted
-        })
+        request
+            .conn_data::<Rc<Connection>>()
+            .is_some_and(|connection| self.callers.admit(gate, connection))
     }
 
     fn refuse(&self, gate: Gate, refusal: Refusal, arrived: Instant, unread: web::Payload) -> HttpResponse {

@@ -2,9 +2,9 @@
 //!
 //! `listener` takes a [`Seat`] for each connection and gives it back with its end. The last seats are a reserve for
 //! authentication and authorization, which the whole cluster waits for: whoever sits there has little time to say what he
-//! wants and is answered as overload if it is anything else. When all are taken, the connection that has been idle for
-//! longest, and whose client never was a listed one, makes room. The process' limit of open files is never reached by
-//! connections, since accepting would then fail.
+//! wants and is answered as overload if it is anything else. When all are taken, or a listed client would be answered as
+//! overload, the connection that has been idle for longest, and whose client never was a listed one, makes room. The
+//! process' limit of open files is never reached by connections, since accepting would then fail.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -65,11 +65,8 @@ impl Seats {
     /// A seat, unless all are taken by connections that may stay.
     pub(super) fn take(self: &Arc<Self>) -> Option<Seat> {
         let mut taken = self.taken();
-        if taken.places.len() >= self.most {
-            let number = taken.longest_idle()?;
-            let place = taken.places.remove(&number)?;
-            place.ousted.store(true, Ordering::Relaxed);
-            place.waker.wake();
+        if taken.places.len() >= self.most && !taken.make_room() {
+            return None;
         }
         let place = Arc::new(Place {
             idle_since: AtomicU64::new(self.now()),
@@ -100,6 +97,17 @@ impl Seats {
 }
 
 impl Taken {
+    /// Ends the connection that can be done without best; whether there is one.
+    fn make_room(&mut self) -> bool {
+        let idle = self.longest_idle();
+        let Some(place) = idle.and_then(|number| self.places.remove(&number)) else {
+            return false;
+        };
+        place.ousted.store(true, Ordering::Relaxed);
+        place.waker.wake();
+        true
+    }
+
     fn longest_idle(&self) -> Option<u64> {
         let idle = self.places.iter().filter_map(|(number, place)| {
             let since = place.idle_since.load(Ordering::Relaxed);
@@ -123,9 +131,15 @@ impl Seat {
         self.reserved
     }
 
-    /// Whether it is one of the reserve, and there still are no others.
+    /// Whether it is one of the reserve, and there still are no others. For a client that was admitted by name, one
+    /// that was not makes room: strangers who only sit there must not keep it from being answered.
     pub(super) fn is_needed(&self) -> bool {
-        self.reserved && self.seats.taken().places.len() > self.seats.free
+        if !self.reserved {
+            return false;
+        }
+        let mut taken = self.seats.taken();
+        let is_known = self.place.known.load(Ordering::Relaxed);
+        taken.places.len() > self.seats.free && !(is_known && taken.make_room())
     }
 
     /// A request is being answered.

@@ -94,13 +94,13 @@ pub struct Limits {
     pub hurried: Duration,
     /// TLS handshake.
     pub handshake: Duration,
-    /// From the first byte of a request head to its last; on a new connection from the handshake on.
+    /// From the first byte of a request head to its last, and from the handshake to the first byte.
     pub head: Duration,
     /// From the end of the head to the end of the body.
     pub body: Duration,
-    /// An idle connection between two requests.
+    /// An idle connection between two requests, and before the first one if the client may call a gate.
     pub keep_alive: Duration,
-    /// A client that takes no byte of its answer.
+    /// A client that does not take all of its answer at once.
     pub write: Duration,
     /// From a refusal to the end of its connection, whatever is still sent.
     pub linger: Duration,

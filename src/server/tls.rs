@@ -199,8 +199,11 @@ impl ResolvesServerCert for Served {
     }
 }
 
-/// Takes any client certificate, or none, and checks only that the client holds its key: the guard of the routes
-/// judges the certificate itself.
+/// Bytes of a client's certificates, which are kept for as long as its connection: many times what five of them take.
+const CHAIN: usize = 32 << 10;
+
+/// Takes any client certificate of a usual size, or none, and checks only that the client holds its key: the guard of
+/// the routes judges the certificate itself.
 #[derive(Debug)]
 struct ProofOfKey {
     provider: Arc<CryptoProvider>,
@@ -217,10 +220,14 @@ impl ClientCertVerifier for ProofOfKey {
 
     fn verify_client_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
+        leaf: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
         _: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
+        let bytes: usize = others.iter().map(|der| der.len()).sum();
+        if leaf.len() + bytes > CHAIN {
+            return Err(rustls::CertificateError::ApplicationVerificationFailure.into());
+        }
         Ok(ClientCertVerified::assertion())
     }
 

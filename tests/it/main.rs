@@ -43,6 +43,7 @@ mod server_heads;
 mod server_lifecycle;
 mod server_memory;
 mod server_process;
+mod server_strangers;
 mod server_workers;
 mod serving;
 mod settings;

@@ -127,7 +127,11 @@ fn a_head_that_trickles_in_does_not_outlast_its_limit() {
 
 #[test]
 fn a_connection_that_never_speaks_is_closed() {
-    let server = Server::start(|settings, _| settings.limits.head = SHORT);
+    let server = Server::start(|settings, _| {
+        settings.limits.head = SHORT;
+        // Anybody may call here, and need not do so at once.
+        settings.limits.keep_alive = SHORT;
+    });
     let closed = server.client().closed_after();
     assert!(
         (SHORT / 2..Duration::from_secs(5)).contains(&closed),
@@ -159,14 +163,35 @@ fn a_client_that_takes_no_answer_loses_its_connection() {
     let server = Server::start(|settings, _| settings.limits.write = SHORT);
     let mut client = server.client();
     let headers = "content-type: application/json\r\ncontent-length: 5\r\n";
-    // Who takes it gets all of it, even if it takes longer.
-    assert_eq!(client.post("/v1/validate", "large").body.len(), LARGE);
     client.send(head("/v1/validate", headers) + "large");
     let (_keep, nothing) = crossbeam_channel::bounded::<()>(0);
     let _ = nothing.recv_timeout(4 * SHORT);
     let mut taken = Vec::new();
     let ended = std::io::Read::read_to_end(&mut client.stream, &mut taken);
     assert!(taken.len() < LARGE, "{} bytes, {ended:?}", taken.len());
+}
+
+#[test]
+fn a_client_that_takes_an_answer_in_small_bites_loses_its_connection() {
+    let server = Server::start(|settings, _| settings.limits.write = SHORT);
+    let mut client = server.client();
+    let headers = "content-type: application/json\r\ncontent-length: 5\r\n";
+    client.send(head("/v1/validate", headers) + "large");
+    let (_keep, nothing) = crossbeam_channel::bounded::<()>(0);
+    let (begin, mut taken, mut bite) = (Instant::now(), 0, vec![0; 16 << 10]);
+    while begin.elapsed() < 5 * SHORT {
+        let _ = nothing.recv_timeout(SHORT / 15);
+        for _ in 0..8 {
+            taken += std::io::Read::read(&mut client.stream, &mut bite).unwrap_or(0);
+        }
+    }
+    let mut rest = Vec::new();
+    let ended = std::io::Read::read_to_end(&mut client.stream, &mut rest);
+    taken += rest.len();
+    assert!(taken < LARGE, "{taken} bytes, {ended:?}");
+    // One that does not dawdle gets all of it.
+    let server = Server::start(|_, _| {});
+    assert_eq!(server.client().post("/v1/validate", "large").body.len(), LARGE);
 }
 
 #[test]

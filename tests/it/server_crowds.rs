@@ -1,6 +1,6 @@
 //! More connections than there are seats: who is answered, who makes room, and that nobody else notices.
 
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -136,6 +136,40 @@ fn whoever_sits_in_the_reserve_has_little_time_for_a_head() {
             + "{}",
     );
     assert_eq!(early[0].response().status, 200);
+}
+
+#[test]
+fn probes_are_answered_one_a_connection() {
+    let server = Server::start(|_, _| {});
+    let mut socket = TcpStream::connect(server.running.probe_address()).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+        .write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+}
+
+#[test]
+fn connections_for_probes_never_use_up_the_files_that_may_be_open() {
+    let files = 256;
+    let process = Process::start_limited(files, &[]);
+    let silent: Vec<_> = (0..2 * files)
+        .map(|_| TcpStream::connect(process.probe_address()).unwrap())
+        .collect();
+    let subject = r#"{"kind":"SubjectAccessReview","apiVersion":"authorization.k8s.io/v1",
+        "spec":{"user":"jane","resourceAttributes":{"verb":"get","version":"v1","resource":"pods"}}}"#;
+    for _ in 0..10 {
+        assert_eq!(process.client().post("/v1/authz", subject).status, 200);
+    }
+    let open = std::fs::read_dir(format!("/proc/{}/fd", process.id()))
+        .unwrap()
+        .count();
+    assert!(open < files / 2, "{open}");
+    drop(silent);
+    assert_eq!(process.probe("/livez").0, 200);
+    assert!(!process.log().contains("cannot accept"), "{}", process.log());
 }
 
 #[test]
