@@ -35,7 +35,6 @@ use std::thread::{self, JoinHandle};
 use actix_web::dev::Server;
 use futures_util::future::{self, Either};
 use rustls::crypto::CryptoProvider;
-use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
 
 pub use callers::Callers;
@@ -55,7 +54,7 @@ use self::certificates::Certificates;
 use self::drain::Stages;
 use self::probes::Health;
 use self::routes::Context;
-use self::stop::Stop;
+use self::stop::{Orders, Stop};
 use self::workers::Pools;
 use crate::certs::{self, Development};
 use crate::metrics::Metrics;
@@ -98,13 +97,18 @@ pub struct Running {
     /// Takes over changed certificates. It ends before the files do that the server made.
     certificates: Watcher,
     development: Option<Development>,
-    orders: mpsc::UnboundedSender<()>,
-    ended: oneshot::Receiver<()>,
+    orders: Orders,
     thread: JoinHandle<io::Result<()>>,
 }
 
-/// Starts serving; whatever can fail at start has been done when it returns.
-pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>) -> Result<Running, Error> {
+/// Starts serving; whatever can fail at start has been done when it returns. From before it can be called `signals` are
+/// orders to stop.
+pub fn start(
+    settings: Settings,
+    decide: Arc<dyn Decide>,
+    metrics: Arc<Metrics>,
+    signals: Option<&Signals>,
+) -> Result<Running, Error> {
     let Settings {
         listen,
         probe_listen,
@@ -148,8 +152,10 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
     };
 
     let (report, started) = std::sync::mpsc::channel();
-    let (orders, received) = mpsc::unbounded_channel();
-    let (alive, ended) = oneshot::channel();
+    let (orders, received) = Orders::new();
+    if let Some(signals) = signals {
+        signals.become_orders(orders.clone());
+    }
     let stop = Stop {
         orders: received,
         stages,
@@ -158,7 +164,6 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
         metrics,
     };
     let thread = thread::Builder::new().name("serve".to_owned()).spawn(move || {
-        let _alive = alive;
         let open = move || sockets.open(context, health);
         actix_rt::System::new().block_on(serve(open, report, stop))
     })?;
@@ -171,7 +176,6 @@ pub fn start(settings: Settings, decide: Arc<dyn Decide>, metrics: Arc<Metrics>)
         development,
         certificates,
         orders,
-        ended,
         thread,
     })
 }
@@ -303,33 +307,20 @@ impl Running {
 
     /// Stops as a signal would, and returns when all is done.
     pub fn stop(self) -> Result<(), Error> {
-        self.order();
-        self.join()
+        self.orders.give();
+        self.wait()
     }
 
-    /// Serves until a signal, then stops; each further signal ends what the stopping waits for.
-    pub fn wait(mut self, mut signals: Signals) -> Result<(), Error> {
-        let mut asked = false;
-        while let Some(signal) = signals.next_unless(&mut self.ended) {
-            tracing::info!(target: "regate::server", event = "signal", signal, "told to stop");
-            asked = true;
-            self.order();
-        }
-        let ended = self.join();
-        if asked { ended } else { ended.and(Err(Error::Died)) }
-    }
-
-    fn order(&self) {
-        // The thread is gone only if it ended on its own; joining it tells.
-        let _ = self.orders.send(());
-    }
-
-    fn join(self) -> Result<(), Error> {
+    /// Serves until it is told to stop, and returns when all is done.
+    pub fn wait(self) -> Result<(), Error> {
+        let ended = self.thread.join();
         // A file system that hangs must not hold the end up.
         self.certificates.abandon();
-        self.thread
-            .join()
-            .map_err(|_| Error::Died)?
-            .map_err(Error::System)
+        ended.map_err(|_| Error::Died)?.map_err(Error::System)?;
+        if self.orders.were_given() {
+            Ok(())
+        } else {
+            Err(Error::Died)
+        }
     }
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, bounded, select};
 use notify::event::{AccessKind, AccessMode, EventKind};
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{RecommendedWatcher, RecursiveMode};
 
 mod files;
 #[cfg(test)]
@@ -257,14 +257,14 @@ impl<S: Subject> Watch<S> {
 }
 
 /// Signs of change from the file system.
-struct Signs {
+struct Signs<W: notify::Watcher = RecommendedWatcher> {
     receiver: Receiver<()>,
     /// Held so that the receiver is never disconnected, and thus ready, when the watcher's own thread ends.
     _sender: Sender<()>,
-    _watcher: Option<RecommendedWatcher>,
+    _watcher: Option<Held<W>>,
 }
 
-impl Signs {
+impl<W: notify::Watcher> Signs<W> {
     fn none() -> Self {
         let (sender, receiver) = bounded(1);
         Self {
@@ -280,18 +280,18 @@ impl Signs {
         let (sender, receiver) = bounded(1);
         let signal = sender.clone();
         let directories: Vec<_> = places.searched.union(&places.parents).cloned().collect();
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let handler = move |event: notify::Result<notify::Event>| {
             if event.map_or(true, |event| is_change(&event, &places)) {
                 let _ = signal.try_send(());
             }
-        });
-        let mut watcher = match watcher {
+        };
+        let mut watcher = match Held::new(handler) {
             Ok(watcher) => watcher,
             Err(error) => return (Self::none(), Some(error)),
         };
         let mut failure = None;
         for directory in directories {
-            match watcher.watch(&directory, RecursiveMode::NonRecursive) {
+            match watcher.watch(&directory) {
                 // It went away since it was listed: its parent tells.
                 Err(error) if matches!(error.kind, notify::ErrorKind::PathNotFound) => {}
                 Err(error) => failure = failure.or(Some(error)),
@@ -306,6 +306,36 @@ impl Signs {
             },
             failure,
         )
+    }
+}
+
+/// A watcher of the library, which has a thread of its own. Where the system gives no thread the library says nothing,
+/// panics when it is asked to watch something, and panics again when it is dropped: the process would end.
+struct Held<W: notify::Watcher>(Option<W>);
+
+impl<W: notify::Watcher> Held<W> {
+    fn new(handler: impl notify::EventHandler) -> notify::Result<Self> {
+        let mut held = Self(Some(W::new(handler, notify::Config::default())?));
+        // The one question that is answered with an error by a watcher without a thread.
+        if let Some(watcher) = &mut held.0 {
+            watcher.configure(notify::Config::default())?;
+        }
+        Ok(held)
+    }
+
+    fn watch(&mut self, directory: &Path) -> notify::Result<()> {
+        match &mut self.0 {
+            Some(watcher) => watcher.watch(directory, RecursiveMode::NonRecursive),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<W: notify::Watcher> Drop for Held<W> {
+    fn drop(&mut self) {
+        let watcher = self.0.take();
+        // The panic was logged where it happened, and there is nothing left to do.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(watcher)));
     }
 }
 

@@ -41,6 +41,7 @@ pub struct Args {
 
 /// Runs the command: until SIGTERM or SIGINT, or until it cannot serve.
 pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
+    let signals = Signals::listen().context("cannot listen to signals")?;
     let text = global.read_file()?;
     let resolved = global.resolve_text(&args.settings, text.as_deref())?;
     let config = resolved.config.clone();
@@ -78,7 +79,7 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         super::review_settings(&config, namespaces),
     )
     .telling(Arc::clone(&intake.status));
-    let running = server::start(settings(&config), Arc::new(decide), metrics)?;
+    let running = server::start(settings(&config), Arc::new(decide), metrics, Some(&signals))?;
     let (set, status) = (intake.served.load_full(), intake.status.load_full());
     let greeting = greeting::text(&config, &running, set.as_deref(), &status);
     drop(set);
@@ -93,9 +94,8 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     };
     let lists = lists::watch(global, args.settings, text, resolved, running.callers())
         .context("cannot watch the configuration")?;
-    let signals = Signals::listen().context("cannot listen to signals")?;
     std::io::stdout().write_all(greeting.as_bytes())?;
-    wait(running, signals, [watcher, lists])
+    wait(running, [watcher, lists])
 }
 
 /// The engine makes an error of everything that a policy asks in vain, and an error may walk the stack.
@@ -164,8 +164,8 @@ fn with_data(files: Files, sources: &Sources) -> anyhow::Result<Files> {
     Ok(files.with_data_of(read))
 }
 
-fn wait(running: Running, signals: Signals, watchers: [Option<Watcher>; 2]) -> anyhow::Result<ExitCode> {
-    let ended = running.wait(signals);
+fn wait(running: Running, watchers: [Option<Watcher>; 2]) -> anyhow::Result<ExitCode> {
+    let ended = running.wait();
     // The process ends here: a load that is under way must not hold it up.
     watchers.into_iter().flatten().for_each(Watcher::abandon);
     ended?;

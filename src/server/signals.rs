@@ -1,52 +1,66 @@
-//! The signals that stop a server. Whoever wants them listens before the server is announced: until then a signal ends
-//! the process on the spot, as it does where nobody listens.
+//! The signals that stop a server: SIGTERM and SIGINT.
+//!
+//! Whoever starts a server listens before anything else. Until there is one a signal ends the process on the spot, also
+//! where the system would let it pass: it ends the first process of a container by no signal that is not listened for.
+//! From before the ports open each signal is an order, whatever the thread that started the server is at.
 
-use std::future::Future;
 use std::io;
+use std::process;
+use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use futures_util::future::{self, Either};
-use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::stop::Orders;
 
 /// SIGTERM and SIGINT, from now on.
 #[derive(Debug)]
-pub struct Signals {
-    runtime: Runtime,
-    terminate: Signal,
-    interrupt: Signal,
-}
+pub struct Signals(Arc<OnceLock<Orders>>);
 
 impl Signals {
     /// Begins to listen.
+    ///
+    /// # Errors
+    /// When the system gives no thread, or does not let signals be listened for.
     pub fn listen() -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let (terminate, interrupt) = {
+        let (mut terminate, mut interrupt) = {
             let _inside = runtime.enter();
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
         };
-        Ok(Self {
-            runtime,
-            terminate,
-            interrupt,
-        })
+        let orders = Arc::new(OnceLock::<Orders>::new());
+        let server = Arc::clone(&orders);
+        thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || {
+                loop {
+                    let (name, number) = runtime.block_on(next(&mut terminate, &mut interrupt));
+                    match server.get() {
+                        Some(orders) => {
+                            tracing::info!(target: "regate::server", event = "signal", signal = name, "told to stop");
+                            orders.give();
+                        }
+                        // As a shell tells of a process that a signal ended.
+                        None => process::exit(128 + number),
+                    }
+                }
+            })?;
+        Ok(Self(orders))
     }
 
-    /// Waits for the next signal and names it; none if `over` is reached before.
-    pub(super) fn next_unless(&mut self, over: impl Future + Unpin) -> Option<&'static str> {
-        let Self {
-            runtime,
-            terminate,
-            interrupt,
-        } = self;
-        runtime.block_on(async {
-            let signalled = future::select(Box::pin(terminate.recv()), Box::pin(interrupt.recv()));
-            match future::select(signalled, over).await {
-                Either::Left((Either::Left(_), _)) => Some("SIGTERM"),
-                Either::Left((Either::Right(_), _)) => Some("SIGINT"),
-                Either::Right(_) => None,
-            }
-        })
+    /// From now on each signal is an order.
+    pub(super) fn become_orders(&self, orders: Orders) {
+        // A process has one server.
+        let _ = self.0.set(orders);
+    }
+}
+
+async fn next(terminate: &mut Signal, interrupt: &mut Signal) -> (&'static str, i32) {
+    match future::select(Box::pin(terminate.recv()), Box::pin(interrupt.recv())).await {
+        Either::Left(_) => ("SIGTERM", SignalKind::terminate().as_raw_value()),
+        Either::Right(_) => ("SIGINT", SignalKind::interrupt().as_raw_value()),
     }
 }

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{self, Either};
@@ -16,6 +17,34 @@ use tokio::sync::mpsc;
 use super::accept::Threads;
 use super::drain::{Stage, Stages};
 use crate::metrics::Metrics;
+
+/// Tells a server to stop.
+#[derive(Clone, Debug)]
+pub(super) struct Orders {
+    sender: mpsc::UnboundedSender<()>,
+    given: Arc<AtomicBool>,
+}
+
+impl Orders {
+    /// For one server, which takes them from the other end.
+    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<()>) {
+        let (sender, orders) = mpsc::unbounded_channel();
+        let given = Arc::default();
+        (Self { sender, given }, orders)
+    }
+
+    /// The next order.
+    pub(super) fn give(&self) {
+        self.given.store(true, Ordering::Relaxed);
+        // Who takes them is gone only with the server: whoever waits for its end learns of it.
+        let _ = self.sender.send(());
+    }
+
+    /// Whether there has been one.
+    pub(super) fn were_given(&self) -> bool {
+        self.given.load(Ordering::Relaxed)
+    }
+}
 
 /// How a server is told to stop, and how it does.
 pub(super) struct Stop {

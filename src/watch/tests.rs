@@ -69,3 +69,46 @@ fn a_file_is_watched_where_it_stands_and_where_it_is() {
     );
     assert_eq!(places.parents, [root].into());
 }
+
+/// A watcher of the library as it is where the system gave it no thread.
+struct Threadless;
+
+impl notify::Watcher for Threadless {
+    fn new<F: notify::EventHandler>(_: F, _: notify::Config) -> notify::Result<Self> {
+        Ok(Self)
+    }
+
+    fn watch(&mut self, _: &Path, _: RecursiveMode) -> notify::Result<()> {
+        panic!("asked to watch")
+    }
+
+    fn unwatch(&mut self, _: &Path) -> notify::Result<()> {
+        panic!("asked to watch")
+    }
+
+    fn configure(&mut self, _: notify::Config) -> notify::Result<bool> {
+        Err(notify::Error::generic("no thread"))
+    }
+
+    fn kind() -> notify::WatcherKind {
+        notify::WatcherKind::NullWatcher
+    }
+}
+
+impl Drop for Threadless {
+    fn drop(&mut self) {
+        panic!("dropped")
+    }
+}
+
+#[test]
+fn a_watcher_without_a_thread_leaves_the_poll_and_ends_nobody() {
+    let places = Places::of_files([Path::new("/policies/a.rego")]);
+    let (signs, failure) = Signs::<Threadless>::of(places);
+    assert_eq!(failure.unwrap().to_string(), "no thread");
+    assert!(signs._watcher.is_none());
+    assert_eq!(
+        signs.receiver.try_recv(),
+        Err(crossbeam_channel::TryRecvError::Empty)
+    );
+}

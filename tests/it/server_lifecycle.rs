@@ -80,7 +80,7 @@ fn without_policies_reviews_are_answered_and_not_ready() {
         limits: server::Limits::default(),
     };
     let decide = Policies::new(Served::default(), review::Settings::default());
-    let running = server::start(settings, Arc::new(decide), Arc::new(Metrics::default())).unwrap();
+    let running = server::start(settings, Arc::new(decide), Arc::new(Metrics::default()), None).unwrap();
     assert_eq!(get(running.probe_address(), "/readyz").0, 503);
     let ca = running.development().unwrap().paths().ca;
     let review = r#"{"kind":"TokenReview","apiVersion":"authentication.k8s.io/v1","spec":{"token":"x"}}"#;
@@ -106,7 +106,13 @@ fn certificates_are_read_before_anything_is_bound() {
     settings.listen = busy.local_addr().unwrap();
     let start = |settings: &server::Settings| {
         let decide = Policies::new(Served::default(), review::Settings::default());
-        server::start(settings.clone(), Arc::new(decide), Arc::new(Metrics::default())).unwrap_err()
+        server::start(
+            settings.clone(),
+            Arc::new(decide),
+            Arc::new(Metrics::default()),
+            None,
+        )
+        .unwrap_err()
     };
     let error = start(&settings).to_string();
     let file = settings.certificate.clone().unwrap().certificate;
@@ -122,7 +128,7 @@ fn certificates_are_read_before_anything_is_bound() {
 /// Why a server does not start.
 pub(crate) fn refused(settings: server::Settings) -> String {
     let decide = Policies::new(Served::default(), review::Settings::default());
-    let started = server::start(settings, Arc::new(decide), Arc::new(Metrics::default()));
+    let started = server::start(settings, Arc::new(decide), Arc::new(Metrics::default()), None);
     started.unwrap_err().to_string()
 }
 

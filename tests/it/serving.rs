@@ -197,7 +197,7 @@ impl Server {
             started: started_sender,
             release: released,
         });
-        let running = server::start(settings, decide, Arc::clone(&metrics)).unwrap();
+        let running = server::start(settings, decide, Arc::clone(&metrics), None).unwrap();
         Self {
             running,
             paths,
