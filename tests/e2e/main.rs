@@ -9,6 +9,7 @@
     reason = "a member that is not there is null, and no assertion holds for it"
 )]
 
+mod answering;
 mod api;
 mod balancer;
 #[expect(dead_code, reason = "OPA is run by another target")]
