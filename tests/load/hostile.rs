@@ -33,7 +33,7 @@ const IN_TIME: Duration = Duration::from_secs(3 + 7);
 
 /// What may answer a request whose head is that of an API server, and what may answer any other.
 const PLAIN: [u16; 3] = [200, 400, 503];
-const DAMAGED: [u16; 8] = [200, 400, 404, 405, 408, 413, 415, 431];
+const DAMAGED: [u16; 9] = [200, 400, 404, 405, 408, 413, 415, 417, 431];
 
 fn what_two_readers_could_read_differently_is_refused_by_the_judge() {
     let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));

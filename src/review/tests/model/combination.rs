@@ -168,7 +168,7 @@ fn a_patch_that_does_not_apply_is_a_warning_of_a_policy_that_warns_and_the_other
     assert_eq!(outcomes(&record), [("a", "warn", "fault")]);
     assert_eq!(
         record.faults[0].place,
-        "`patch`, operation 0: nothing is at `/spec/none`"
+        "`patch`, operation 0: nothing is at its path"
     );
 }
 
