@@ -2,6 +2,7 @@
 
 mod authn;
 mod authz;
+mod calls;
 mod faults;
 mod hostile;
 mod image;
@@ -33,6 +34,7 @@ pub(crate) const ALL: &[&[Case]] = &[
     // These wait most: the others run meanwhile.
     operations::CASES,
     hostile::CASES,
+    calls::CASES,
     plain::CASES,
     playground::CASES,
     readme::CASES,

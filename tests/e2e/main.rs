@@ -9,6 +9,7 @@
     reason = "a member that is not there is null, and no assertion holds for it"
 )]
 
+mod answering;
 mod api;
 mod balancer;
 #[expect(dead_code, reason = "OPA is run by another target")]
@@ -40,8 +41,13 @@ use crate::stage::Stage;
 /// One test: its name and what it does.
 pub(crate) type Case = (&'static str, fn(&Stage) -> anyhow::Result<()>);
 
+/// Cases that run side by side.
+const THREADS: usize = 4;
+
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Much of a case is waiting: for an API server that starts or tries again, for kubectl.
+    arguments.test_threads.get_or_insert(THREADS);
     end_children_with_us();
     let stage = Arc::new(Stage::default());
     let ignored = unavailable().filter(|_| env::var_os("REGATE_E2E").is_none_or(|value| value != "require"));

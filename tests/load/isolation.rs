@@ -50,7 +50,7 @@ pub(crate) const POLICIES: [(&str, &str); 5] = [
 ];
 
 /// A review for each of the other gates, and what its answer must say.
-const OTHERS: [(&str, &str, &str); 4] = [
+pub(crate) const OTHERS: [(&str, &str, &str); 4] = [
     (
         "/v1/authn",
         r#"{"kind":"TokenReview","apiVersion":"authentication.k8s.io/v1","spec":{"token":"t-1"}}"#,

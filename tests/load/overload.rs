@@ -4,11 +4,14 @@ use std::thread;
 use std::time::Duration;
 
 use crate::either;
-use crate::isolation::{POLICIES, others};
+use crate::isolation::{OTHERS, POLICIES, others};
 use crate::pace::{self, Load, Seen, percentile};
 use crate::process::Process;
 
-crate::cases![five_times_what_a_gate_can_answer_is_refused_at_once_and_forgotten_after];
+crate::cases![
+    five_times_what_a_gate_can_answer_is_refused_at_once_and_forgotten_after,
+    without_policies_every_review_is_refused_at_once,
+];
 
 /// Some tens of milliseconds of work, and no uid of a `bad` review may pass.
 const WORK: &str = r#"
@@ -65,6 +68,30 @@ fn five_times_what_a_gate_can_answer_is_refused_at_once_and_forgotten_after() {
     };
     let after = pace::send(&process, "/v1/validate", calm, Duration::from_secs(1), review);
     assert!(after.iter().all(|one| one.code() != 429), "{after:?}");
+}
+
+fn without_policies_every_review_is_refused_at_once() {
+    let process = Process::start(&[("policies/empty/README", "")], &["--policy", "policies/empty"]);
+    let load = Load {
+        connections: 4,
+        rate: 200,
+    };
+    let lasting = Duration::from_secs(either(1, 10));
+    for (target, review, _) in OTHERS {
+        let seen = pace::send(&process, target, load, lasting, |_| review.to_owned());
+        for one in &seen {
+            match target {
+                "/v1/mutate" => assert_eq!(one.code(), 503, "{one:?}"),
+                _ => assert_eq!((one.status, one.body.as_str()), (503, "no policies are loaded\n")),
+            }
+        }
+        let slowest = percentile(seen.iter().map(|one| one.answered_in), 990);
+        eprintln!("{target}: {} refused, p99 {slowest:?}", seen.len());
+        assert!(
+            slowest < Duration::from_millis(either(1_000, 50)),
+            "{target}: {slowest:?}"
+        );
+    }
 }
 
 /// Every second review is a bad one.

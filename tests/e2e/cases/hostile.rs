@@ -3,7 +3,7 @@
 //!
 //! All of it is about boxes, custom resources that take anything, unless the API server has something better.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
 use crate::gates::{Gates, pod, with};
@@ -20,6 +20,7 @@ super::cases![
     a_number_that_policies_cannot_see_exactly_is_refused,
     of_a_key_that_is_there_twice_policies_see_what_would_be_stored,
     whatever_a_message_repeats_kubectl_shows_one_line_of_it,
+    a_reason_of_ten_million_characters_is_cut_and_denies,
 ];
 
 /// Where boxes are sent to as they are written here.
@@ -268,6 +269,25 @@ fn whatever_a_message_repeats_kubectl_shows_one_line_of_it(stage: &Stage) -> Res
     );
     assert_eq!(refused.code, 1);
     assert!(!gates.is_stored("box long")?);
+    Ok(())
+}
+
+fn a_reason_of_ten_million_characters_is_cut_and_denies(stage: &Stage) -> Result<()> {
+    let gates = stage.ignoring()?;
+    let carol = gates.plane().carol();
+    let refused = carol.run("get --raw /api/v1/namespaces/talkative/pods")?;
+    let said = "Error from server (Forbidden): pods is forbidden: User \"carol\" cannot list resource \"pods\" in API \
+                group \"\" in the namespace \"talkative\": ";
+    let reason = refused.stderr.strip_prefix(said);
+    let reason = reason.ok_or_else(|| anyhow!("{} bytes: {:.300}", refused.stderr.len(), refused.stderr))?;
+    assert!(
+        reason.starts_with("[talkative] 0: xxx") && reason.ends_with("x…"),
+        "{reason}"
+    );
+    assert_eq!(
+        (refused.code, refused.stdout.as_str(), reason.len()),
+        (1, "", 1024)
+    );
     Ok(())
 }
 

@@ -26,7 +26,6 @@ use crate::stage::{FAILING, IGNORE, PROGRAM, Stage};
 super::cases![
     where_failures_refuse_users_get_what_the_page_says,
     where_failures_are_let_through_users_get_what_the_page_says,
-    a_review_at_the_wrong_gate_is_asked_for_once_and_refused,
 ];
 
 /// What users ask for, by the gate that has to decide.
@@ -327,7 +326,7 @@ fn gate(question: &str) -> &str {
     question.split_once(',').map_or(question, |(gate, _)| gate)
 }
 
-fn ask(gates: &Gates, question: &str, name: &str) -> Result<Printed> {
+pub(super) fn ask(gates: &Gates, question: &str, name: &str) -> Result<Printed> {
     let listed = |what: &str| {
         let path = format!("get --raw /api/v1/namespaces/{name}/{what}");
         gates.plane().carol().run(&path)
@@ -360,7 +359,7 @@ fn ask(gates: &Gates, question: &str, name: &str) -> Result<Printed> {
 }
 
 /// Has each webhook leave alone what is labelled so.
-fn ask_each_of_its_own(registration: &Registration) -> Result<()> {
+pub(super) fn ask_each_of_its_own(registration: &Registration) -> Result<()> {
     for (name, label) in [("mutating.yaml", "unmutated"), ("validating.yaml", "unvalidated")] {
         registration.edit(name, |document| {
             document["webhooks"][0]["objectSelector"] =
@@ -391,7 +390,10 @@ fn times_told(gates: &Gates, name: &str) -> Result<u64> {
 }
 
 /// Asks all of it side by side, since much of it is waiting.
-fn at_once(questions: &[&str], ask: impl Fn(&str) -> Result<Printed> + Sync) -> Result<Vec<Printed>> {
+pub(super) fn at_once(
+    questions: &[&str],
+    ask: impl Fn(&str) -> Result<Printed> + Sync,
+) -> Result<Vec<Printed>> {
     let ask = &ask;
     thread::scope(|scope| {
         let asked: Vec<_> = questions
@@ -403,49 +405,4 @@ fn at_once(questions: &[&str], ask: impl Fn(&str) -> Result<Printed> + Sync) -> 
             .map(|asked| asked.join().map_err(|_| anyhow!("asking panicked"))?)
             .collect()
     })
-}
-
-fn a_review_at_the_wrong_gate_is_asked_for_once_and_refused(stage: &Stage) -> Result<()> {
-    let regate = Regate::start(Path::new(PROGRAM), &[], |directory| {
-        copy(Path::new(FAILING), directory)
-    })?;
-    let crossed = [
-        ("authn.kubeconfig", "authn", "authz"),
-        ("authz.kubeconfig", "authz", "image"),
-        ("image.kubeconfig", "image", "authn"),
-        ("mutating.yaml", "mutate", "authz"),
-        ("validating.yaml", "validate", "image"),
-    ];
-    let gates = Gates::register(stage.etcd()?, regate, &[], |registration| {
-        for (file, right, wrong) in crossed {
-            registration.replace(file, &format!("/v1/{right}"), &format!("/v1/{wrong}"))?;
-        }
-        ask_each_of_its_own(registration)
-    })?;
-    for (question, answers) in [
-        ("authn", "authz"),
-        ("authz, by a role", "image"),
-        ("image", "authn"),
-        ("mutate", "authz"),
-        ("validate", "image"),
-    ] {
-        let webhook = format!("calling webhook \"{question}.regate.dev\"");
-        if matches!(question, "mutate" | "validate") {
-            super::soon("the webhook is asked", || {
-                Ok(ask(&gates, question, "known")?.stderr.contains(&webhook))
-            })?;
-        }
-        let before = gates.regate().answers(answers, 400)?;
-        let printed = ask(&gates, question, "known-crossed")?;
-        assert_eq!(gates.regate().answers(answers, 400)? - before, 1, "{question}");
-        let said = match question {
-            "authn" => "error: You must be logged in to the server (Unauthorized)",
-            "authz, by a role" => "Internal Server Error: \\\"/api/v1/namespaces/known-crossed/pods\\\"",
-            "image" => "is forbidden: ",
-            _ => &webhook,
-        };
-        assert!(printed.stderr.contains(said), "{question}: {}", printed.stderr);
-        assert_eq!((printed.code, printed.stdout.as_str()), (1, ""), "{question}");
-    }
-    Ok(())
 }

@@ -22,8 +22,11 @@ const PODS: &str = "get --raw /api/v1/namespaces/default/pods";
 const EVENTS: &str = "get --raw /api/v1/namespaces/default/events";
 
 fn while_regate_is_down_whatever_needs_its_decision_is_refused(stage: &Stage) -> Result<()> {
-    let mut gates = stage.gates_of_its_own(&[], |_| Ok(()))?;
+    let mut gates = stage.gates_of_its_own(&[], add_rules_for_bindings)?;
     let_carol_list_pods_and_events(&gates)?;
+    gates
+        .admin()
+        .must_send("create -f -", &pod("default", "unbound"))?;
     gates.regate_mut().stop()?;
 
     assert_unauthorized(&gates.plane().bearer("jane-token")?.run("get --raw /api")?);
@@ -40,6 +43,23 @@ fn while_regate_is_down_whatever_needs_its_decision_is_refused(stage: &Stage) ->
         assert_eq!(printed.stdout.trim() == "ok", !refused, "{path}: {printed:?}");
     }
     assert_call_failed(&gates.create(&pod("default", "p"))?, "mutate");
+    // Pods get their nodes.
+    let binding = json!({
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"namespace": "default", "name": "unbound"},
+        "target": {"apiVersion": "v1", "kind": "Node", "name": "n1"},
+    });
+    gates.admin().must_send(
+        "create --raw /api/v1/namespaces/default/pods/unbound/binding -f -",
+        &binding,
+    )?;
+    assert_eq!(
+        gates
+            .admin()
+            .must("get pod unbound -n default -o jsonpath={.spec.nodeName}")?,
+        "n1"
+    );
     // The registration itself can be taken back, step by step.
     gates.admin().must("delete mutatingwebhookconfigurations --all")?;
     super::soon("the mutating webhook is gone", || {
@@ -127,6 +147,23 @@ fn while_regate_is_down_a_cluster_that_chose_so_goes_on_without_it(stage: &Stage
         }))
     })?;
     Ok(())
+}
+
+/// The webhooks' conditions leave bindings alone, whatever the rules say: a cluster that starts needs them.
+fn add_rules_for_bindings(registration: &Registration) -> Result<()> {
+    ["mutating.yaml", "validating.yaml"].iter().try_for_each(|name| {
+        registration.edit(name, |document| {
+            let rules = document["webhooks"][0]["rules"].as_array_mut();
+            rules.into_iter().for_each(|rules| {
+                rules.push(json!({
+                    "operations": ["CREATE"],
+                    "apiGroups": [""],
+                    "apiVersions": ["v1"],
+                    "resources": ["pods/binding"],
+                }));
+            });
+        })
+    })
 }
 
 fn admit_images_that_nobody_judged(registration: &Registration) -> Result<()> {
