@@ -102,6 +102,7 @@ pub(super) struct Weight {
     objects: usize,
     arrays: usize,
     values: usize,
+    keys: usize,
     in_string: bool,
     escaped: bool,
 }
@@ -119,6 +120,7 @@ impl Weight {
                 b'{' => self.objects += 1,
                 b'[' => self.arrays += 1,
                 b',' => self.values += 1,
+                b':' => self.keys += 1,
                 _ => {}
             }
         }
@@ -126,16 +128,40 @@ impl Weight {
 
     /// Bytes that the decoded text takes at a gate, as far as can be told without decoding it.
     ///
-    /// Measured (tests/load/memory.rs): what an object, an array and a further member or element add to the memory of
-    /// the process. A gate that changes objects holds each of them up to five times.
+    /// Measured: what an object, an array, a further member or element, and the key of a member add to the memory of the
+    /// process. A gate that changes objects holds each of them up to five times.
     pub(super) fn decoded(&self, gate: Gate) -> usize {
-        let (object, array, value) = match gate {
-            Gate::Mutate => (3_400, 450, 250),
-            Gate::Authn | Gate::Authz | Gate::Image | Gate::Validate => (100, 130, 60),
+        let (object, array, value, key) = match gate {
+            Gate::Mutate => (3_400, 450, 250, 250),
+            Gate::Authn | Gate::Authz | Gate::Image | Gate::Validate => (100, 130, 60, 60),
         };
-        let parts = [(self.objects, object), (self.arrays, array), (self.values, value)];
+        let parts = [
+            (self.objects, object),
+            (self.arrays, array),
+            (self.values, value),
+            (self.keys, key),
+        ];
         parts.into_iter().fold(self.bytes, |sum, (count, each)| {
             sum.saturating_add(count.saturating_mul(each))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(text: &str, gate: Gate) -> usize {
+        let mut weight = Weight::default();
+        weight.add(text.as_bytes());
+        weight.decoded(gate) - text.len()
+    }
+
+    #[test]
+    fn a_member_weighs_more_than_an_element_and_what_a_text_says_nothing() {
+        let elements = decoded("[1,1,1]", Gate::Validate);
+        let members = decoded(r#"{"a":1,"b":1,"c":1}"#, Gate::Validate);
+        assert_eq!((elements, members), (130 + 2 * 60, 100 + 2 * 60 + 3 * 60));
+        assert_eq!(decoded(r#""{[,:\",:""#, Gate::Mutate), 0);
     }
 }
