@@ -30,6 +30,12 @@ use super::settings::Limits;
 /// How long a new connection may take to its first byte while the server closes: the client made it for a request.
 const FIRST_BYTE: Duration = Duration::from_secs(1);
 
+/// Bytes of a head, many times what an API server sends; what follows and came with it counts too while it is read.
+const HEAD: usize = 32 << 10;
+
+/// Bytes of a head that the HTTP service does not take any more, and refuses.
+const TOO_LARGE: usize = 128 << 10;
+
 /// What a connection is waiting for.
 #[derive(Clone, Copy, Debug)]
 enum Phase {
@@ -105,6 +111,10 @@ impl Connection {
         }
     }
 
+    fn is_in_head(&self) -> bool {
+        matches!(self.phase.get(), Phase::Head { .. })
+    }
+
     fn is_new(&self) -> bool {
         matches!(self.phase.get(), Phase::New { .. })
     }
@@ -136,6 +146,7 @@ pub(super) struct Stream {
     tls: TlsStream<TcpStream>,
     connection: Rc<Connection>,
     head: Duration,
+    head_bytes: HeadBytes,
     write: Duration,
     closing: Closing,
     callers: Arc<Callers>,
@@ -173,6 +184,7 @@ impl Stream {
             tls,
             connection: Rc::new(connection),
             head: limits.head,
+            head_bytes: HeadBytes::default(),
             write: limits.write,
             closing: drain.closing(),
             callers,
@@ -233,11 +245,18 @@ impl AsyncRead for Stream {
         if this.connection.paused.get() {
             return Poll::Pending;
         }
+        if !this.connection.is_in_head() {
+            this.head_bytes = HeadBytes::default();
+        } else if this.head_bytes.read > HEAD {
+            return this.head_bytes.refuse(cx, buf);
+        }
         let filled = buf.filled().len();
         let read = Pin::new(&mut this.tls).poll_read(cx, buf);
         if read.is_ready() {
-            if buf.filled().len() > filled {
+            let length = buf.filled().len() - filled;
+            if length > 0 {
                 this.connection.bytes_arrived(this.head);
+                this.head_bytes.read += length;
             }
             return read;
         }
@@ -273,6 +292,31 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let closed = Pin::new(&mut self.tls).poll_shutdown(cx);
         self.limit_write(closed, cx)
+    }
+}
+
+/// How much of a head was read. The HTTP service takes four times what is good for a server whose every client may send
+/// that much, and answers nothing to one that ends early: so it is told that there is more than it takes.
+#[derive(Default)]
+struct HeadBytes {
+    read: usize,
+    looked_at: bool,
+    told: usize,
+}
+
+impl HeadBytes {
+    fn refuse(&mut self, cx: &Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.looked_at {
+            // It may be all there, and most of this a body.
+            self.looked_at = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let more = buf.remaining().min(TOO_LARGE.saturating_sub(self.told));
+        buf.initialize_unfilled_to(more).fill(b'x');
+        buf.advance(more);
+        self.told += more;
+        Poll::Ready(Ok(()))
     }
 }
 
