@@ -88,6 +88,9 @@ pub enum Error {
     Died,
 }
 
+/// Everything that serves ends with it.
+type Thread = JoinHandle<io::Result<()>>;
+
 /// A server that answers.
 #[derive(Debug)]
 pub struct Running {
@@ -98,7 +101,7 @@ pub struct Running {
     certificates: Watcher,
     development: Option<Development>,
     orders: Orders,
-    thread: JoinHandle<io::Result<()>>,
+    thread: Thread,
 }
 
 /// Starts serving; whatever can fail at start has been done when it returns. From before it can be called `signals` are
@@ -151,7 +154,6 @@ pub fn start(
         acceptor,
     };
 
-    let (report, started) = std::sync::mpsc::channel();
     let (orders, received) = Orders::new();
     if let Some(signals) = signals {
         signals.become_orders(orders.clone());
@@ -163,11 +165,7 @@ pub fn start(
         timeout: shutdown_timeout,
         metrics,
     };
-    let thread = thread::Builder::new().name("serve".to_owned()).spawn(move || {
-        let open = move || sockets.open(context, health);
-        actix_rt::System::new().block_on(serve(open, report, stop))
-    })?;
-    let (address, probe_address) = started.recv().map_err(|_| Error::Died)??;
+    let (thread, (address, probe_address)) = spawn(move || sockets.open(context, health), stop)?;
     let (development, certificates) = identity.watch(certificate_pace)?;
     Ok(Running {
         address,
@@ -178,6 +176,19 @@ pub fn start(
         orders,
         thread,
     })
+}
+
+/// Serves on a thread of its own what `open` binds; the addresses are there when it returns.
+fn spawn(
+    open: impl FnOnce() -> Result<Bound, Error> + Send + 'static,
+    stop: Stop,
+) -> Result<(Thread, (SocketAddr, SocketAddr)), Error> {
+    let (report, started) = std::sync::mpsc::channel();
+    let thread = thread::Builder::new()
+        .name("serve".to_owned())
+        .spawn(move || actix_rt::System::new().block_on(serve(open, report, stop)))?;
+    let addresses = started.recv().map_err(|_| Error::Died)??;
+    Ok((thread, addresses))
 }
 
 /// Who the server is, and who says who its callers are.

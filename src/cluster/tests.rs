@@ -373,3 +373,13 @@ fn trouble_is_told_by_its_kind_and_never_with_an_answer() {
         assert_eq!(trouble.refused, matches!(error, kube::Error::Api(_)), "{kind}");
     }
 }
+
+#[test]
+fn a_panic_of_the_client_is_trouble_and_does_not_end_the_watch() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let panicking = watch::survive(async { panic!("no thread") });
+    let trouble = runtime.block_on(panicking).unwrap_err();
+    assert_eq!((trouble.kind, trouble.refused), ("panic", false));
+    assert_eq!(trouble.text, "the client panicked");
+    assert_eq!(runtime.block_on(watch::survive(async {})), Ok(()));
+}

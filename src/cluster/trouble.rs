@@ -12,7 +12,7 @@ use kube::runtime::watcher;
 /// What went wrong.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Trouble {
-    /// `credentials`, `forbidden`, `refused`, `unauthorized`, `unreachable` or `unreadable`: each is told once.
+    /// `credentials`, `forbidden`, `panic`, `refused`, `unauthorized`, `unreachable` or `unreadable`: each is told once.
     pub(super) kind: &'static str,
     pub(super) text: String,
     /// Whether the API server was reached, and will say the same again until somebody does something.
@@ -31,6 +31,11 @@ impl Trouble {
     /// What the operator's or the Pod's credentials cannot be used for.
     pub(super) fn of_credentials(error: &super::Error) -> Self {
         Self::new("credentials", error.to_string())
+    }
+
+    /// The panic itself was logged with its place.
+    pub(super) fn of_panic() -> Self {
+        Self::new("panic", "the client panicked")
     }
 
     pub(super) fn of_watch(error: &watcher::Error) -> Self {

@@ -4,11 +4,13 @@
 //! for long, everything is begun anew: credentials, connection and list. Whatever happens, what is known stays in use,
 //! and only a list that is complete replaces it.
 
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use k8s_openapi::api::core::v1;
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::{self, Event, watcher};
@@ -57,7 +59,11 @@ impl Watch {
     pub(super) async fn run(mut self, mut client: Result<Client, Error>) {
         loop {
             match client {
-                Ok(client) => self.follow(client).await,
+                Ok(client) => {
+                    if let Err(trouble) = survive(self.follow(client)).await {
+                        self.fail(trouble).await;
+                    }
+                }
                 Err(error) => self.fail(Trouble::of_credentials(&error)).await,
             }
             client = connect(&self.access).await;
@@ -142,6 +148,12 @@ impl Watch {
         self.delay = (self.delay * 2).min(LONGEST);
         self.failed = Some(Instant::now());
     }
+}
+
+/// Does something that may panic: the client does where the system gives no thread to look up a name with.
+pub(super) async fn survive(attempt: impl Future<Output = ()>) -> Result<(), Trouble> {
+    let done = AssertUnwindSafe(attempt).catch_unwind().await;
+    done.map_err(|_| Trouble::of_panic())
 }
 
 fn namespace(object: PartialObjectMeta<v1::Namespace>) -> Namespace {
