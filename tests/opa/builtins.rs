@@ -321,7 +321,7 @@ pub(crate) fn expressions() -> Result<()> {
 }
 
 /// Equal, with numbers by value: OPA writes `1.5000000000` for 1.5.
-fn same(theirs: &Value, ours: &Value) -> bool {
+pub(crate) fn same(theirs: &Value, ours: &Value) -> bool {
     match (theirs, ours) {
         (Value::Number(theirs), Value::Number(ours)) => {
             theirs == ours || (theirs.is_f64() || ours.is_f64()) && theirs.as_f64() == ours.as_f64()
@@ -329,11 +329,17 @@ fn same(theirs: &Value, ours: &Value) -> bool {
         (Value::Array(theirs), Value::Array(ours)) => {
             theirs.len() == ours.len() && theirs.iter().zip(ours).all(|(theirs, ours)| same(theirs, ours))
         }
+        (Value::Object(theirs), Value::Object(ours)) => {
+            theirs.len() == ours.len()
+                && theirs
+                    .iter()
+                    .all(|(key, theirs)| ours.get(key).is_some_and(|ours| same(theirs, ours)))
+        }
         _ => theirs == ours,
     }
 }
 
-fn set(policies: &[String]) -> Result<PolicySet> {
+pub(crate) fn set(policies: &[String]) -> Result<PolicySet> {
     let modules = policies.iter().enumerate().map(|(number, text)| RegoFile {
         path: format!("{number}.rego"),
         text: text.clone(),
@@ -350,7 +356,7 @@ fn set(policies: &[String]) -> Result<PolicySet> {
 }
 
 /// The details of a policy's only denial, if there is one.
-fn evaluate(set: &PolicySet, name: &str, input: &str) -> Result<Option<Value>, Fault> {
+pub(crate) fn evaluate(set: &PolicySet, name: &str, input: &str) -> Result<Option<Value>, Fault> {
     let Some(policy) = set.of(Gate::Validate).find(|policy| policy.name == name) else {
         return Ok(None);
     };
@@ -368,7 +374,7 @@ fn evaluate(set: &PolicySet, name: &str, input: &str) -> Result<Option<Value>, F
 }
 
 /// The value of a query over a module.
-fn in_opa(module: &str, query: &str, input: &str) -> Result<Value> {
+pub(crate) fn in_opa(module: &str, query: &str, input: &str) -> Result<Value> {
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("p.rego");
     std::fs::write(&file, module)?;
@@ -386,7 +392,10 @@ fn in_opa(module: &str, query: &str, input: &str) -> Result<Value> {
         .context("opa has no input")?
         .write_all(input.as_bytes())?;
     let output = opa.wait_with_output()?;
-    let answer: Value = serde_json::from_slice(&output.stdout).context("OPA's answer is no JSON")?;
+    let answer: Value = serde_json::from_slice(&output.stdout).with_context(|| {
+        let told = String::from_utf8_lossy(&output.stderr);
+        format!("OPA's answer is no JSON: {}", told.get(..1000).unwrap_or(&told))
+    })?;
     answer
         .pointer("/result/0/expressions/0/value")
         .cloned()

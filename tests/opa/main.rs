@@ -14,6 +14,7 @@ mod accepted;
 mod binaries;
 mod builtins;
 mod cases;
+mod drawn;
 mod expressions;
 mod same;
 
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         trial("patterns_match_as_in_opa", builtins::patterns),
         trial("globs_match_as_in_opa", builtins::globs),
         trial("builtins_answer_as_opa_does", builtins::expressions),
+        trial("builtins_answer_as_opa_does_on_drawn_operands", drawn::calls),
         trial("what_init_writes_passes_its_own_ci_until_it_is_broken", init),
     ]
     .into_iter()

@@ -15,6 +15,8 @@ mod net;
 mod numbers;
 mod objects;
 mod original;
+mod paths;
+mod query;
 mod regex;
 mod review;
 mod search;
@@ -24,6 +26,7 @@ mod term;
 mod time;
 mod units;
 mod weight;
+mod yaml;
 
 use std::cell::Cell;
 
@@ -99,22 +102,31 @@ struct TooMuch(String);
 type Function = fn(&[Value]) -> anyhow::Result<Value>;
 
 /// Name, number of operands, function. A name that the engine has too is overridden.
-const FUNCTIONS: [(&str, u8, Function); 48] = [
+const FUNCTIONS: [(&str, u8, Function); 60] = [
     ("base64.decode", 1, encoding::base64_decode),
     ("base64.is_valid", 1, encoding::base64_is_valid),
     ("base64url.decode", 1, encoding::base64url_decode),
     ("bits.lsh", 2, numbers::shift_left),
     ("bits.rsh", 2, numbers::shift_right),
     ("concat", 2, strings::concat),
+    ("count", 1, strings::items),
     ("crypto.sha256", 1, encoding::sha256),
     ("glob.match", 3, glob::matches),
     ("glob.quote_meta", 1, glob::quote_meta),
     ("graph.reachable_paths", 2, graph::reachable_paths),
     ("indexof", 2, strings::indexof),
     ("indexof_n", 2, strings::indexof_n),
+    ("json.filter", 2, paths::filter),
     ("json.is_valid", 1, encoding::json_is_valid),
     ("json.marshal", 1, encoding::json_marshal),
+    (
+        "json.marshal_with_options",
+        2,
+        encoding::json_marshal_with_options,
+    ),
+    ("json.remove", 2, paths::remove),
     ("json.unmarshal", 1, encoding::json_unmarshal),
+    ("lower", 1, strings::lower),
     ("net.cidr_expand", 1, net::cidr_expand),
     ("net.cidr_is_valid", 1, net::cidr_is_valid),
     ("numbers.range", 2, numbers::range),
@@ -134,6 +146,8 @@ const FUNCTIONS: [(&str, u8, Function); 48] = [
     ("regex.split", 2, regex::split),
     ("regex.template_match", 4, regex::template_match),
     ("replace", 3, strings::replace),
+    ("semver.compare", 2, strings::semver_compare),
+    ("semver.is_valid", 1, strings::semver_is_valid),
     ("sprintf", 2, sprintf::sprintf),
     ("strings.count", 2, strings::count),
     ("strings.replace_n", 2, strings::replace_n),
@@ -149,9 +163,14 @@ const FUNCTIONS: [(&str, u8, Function); 48] = [
     ("trim_right", 2, strings::trim_right),
     ("units.parse", 1, units::parse),
     ("units.parse_bytes", 1, units::parse_bytes),
-    ("urlquery.decode", 1, encoding::urlquery_decode),
+    ("upper", 1, strings::upper),
+    ("urlquery.decode", 1, query::decode),
+    ("urlquery.decode_object", 1, query::decode_object),
+    ("urlquery.encode", 1, query::encode),
+    ("urlquery.encode_object", 1, query::encode_object),
     ("uuid.rfc4122", 1, review::uuid),
-    ("yaml.is_valid", 1, encoding::yaml_is_valid),
+    ("yaml.is_valid", 1, yaml::is_valid),
+    ("yaml.unmarshal", 1, yaml::unmarshal),
 ];
 
 /// Makes those functions, and the guarded ones of the engine, known to an engine that its policies call: each evaluation

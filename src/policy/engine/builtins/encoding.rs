@@ -2,15 +2,16 @@
 //!
 //! At authn the operands are what anybody sends as a token: there bad input is undefined, not a fault.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use regorus::Value;
 use sha2::{Digest, Sha256};
 
-use super::guarded::yaml;
-use super::{EVALUATION, original, text, weight};
+use super::{EVALUATION, guarded, original, text, weight};
 use crate::policy::engine::json::Document;
 
 fn undefined_at_authn(result: anyhow::Result<Value>) -> anyhow::Result<Value> {
@@ -33,28 +34,53 @@ pub(super) fn sha256(values: &[Value]) -> anyhow::Result<Value> {
     )?))))
 }
 
-/// As OPA's: the URL alphabet, with or without padding.
-const URL: GeneralPurpose = GeneralPurpose::new(
+/// As Go reads it: bits behind the last byte do not matter.
+const AS_GO: GeneralPurposeConfig = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, AS_GO);
+
+const URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, AS_GO);
+
+const URL_WITHOUT_PADDING: GeneralPurpose = GeneralPurpose::new(
     &alphabet::URL_SAFE,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    AS_GO.with_decode_padding_mode(DecodePaddingMode::RequireNone),
 );
 
 pub(super) fn base64_decode(values: &[Value]) -> anyhow::Result<Value> {
     undefined_at_authn(decode(&STANDARD, values, "base64.decode"))
 }
 
+/// As in OPA with or without padding.
 pub(super) fn base64url_decode(values: &[Value]) -> anyhow::Result<Value> {
-    undefined_at_authn(decode(&URL, values, "base64url.decode"))
+    let padded = matches!(values.first(), Some(Value::String(text)) if text.contains('='));
+    let alphabet = if padded { &URL } else { &URL_WITHOUT_PADDING };
+    undefined_at_authn(decode(alphabet, values, "base64url.decode"))
+}
+
+/// What is no string is not valid.
+pub(super) fn base64_is_valid(values: &[Value]) -> anyhow::Result<Value> {
+    Ok(Value::from(match values.first() {
+        Some(Value::String(text)) => STANDARD.decode(without_line_ends(text).as_bytes()).is_ok(),
+        _ => false,
+    }))
 }
 
 fn decode(alphabet: &GeneralPurpose, values: &[Value], function: &str) -> anyhow::Result<Value> {
     // The operand may be a secret: no part of it goes into the message.
     let bytes = alphabet
-        .decode(text(values, 0, function)?)
+        .decode(without_line_ends(text(values, 0, function)?).as_bytes())
         .map_err(|_| anyhow::anyhow!("{function}: not base64"))?;
     let text =
         String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("{function}: the bytes are not UTF-8"))?;
     Ok(Value::from(text))
+}
+
+/// Go reads over line ends wherever they stand.
+fn without_line_ends(text: &str) -> Cow<'_, str> {
+    match text.contains(['\r', '\n']) {
+        true => text.replace(['\r', '\n'], "").into(),
+        false => text.into(),
+    }
 }
 
 pub(super) fn json_unmarshal(values: &[Value]) -> anyhow::Result<Value> {
@@ -75,54 +101,34 @@ pub(super) fn json_is_valid(values: &[Value]) -> anyhow::Result<Value> {
     }))
 }
 
-/// Whether `yaml.unmarshal` would read it; what is no string is not valid.
-pub(super) fn yaml_is_valid(values: &[Value]) -> anyhow::Result<Value> {
-    match values.first() {
-        Some(Value::String(_)) => {
-            yaml::unmarshal("yaml.is_valid", values)?;
-            original::call("yaml.is_valid", values)
-        }
-        _ => Ok(Value::from(false)),
-    }
-}
-
-/// What is no string is not valid.
-pub(super) fn base64_is_valid(values: &[Value]) -> anyhow::Result<Value> {
-    match values.first() {
-        Some(Value::String(_)) => original::call("base64.is_valid", values),
-        _ => Ok(Value::from(false)),
-    }
-}
-
-/// As Go writes JSON: what could end a script in a page is escaped. It can only stand in strings.
+/// As Go writes JSON.
 pub(super) fn json_marshal(values: &[Value]) -> anyhow::Result<Value> {
     const NAME: &str = "json.marshal";
     values
         .iter()
         .try_for_each(|value| weight::check_as_text(value, NAME))?;
-    let json = match original::call(NAME, values)? {
-        Value::String(json) => json,
-        json => return Ok(json),
-    };
-    if !json.contains(['<', '>', '&', '\u{2028}', '\u{2029}']) {
-        return Ok(Value::String(json));
-    }
-    let escaped: String = json
-        .chars()
-        .map(|c| match c {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => format!("\\u{:04x}", u32::from(c)),
-            _ => c.into(),
-        })
-        .collect();
-    Ok(Value::from(escaped))
+    Ok(escaped(original::call(NAME, values)?))
 }
 
-/// The engine leaves a bad escape as it is, where OPA's has no value.
-pub(super) fn urlquery_decode(values: &[Value]) -> anyhow::Result<Value> {
-    const NAME: &str = "urlquery.decode";
-    let is_escape = |behind: &str| matches!(behind.as_bytes(), [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
-    if !text(values, 0, NAME)?.split('%').skip(1).all(is_escape) {
-        anyhow::bail!("{NAME}: an invalid escape");
+/// The same laid out as the options say.
+pub(super) fn json_marshal_with_options(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "json.marshal_with_options";
+    guarded::documents::lines(NAME, values)?;
+    Ok(escaped(original::call(NAME, values)?))
+}
+
+/// JSON in which what could end a script in a page is escaped. It can only stand in strings.
+fn escaped(json: Value) -> Value {
+    const SPECIAL: [char; 5] = ['<', '>', '&', '\u{2028}', '\u{2029}'];
+    match json {
+        Value::String(json) if json.contains(SPECIAL) => Value::from(
+            json.chars()
+                .map(|c| match SPECIAL.contains(&c) {
+                    true => format!("\\u{:04x}", u32::from(c)),
+                    false => c.into(),
+                })
+                .collect::<String>(),
+        ),
+        json => json,
     }
-    original::call(NAME, values)
 }

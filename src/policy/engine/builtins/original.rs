@@ -55,11 +55,21 @@ fn run(name: &str, values: &[Value], strict: bool) -> anyhow::Result<Value> {
     let (Some((builtin, _)), Some(place)) = (BUILTINS.get(name), PLACE.as_ref()) else {
         anyhow::bail!("{name}: there is no such builtin");
     };
-    builtin(&place.span, &place.operands, values, strict).map_err(|error| {
+    let value = builtin(&place.span, &place.operands, values, strict).map_err(|error| {
         let message = format!("{name}: {}", message_in(&error.to_string()));
         match error.is::<LimitError>() {
             true => TooMuch(message).into(),
             false => anyhow::anyhow!(message),
         }
-    })
+    })?;
+    match value {
+        // Some of its errors are no value, even when it is strict.
+        Value::Undefined if !WITHOUT_VALUE.contains(&name) => {
+            anyhow::bail!("{name}: there is no value for these operands")
+        }
+        value => Ok(value),
+    }
 }
+
+/// Those that have no value for some operands, without an error.
+const WITHOUT_VALUE: [&str; 3] = ["max", "min", "uuid.parse"];

@@ -70,6 +70,67 @@ fn text_and_characters<'a>(name: &str, values: &'a [Value]) -> anyhow::Result<(&
     Ok((text(values, 0, name)?, text(values, 1, name)?.chars().collect()))
 }
 
+/// `count(collection)`, of a text its characters.
+pub(super) fn items(values: &[Value]) -> anyhow::Result<Value> {
+    Ok(Value::from(match values.first() {
+        Some(Value::String(text)) => text.chars().count(),
+        Some(Value::Array(items)) => items.len(),
+        Some(Value::Set(items)) => items.len(),
+        Some(Value::Object(members)) => members.len(),
+        _ => anyhow::bail!("count: operand 1 must be a string, an array, a set or an object"),
+    }))
+}
+
+/// `lower(text)`: each character by itself, as in Go.
+pub(super) fn lower(values: &[Value]) -> anyhow::Result<Value> {
+    let lower = |c: char| match c {
+        'İ' => 'i',
+        c => one(c.to_lowercase()).unwrap_or(c),
+    };
+    Ok(Value::from(
+        text(values, 0, "lower")?.chars().map(lower).collect::<String>(),
+    ))
+}
+
+/// `upper(text)`: each character by itself, as in Go.
+pub(super) fn upper(values: &[Value]) -> anyhow::Result<Value> {
+    let upper = |c: char| match u32::from(c) {
+        // Greek letters with an iota have a single character for both.
+        code @ (0x1f80..=0x1f87 | 0x1f90..=0x1f97 | 0x1fa0..=0x1fa7) => char::from_u32(code + 8).unwrap_or(c),
+        code @ (0x1fb3 | 0x1fc3 | 0x1ff3) => char::from_u32(code + 9).unwrap_or(c),
+        _ => one(c.to_uppercase()).unwrap_or(c),
+    };
+    Ok(Value::from(
+        text(values, 0, "upper")?.chars().map(upper).collect::<String>(),
+    ))
+}
+
+/// The character, if it is one.
+fn one(mut characters: impl Iterator<Item = char>) -> Option<char> {
+    let first = characters.next()?;
+    characters.next().is_none().then_some(first)
+}
+
+/// `semver.is_valid(text)`; what is no string is not valid.
+pub(super) fn semver_is_valid(values: &[Value]) -> anyhow::Result<Value> {
+    match values.first() {
+        Some(Value::String(text)) => original::call("semver.is_valid", &[version(text)]),
+        _ => Ok(Value::from(false)),
+    }
+}
+
+/// `semver.compare(a, b)`
+pub(super) fn semver_compare(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "semver.compare";
+    let (one, other) = (text(values, 0, NAME)?, text(values, 1, NAME)?);
+    original::call(NAME, &[version(one), version(other)])
+}
+
+/// A version may stand behind a `v`.
+fn version(text: &str) -> Value {
+    Value::from(text.strip_prefix('v').unwrap_or(text))
+}
+
 /// `concat(between, items)`.
 pub(super) fn concat(values: &[Value]) -> anyhow::Result<Value> {
     const NAME: &str = "concat";

@@ -428,3 +428,56 @@ fn assert_none_panics(operands: impl Fn(usize) -> Vec<Vec<Value>>) {
     assert!(calls > 50_000, "only {calls} calls");
     assert!(panicked.is_empty(), "{}: {panicked:#?}", panicked.len());
 }
+
+/// What a policy gets of an expression about `input`.
+fn asked(expression: &str, input: Value, errors: BuiltinErrors) -> Result<Value, String> {
+    let mut engine = Engine::new();
+    engine.set_strict_builtin_errors(errors == BuiltinErrors::Fault);
+    add_to(&mut engine, |_| true).unwrap();
+    let module = format!("package p\nx := v if {{ v := {expression} }}\n");
+    engine.add_policy("p.rego".into(), module).unwrap();
+    engine.set_input(input);
+    enter(Context::default(), errors);
+    let result = engine.eval_rule("data.p.x".into());
+    result.map_err(|error| error.to_string())
+}
+
+#[test]
+fn an_object_of_yaml_with_an_unusual_first_key_stays_an_object() {
+    for errors in [BuiltinErrors::Fault, BuiltinErrors::Undefined] {
+        for first in ["1", "x"] {
+            let text = format!("a:\n  \"$serde_json::private::Number\": \"{first}\"\n  privileged: true\n");
+            let read = "yaml.unmarshal(input).a.privileged";
+            assert_eq!(
+                asked(read, Value::from(text.clone()), errors),
+                Ok(Value::from(true))
+            );
+            let valid = asked("yaml.is_valid(input)", Value::from(text), errors);
+            assert_eq!(valid, Ok(Value::from(true)));
+        }
+    }
+}
+
+#[test]
+fn operands_without_a_value_are_an_error_where_opa_has_one_or_an_error() {
+    for (expression, name) in [
+        (
+            "json.patch([1], [{\"op\": \"replace\", \"path\": \"/a\", \"value\": 1}])",
+            "json.patch",
+        ),
+        ("array.slice([1, 2], input, 2)", "array.slice"),
+        ("substring(\"abc\", input, 1)", "substring"),
+        ("bits.and(1, input)", "bits.and"),
+        ("bits.rsh(input, 1)", "bits.rsh"),
+    ] {
+        for number in [1.5, 1e21] {
+            let answer = asked(expression, Value::from(number), BuiltinErrors::Fault);
+            let error = answer.expect_err(expression);
+            assert!(error.contains(name), "{expression}: {error}");
+        }
+    }
+    assert_eq!(
+        asked("max([])", Value::Null, BuiltinErrors::Fault),
+        Ok(Value::Undefined)
+    );
+}

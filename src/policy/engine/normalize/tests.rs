@@ -172,7 +172,7 @@ fn the_last_operand_of_our_builtins_may_take_the_result() {
         "[x, y] = rand.intn(\n  \"a\", # seed\n  [1][0])\n\n"
     );
     assert_eq!(body("time.now_ns(x)"), "x = time.now_ns()");
-    assert_eq!(body("upper(\"x\", x)"), "upper(\"x\", x)");
+    assert_eq!(body("trim_space(\"x\", x)"), "trim_space(\"x\", x)");
 }
 
 #[test]

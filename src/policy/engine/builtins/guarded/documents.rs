@@ -3,74 +3,12 @@
 
 use regorus::Value;
 
-use crate::policy::engine::builtins::bounded::{MAX_ITEMS, too_many};
+use crate::policy::engine::builtins::TooMuch;
+use crate::policy::engine::builtins::bounded::MAX_ITEMS;
 use crate::policy::engine::builtins::weight::{self, Lines};
-use crate::policy::engine::builtins::{TooMuch, numbers};
-
-/// The most names in a path.
-const MAX_PATH: usize = 1000;
-
-/// A document, and the paths to parts of it.
-pub(super) fn paths(name: &'static str, values: &[Value]) -> anyhow::Result<()> {
-    super::lists::object(name, values)?;
-    let lengths: Vec<usize> = match values.get(1) {
-        Some(Value::Array(paths)) => paths
-            .iter()
-            .map(|path| length(path, name))
-            .collect::<anyhow::Result<_>>()?,
-        Some(Value::Set(paths)) => paths
-            .iter()
-            .map(|path| length(path, name))
-            .collect::<anyhow::Result<_>>()?,
-        _ => anyhow::bail!("{name}: operand 2 must be an array or a set"),
-    };
-    if lengths.iter().any(|length| *length > MAX_PATH) {
-        let message = format!("{name}: a path has more than {MAX_PATH} names");
-        return Err(TooMuch(message).into());
-    }
-    too_many(lengths.iter().sum(), name)?;
-    values.iter().try_for_each(|value| weight::check(value, name))
-}
-
-fn length(path: &Value, name: &str) -> anyhow::Result<usize> {
-    match path {
-        Value::String(path) => {
-            path.split('/').try_for_each(|part| index(part, name))?;
-            Ok(path.matches('/').count().saturating_add(1))
-        }
-        Value::Array(parts) => {
-            for part in parts.iter() {
-                if let Value::String(part) = part {
-                    index(part, name)?;
-                }
-            }
-            Ok(parts.len())
-        }
-        _ => anyhow::bail!("{name}: a path must be a string or an array"),
-    }
-}
-
-/// In an array the engine reads a name as a JSON text, and a number with a large exponent for ever.
-fn index(part: &str, name: &str) -> anyhow::Result<()> {
-    let begins_as_json = part
-        .trim_start()
-        .starts_with(|first: char| first == '-' || first == '{' || first.is_ascii_digit());
-    if begins_as_json {
-        // Whatever stands before it, what follows the last `e` may be an exponent.
-        for exponent in part.split(['e', 'E']).skip(1) {
-            let digits: String = exponent
-                .trim_start_matches(['+', '-'])
-                .chars()
-                .take_while(char::is_ascii_digit)
-                .collect();
-            numbers::check_size(&format!("1e{digits}"), name)?;
-        }
-    }
-    Ok(())
-}
 
 /// A value and how it is laid out.
-pub(super) fn lines(name: &'static str, values: &[Value]) -> anyhow::Result<()> {
+pub(in crate::policy::engine::builtins) fn lines(name: &'static str, values: &[Value]) -> anyhow::Result<()> {
     let (Some(value), Some(options)) = (values.first(), values.get(1)) else {
         return Ok(());
     };
