@@ -17,6 +17,7 @@ mod cases;
 mod drawn;
 mod expressions;
 mod same;
+mod tokens;
 
 use std::collections::BTreeSet;
 use std::env;
@@ -58,6 +59,8 @@ fn main() -> ExitCode {
         trial("patterns_match_as_in_opa", builtins::patterns),
         trial("globs_match_as_in_opa", builtins::globs),
         trial("builtins_answer_as_opa_does", builtins::expressions),
+        trial("tokens_are_verified_as_in_opa", tokens::tokens),
+        trial("digests_are_those_of_opa", tokens::digests),
         trial("builtins_answer_as_opa_does_on_drawn_operands", drawn::calls),
         trial("what_init_writes_passes_its_own_ci_until_it_is_broken", init),
     ]

@@ -6,11 +6,13 @@
 //! case. What decodes is the exception, at authn only (see [`Context::lenient_decoding`]).
 
 mod bounded;
+mod digest;
 mod encoding;
 mod glob;
 mod graph;
 mod guarded;
 mod integer;
+mod jwt;
 mod net;
 mod numbers;
 mod objects;
@@ -102,7 +104,7 @@ struct TooMuch(String);
 type Function = fn(&[Value]) -> anyhow::Result<Value>;
 
 /// Name, number of operands, function. A name that the engine has too is overridden.
-const FUNCTIONS: [(&str, u8, Function); 60] = [
+const FUNCTIONS: [(&str, u8, Function); 80] = [
     ("base64.decode", 1, encoding::base64_decode),
     ("base64.is_valid", 1, encoding::base64_is_valid),
     ("base64url.decode", 1, encoding::base64url_decode),
@@ -110,12 +112,32 @@ const FUNCTIONS: [(&str, u8, Function); 60] = [
     ("bits.rsh", 2, numbers::shift_right),
     ("concat", 2, strings::concat),
     ("count", 1, strings::items),
-    ("crypto.sha256", 1, encoding::sha256),
+    ("crypto.hmac.equal", 2, digest::hmac_equal),
+    ("crypto.hmac.sha1", 2, digest::hmac_sha1),
+    ("crypto.hmac.sha256", 2, digest::hmac_sha256),
+    ("crypto.hmac.sha512", 2, digest::hmac_sha512),
+    ("crypto.sha1", 1, digest::sha1),
+    ("crypto.sha256", 1, digest::sha256),
     ("glob.match", 3, glob::matches),
     ("glob.quote_meta", 1, glob::quote_meta),
     ("graph.reachable_paths", 2, graph::reachable_paths),
     ("indexof", 2, strings::indexof),
     ("indexof_n", 2, strings::indexof_n),
+    ("io.jwt.decode", 1, jwt::decode),
+    ("io.jwt.decode_verify", 2, jwt::decode_verify),
+    ("io.jwt.verify_eddsa", 2, jwt::verify_eddsa),
+    ("io.jwt.verify_es256", 2, jwt::verify_es256),
+    ("io.jwt.verify_es384", 2, jwt::verify_es384),
+    ("io.jwt.verify_es512", 2, jwt::verify_es512),
+    ("io.jwt.verify_hs256", 2, jwt::verify_hs256),
+    ("io.jwt.verify_hs384", 2, jwt::verify_hs384),
+    ("io.jwt.verify_hs512", 2, jwt::verify_hs512),
+    ("io.jwt.verify_ps256", 2, jwt::verify_ps256),
+    ("io.jwt.verify_ps384", 2, jwt::verify_ps384),
+    ("io.jwt.verify_ps512", 2, jwt::verify_ps512),
+    ("io.jwt.verify_rs256", 2, jwt::verify_rs256),
+    ("io.jwt.verify_rs384", 2, jwt::verify_rs384),
+    ("io.jwt.verify_rs512", 2, jwt::verify_rs512),
     ("json.filter", 2, paths::filter),
     ("json.is_valid", 1, encoding::json_is_valid),
     ("json.marshal", 1, encoding::json_marshal),

@@ -1,20 +1,19 @@
-//! What decodes, hashes and tells whether a text could be decoded.
+//! What decodes, and tells whether a text could be decoded.
 //!
 //! At authn the operands are what anybody sends as a token: there bad input is undefined, not a fault.
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::{DecodeError, Engine as _};
 use regorus::Value;
-use sha2::{Digest, Sha256};
 
 use super::{EVALUATION, guarded, original, text, weight};
 use crate::policy::engine::json::Document;
 
-fn undefined_at_authn(result: anyhow::Result<Value>) -> anyhow::Result<Value> {
+pub(super) fn undefined_at_authn(result: anyhow::Result<Value>) -> anyhow::Result<Value> {
     match result {
         Err(_) if EVALUATION.get().context.lenient_decoding => Ok(Value::Undefined),
         result => result,
@@ -24,14 +23,6 @@ fn undefined_at_authn(result: anyhow::Result<Value>) -> anyhow::Result<Value> {
 /// Bytes as lower-case hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-pub(super) fn sha256(values: &[Value]) -> anyhow::Result<Value> {
-    Ok(Value::from(hex(&Sha256::digest(text(
-        values,
-        0,
-        "crypto.sha256",
-    )?))))
 }
 
 /// As Go reads it: bits behind the last byte do not matter.
@@ -47,29 +38,42 @@ const URL_WITHOUT_PADDING: GeneralPurpose = GeneralPurpose::new(
 );
 
 pub(super) fn base64_decode(values: &[Value]) -> anyhow::Result<Value> {
-    undefined_at_authn(decode(&STANDARD, values, "base64.decode"))
+    undefined_at_authn(decode(from_base64, values, "base64.decode"))
 }
 
-/// As in OPA with or without padding.
 pub(super) fn base64url_decode(values: &[Value]) -> anyhow::Result<Value> {
-    let padded = matches!(values.first(), Some(Value::String(text)) if text.contains('='));
-    let alphabet = if padded { &URL } else { &URL_WITHOUT_PADDING };
-    undefined_at_authn(decode(alphabet, values, "base64url.decode"))
+    undefined_at_authn(decode(from_base64url, values, "base64url.decode"))
+}
+
+fn from_base64(text: &str) -> Result<Vec<u8>, DecodeError> {
+    STANDARD.decode(without_line_ends(text).as_bytes())
+}
+
+/// As in OPA without padding, or with all of it.
+pub(super) fn from_base64url(text: &str) -> Result<Vec<u8>, DecodeError> {
+    let alphabet = if text.contains('=') {
+        &URL
+    } else {
+        &URL_WITHOUT_PADDING
+    };
+    alphabet.decode(without_line_ends(text).as_bytes())
 }
 
 /// What is no string is not valid.
 pub(super) fn base64_is_valid(values: &[Value]) -> anyhow::Result<Value> {
     Ok(Value::from(match values.first() {
-        Some(Value::String(text)) => STANDARD.decode(without_line_ends(text).as_bytes()).is_ok(),
+        Some(Value::String(text)) => from_base64(text).is_ok(),
         _ => false,
     }))
 }
 
-fn decode(alphabet: &GeneralPurpose, values: &[Value], function: &str) -> anyhow::Result<Value> {
+fn decode(
+    read: fn(&str) -> Result<Vec<u8>, DecodeError>,
+    values: &[Value],
+    function: &str,
+) -> anyhow::Result<Value> {
     // The operand may be a secret: no part of it goes into the message.
-    let bytes = alphabet
-        .decode(without_line_ends(text(values, 0, function)?).as_bytes())
-        .map_err(|_| anyhow::anyhow!("{function}: not base64"))?;
+    let bytes = read(text(values, 0, function)?).map_err(|_| anyhow::anyhow!("{function}: not base64"))?;
     let text =
         String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("{function}: the bytes are not UTF-8"))?;
     Ok(Value::from(text))

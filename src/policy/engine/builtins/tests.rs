@@ -8,6 +8,7 @@ use super::*;
 
 mod caps;
 mod huge;
+mod jwt;
 
 fn evaluate(context: Context, errors: BuiltinErrors, expression: &str) -> anyhow::Result<Value> {
     let mut engine = Engine::new();

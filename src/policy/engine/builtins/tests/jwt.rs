@@ -1,0 +1,91 @@
+//! What needs no comparison with OPA about tokens: time, errors, and what is never verified.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::*;
+
+fn token(header: &str, payload: &str) -> String {
+    let signed = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(header),
+        URL_SAFE_NO_PAD.encode(payload)
+    );
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, b"secret");
+    let signature = aws_lc_rs::hmac::sign(&key, signed.as_bytes());
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+fn verified(context: Context, token: &str, more: &str) -> anyhow::Result<bool> {
+    let call = format!("io.jwt.decode_verify(\"{token}\", {{\"secret\": \"secret\"{more}}})[0]");
+    Ok(eval(context, &call)? == Value::from(true))
+}
+
+#[test]
+fn a_token_holds_at_the_time_of_the_review() {
+    let token = token(r#"{"alg":"HS256"}"#, r#"{"nbf":100,"exp":200}"#);
+    let at = |seconds: i64| Context {
+        now_ns: seconds * 1_000_000_000,
+        ..Context::default()
+    };
+    for (seconds, holds) in [(99, false), (100, true), (199, true), (200, false)] {
+        assert_eq!(verified(at(seconds), &token, "").unwrap(), holds, "{seconds}");
+    }
+    assert!(verified(at(0), &token, ", \"time\": 150000000000").unwrap());
+}
+
+#[test]
+fn nothing_is_verified_without_a_signature_or_by_a_key_of_another_kind() {
+    let authn = Context::default();
+    assert!(verified(authn, &token(r#"{"alg":"HS256"}"#, "{}"), "").unwrap());
+    for header in [
+        r#"{"alg":"none"}"#,
+        r#"{"alg":"HS512"}"#,
+        r#"{"alg":"RS256"}"#,
+        "{}",
+    ] {
+        assert!(!verified(authn, &token(header, "{}"), "").unwrap(), "{header}");
+    }
+    let good = token(r#"{"alg":"HS256"}"#, "{}");
+    let (signed, _) = good.rsplit_once('.').unwrap();
+    assert!(!verified(authn, &format!("{signed}."), "").unwrap());
+    // A public key is no secret that somebody could have signed with.
+    let jwk = r#"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"c2VjcmV0\"}"#;
+    let call = format!("io.jwt.decode_verify(\"{good}\", {{\"cert\": \"{jwk}\"}})[0]");
+    assert_eq!(eval(authn, &call).unwrap(), Value::from(false));
+}
+
+#[test]
+fn what_is_no_token_is_undefined_at_authn_and_wrong_constraints_are_faults_there_too() {
+    let authn = Context {
+        lenient_decoding: true,
+        ..Context::default()
+    };
+    let no_token = "io.jwt.decode_verify(\"no token\", {\"secret\": \"s\"})";
+    assert_eq!(eval(authn, no_token).unwrap(), Value::Undefined);
+    assert!(error(no_token).contains("io.jwt.decode_verify: a token has three parts between two dots"));
+    let good = token(r#"{"alg":"HS256"}"#, "{}");
+    for (constraints, told) in [
+        ("{}", "`cert` or `secret` must be there"),
+        (
+            r#"{"secret": "s", "issuer": "x"}"#,
+            "there is no constraint `issuer`",
+        ),
+        (r#"{"cert": "no key"}"#, "neither PEM nor a JWK (set)"),
+        (r#"{"secret": 1}"#, "constraint `secret` must be a string"),
+    ] {
+        let call = format!("io.jwt.decode_verify(\"{good}\", {constraints})");
+        // The engine puts the line before it.
+        let error = eval(authn, &call).unwrap_err().to_string();
+        let last = error.lines().last().unwrap();
+        assert_eq!(last, format!("error: io.jwt.decode_verify: {told}"));
+    }
+    // An end that cannot be compared is no end that may be left out.
+    let endless = token(r#"{"alg":"HS256"}"#, r#"{"exp":"never"}"#);
+    assert!(
+        verified(Context::default(), &endless, "")
+            .unwrap_err()
+            .to_string()
+            .contains("`exp` must be a number of seconds")
+    );
+}
