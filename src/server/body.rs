@@ -67,8 +67,8 @@ impl Intake<'_> {
         let reading = Reading {
             payload,
             length: 0,
-            // Only what arrives is paid for: an announcement alone costs nothing.
-            kept: BytesMut::with_capacity(announced.min(PREFIX)),
+            // Only what arrives is paid for: an announcement alone costs nothing. The last part of a beginning fits, too.
+            kept: BytesMut::with_capacity(announced.min(PREFIX + PREFIX / 2)),
             weight: Weight::default(),
             intake: self,
         };
@@ -82,14 +82,21 @@ impl Intake<'_> {
         self.limits.body_of(self.gate)
     }
 
-    /// Waits for room for so much text, and reads nothing meanwhile: the client's system is what holds it back.
+    /// Waits for room for so much text. Half of the time is left for what comes then.
     async fn share_of_text(&self, bytes: usize) -> Option<Share> {
-        let waiting = self.connection.map(Connection::pause);
-        let share = self.budget.text(bytes, self.deadline).await;
-        drop(waiting);
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        self.paused(self.budget.text(bytes, self.deadline - left / 2))
+            .await
+    }
+
+    /// Waits for something, and reads nothing meanwhile: the client's system is what holds it back.
+    async fn paused<T>(&self, waiting: impl Future<Output = T>) -> T {
+        let paused = self.connection.map(Connection::pause);
+        let come = waiting.await;
+        drop(paused);
         // The connection is read by the same task, before it comes back to this.
         tokio::task::yield_now().await;
-        share
+        come
     }
 }
 
@@ -118,7 +125,7 @@ impl Reading<'_, '_> {
             return self.too_large().await;
         }
         let Some(share) = self.intake.share_of_text(expected).await else {
-            return Ok(self.undecided(Failure::Overload, false));
+            return self.turn_away().await;
         };
         if self.intake.announced.is_some() {
             // Paid for, and in one piece: a buffer that grows is there twice while it is copied.
@@ -136,6 +143,24 @@ impl Reading<'_, '_> {
                 self.too_large().await
             }
         }
+    }
+
+    /// There is no room. The rest is read all the same, and dropped: a client whose connection breaks while it sends may
+    /// not look at the answer, and what is registered to ignore failures would let the request pass.
+    async fn turn_away(mut self) -> Result<Body, Refusal> {
+        let (end, budget) = (self.intake.deadline, self.intake.budget);
+        let Some(_turn) = self.intake.paused(budget.drain(end)).await else {
+            return Ok(self.undecided(Failure::Overload, false));
+        };
+        let rest = async {
+            while self.next().await?.is_some() {}
+            Ok(())
+        };
+        let drained = match tokio::time::timeout_at(tokio::time::Instant::from_std(end), rest).await {
+            Ok(read) => read.map(|()| true)?,
+            Err(_) => false,
+        };
+        Ok(self.undecided(Failure::Overload, drained))
     }
 
     /// Reads the rest and drops it.

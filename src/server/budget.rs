@@ -8,17 +8,22 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::gate::Gate;
 
 /// What a semaphore counts, in bytes: its permits are fewer than the bytes of a large machine.
 const UNIT: usize = 1 << 10;
 
+/// How many bodies are read at once only to be dropped: each takes a buffer of the HTTP library.
+const DRAINS: usize = 8;
+
 /// The memory of all bodies.
 pub(super) struct Budget {
     text: Room,
     decoded: Room,
+    /// Bodies that are read only to be dropped.
+    drains: Semaphore,
 }
 
 /// How much of one kind of memory there is.
@@ -39,7 +44,15 @@ impl Budget {
         Self {
             text: Room::new(text),
             decoded: Room::new(decoded),
+            drains: Semaphore::new(DRAINS),
         }
+    }
+
+    /// Waits for its turn to be read and dropped, at the longest until `end`.
+    pub(super) async fn drain(&self, end: Instant) -> Option<SemaphorePermit<'_>> {
+        let turn = tokio::time::timeout_at(tokio::time::Instant::from_std(end), self.drains.acquire());
+        // Late, or closed, which it never is.
+        turn.await.ok()?.ok()
     }
 
     /// Waits until there is room for a text of so many bytes, at the longest until `end`.

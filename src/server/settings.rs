@@ -141,13 +141,13 @@ impl Default for Limits {
                 small: 64 << 10,
                 medium: 1 << 20,
                 all_medium: 16 << 20,
-                all_large: 40 << 20,
+                all_large: 16 << 20,
             },
             decoded: Memory {
                 small: 1 << 20,
                 medium: 8 << 20,
                 all_medium: 32 << 20,
-                all_large: 96 << 20,
+                all_large: 48 << 20,
             },
         }
     }

@@ -419,8 +419,21 @@ impl Client {
             {
                 0
             }
+            // Nothing can be sent any more; what came before that is there to be read.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => self.fill_without_sending(),
             Err(error) => panic!("{error}"),
         }
+    }
+
+    fn fill_without_sending(&mut self) -> usize {
+        let StreamOwned { conn, sock } = &mut self.stream;
+        while matches!(conn.read_tls(sock), Ok(1..)) {
+            conn.process_new_packets().unwrap();
+        }
+        let before = self.buffer.len();
+        // Ends with an error where the connection broke: what came is in the buffer.
+        let _ = conn.reader().read_to_end(&mut self.buffer);
+        self.buffer.len() - before
     }
 
     /// Everything that still comes before the server ends the connection.
