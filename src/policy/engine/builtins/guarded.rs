@@ -1,6 +1,6 @@
 //! The engine's own builtins behind limits of ours: what would take too much is refused before they run.
 //!
-//! Every builtin of the engine that is not in our table stands either here or in [`FREE`]; a test sees to that. A check
+//! Every builtin of the engine that is not in our table stands either here or in `FREE`; a test sees to that. A check
 //! also keeps large operands of a wrong type away, which the engine would print into its error.
 
 pub(super) mod documents;
