@@ -8,8 +8,8 @@ use aws_lc_rs::signature::{
     RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
 };
 use regorus::Value;
-use rustls_pki_types::pem::{SectionKind, SliceIter};
 use x509_parser::certificate::X509Certificate;
+use x509_parser::pem::parse_x509_pem;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
@@ -50,14 +50,13 @@ enum Curve {
 
 /// Reads a certificate, a public key or a set of keys.
 pub(super) fn read(text: &str) -> anyhow::Result<Vec<Key>> {
-    let mut blocks = SliceIter::new(text.as_bytes());
-    if let Some(Ok((kind, der))) = blocks.next() {
-        if !blocks.remainder().is_empty() {
+    if let Ok((rest, block)) = parse_x509_pem(text.as_bytes()) {
+        if !rest.is_empty() {
             anyhow::bail!("extra data after the PEM block");
         }
-        let material = match kind {
-            SectionKind::Certificate => certificate(&der),
-            SectionKind::PublicKey => public_key(&der),
+        let material = match block.label.as_str() {
+            "CERTIFICATE" => certificate(&block.contents),
+            "PUBLIC KEY" => public_key(&block.contents),
             _ => None,
         };
         let material = material
