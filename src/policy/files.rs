@@ -10,13 +10,12 @@ mod last_good;
 mod tests;
 mod walk;
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::finding::Finding;
+use crate::watch;
 pub use last_good::LastGood;
 pub(super) use walk::places;
 use walk::{Found, Kind, Walk};
@@ -259,19 +258,10 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Finding {
     finding(path, format!("cannot be read: {error}"))
 }
 
-/// Reads a file up to its limit, whatever size it had when it was found.
+/// Reads a file up to its limit.
 fn read(found: &Found, limit: u64) -> Result<Vec<u8>, Finding> {
     let path = &found.path;
-    let too_long = || finding(path, format!("is longer than {limit} bytes"));
-    if found.length > limit {
-        return Err(too_long());
-    }
-    let mut bytes = Vec::new();
-    match File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)) {
-        Ok(length) if length as u64 > limit => Err(too_long()),
-        Ok(_) => Ok(bytes),
-        Err(error) => Err(unreadable(path, &error)),
-    }
+    watch::read(path, limit).map_err(|message| finding(path, message))
 }
 
 fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Finding> {

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::drain::{Drain, Stage};
 
-/// How long accepting pauses when the system gives no more sockets: trying at once would keep a processor busy.
+/// How long accepting pauses at most when the system gives no more sockets: trying at once would keep a processor busy.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Threads that serve connections, and how many connections there are.
@@ -80,7 +80,8 @@ impl Threads {
                 Err(error) if is_of_one_connection(&error) => Ok(()),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections");
-                    tokio::time::sleep(PAUSE).await;
+                    // There is more as soon as a connection ends, or somebody else gives something back.
+                    let _ = tokio::time::timeout(PAUSE, open.changed()).await;
                     Ok(())
                 }
             };

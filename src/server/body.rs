@@ -152,21 +152,20 @@ impl Reading<'_, '_> {
         let Some(_turn) = self.intake.paused(budget.drain(end)).await else {
             return Ok(self.undecided(Failure::Overload, false));
         };
-        let rest = async {
-            while self.next().await?.is_some() {}
-            Ok(())
-        };
-        let drained = match tokio::time::timeout_at(tokio::time::Instant::from_std(end), rest).await {
-            Ok(read) => read.map(|()| true)?,
-            Err(_) => false,
-        };
+        let drained = tokio::time::timeout_at(tokio::time::Instant::from_std(end), self.drain()).await;
+        let drained = drained.map_or(Ok(false), |read| read.map(|()| true))?;
         Ok(self.undecided(Failure::Overload, drained))
     }
 
-    /// Reads the rest and drops it.
     async fn too_large(mut self) -> Result<Body, Refusal> {
-        while self.next().await?.is_some() {}
+        self.drain().await?;
         Ok(self.undecided(Failure::BodyTooLarge, true))
+    }
+
+    /// Reads the rest and drops it.
+    async fn drain(&mut self) -> Result<(), Refusal> {
+        while self.next().await?.is_some() {}
+        Ok(())
     }
 
     /// Reads until more than `most` bytes are there, or to the end: whether that was reached.

@@ -65,14 +65,43 @@ impl Callers {
 
     /// Whether the client at the other end of `connection` may call `gate` now.
     pub(super) fn admit(&self, gate: Gate, connection: &Connection) -> bool {
-        let rules = self.rules.load();
-        let listed = match rules.get(&gate) {
-            None => return false,
-            Some(config::Caller::Anyone) => return true,
-            Some(config::Caller::Named(names)) => names,
-        };
+        self.admit_to(self.rules.load().get(&gate), connection)
+    }
+
+    /// Whether the client at the other end of `connection` may call any gate now.
+    pub(super) fn admit_anywhere(&self, connection: &Connection) -> bool {
+        self.admit_to(self.rules.load().values(), connection)
+    }
+
+    /// Whether one of the rules lets a client in. Its chain is judged once for all of them, and not where nobody asks.
+    fn admit_to<'a>(
+        &self,
+        rules: impl IntoIterator<Item = &'a config::Caller>,
+        connection: &Connection,
+    ) -> bool {
+        let mut is_judged = false;
+        rules.into_iter().any(|rule| {
+            let listed = match rule {
+                config::Caller::Anyone => return true,
+                config::Caller::Named(names) => names,
+            };
+            if !std::mem::replace(&mut is_judged, true) {
+                self.judge(connection);
+            }
+            let caller = connection.caller.borrow();
+            let names = caller.as_ref().map_or(&[][..], |caller| &caller.names);
+            let admitted = names.iter().any(|name| listed.contains(name));
+            if admitted {
+                connection.seat.known();
+            }
+            admitted
+        })
+    }
+
+    /// Finds out who is at the other end of `connection`, unless what is known of that still holds.
+    fn judge(&self, connection: &Connection) {
         // A name means nothing without an authority that vouches for it.
-        let Some(trust) = &self.trust else { return false };
+        let Some(trust) = &self.trust else { return };
         let trust = trust.load();
         let now = UnixTime::now();
         let mut known = connection.caller.borrow_mut();
@@ -82,18 +111,6 @@ impl Callers {
         {
             *known = Caller::verify(&trust, &connection.presented, now);
         }
-        let admitted = known
-            .as_ref()
-            .is_some_and(|caller| caller.names.iter().any(|name| listed.contains(name)));
-        if admitted {
-            connection.seat.known();
-        }
-        admitted
-    }
-
-    /// Whether the client at the other end of `connection` may call any gate now.
-    pub(super) fn admit_anywhere(&self, connection: &Connection) -> bool {
-        Gate::ALL.into_iter().any(|gate| self.admit(gate, connection))
     }
 }
 

@@ -15,14 +15,20 @@ pub type Digest = Result<[u8; 32], String>;
 /// Reads a file of at most `limit` bytes. What is no file is not opened: a pipe would be waited for.
 pub fn read(path: &Path, limit: u64) -> Content {
     let unreadable = |error: io::Error| format!("cannot be read: {error}");
-    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+    let too_long = || format!("is longer than {limit} bytes");
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
         return Err("is no file".to_owned());
+    }
+    if metadata.len() > limit {
+        return Err(too_long());
     }
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
+    // Whatever size it had a moment ago.
     let length = file.take(limit + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if length as u64 > limit {
-        return Err(format!("is longer than {limit} bytes"));
+        return Err(too_long());
     }
     Ok(bytes)
 }

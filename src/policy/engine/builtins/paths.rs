@@ -103,62 +103,40 @@ fn index(at: usize) -> Value {
 
 /// What the paths lead to; a path that goes on where the value does not leads to the value.
 fn filtered(value: &Value, chosen: &Chosen) -> Value {
-    if matches!(chosen, Chosen::Whole) {
-        return value.clone();
-    }
-    let part = |key: &Value, part: &Value| chosen.get(key).map(|chosen| filtered(part, chosen));
-    match value {
-        Value::Array(items) => {
-            let items = items.iter().enumerate();
-            Value::from(
-                items
-                    .filter_map(|(at, item)| part(&index(at), item))
-                    .collect::<Vec<_>>(),
-            )
-        }
-        Value::Set(items) => Value::from(
-            items
-                .iter()
-                .filter_map(|item| part(item, item))
-                .collect::<BTreeSet<_>>(),
-        ),
-        Value::Object(members) => {
-            let members = members.iter();
-            let members = members.filter_map(|(key, member)| Some((key.clone(), part(key, member)?)));
-            Value::from(members.collect::<BTreeMap<_, _>>())
-        }
-        value => value.clone(),
+    match chosen {
+        Chosen::Whole => value.clone(),
+        chosen => of_parts(value, |key, part| {
+            chosen.get(key).map(|chosen| filtered(part, chosen))
+        }),
     }
 }
 
 /// What the paths do not lead to, if there is anything.
 fn rest(value: &Value, chosen: Option<&Chosen>) -> Option<Value> {
-    let chosen = match chosen {
-        None => return Some(value.clone()),
-        Some(Chosen::Whole) => return None,
-        Some(chosen) => chosen,
-    };
-    let part = |key: &Value, part: &Value| rest(part, chosen.get(key));
-    Some(match value {
+    match chosen {
+        None => Some(value.clone()),
+        Some(Chosen::Whole) => None,
+        Some(chosen) => Some(of_parts(value, |key, part| rest(part, chosen.get(key)))),
+    }
+}
+
+/// A collection of what becomes of its parts, by their keys; what has no parts stays.
+fn of_parts(value: &Value, part: impl Fn(&Value, &Value) -> Option<Value>) -> Value {
+    match value {
         Value::Array(items) => {
             let items = items.iter().enumerate();
-            Value::from(
-                items
-                    .filter_map(|(at, item)| part(&index(at), item))
-                    .collect::<Vec<_>>(),
-            )
+            let items = items.filter_map(|(at, item)| part(&index(at), item));
+            Value::from(items.collect::<Vec<_>>())
         }
-        Value::Set(items) => Value::from(
-            items
-                .iter()
-                .filter_map(|item| part(item, item))
-                .collect::<BTreeSet<_>>(),
-        ),
+        Value::Set(items) => {
+            let items = items.iter().filter_map(|item| part(item, item));
+            Value::from(items.collect::<BTreeSet<_>>())
+        }
         Value::Object(members) => {
             let members = members.iter();
             let members = members.filter_map(|(key, member)| Some((key.clone(), part(key, member)?)));
             Value::from(members.collect::<BTreeMap<_, _>>())
         }
         value => value.clone(),
-    })
+    }
 }
