@@ -75,6 +75,19 @@ fn soon(what: &str, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
     Ok(())
 }
 
+/// Asserts that policies denied the creation, for these reasons.
+#[track_caller]
+fn assert_denied(printed: &Printed, reasons: &str) {
+    assert_eq!(
+        printed.stderr,
+        format!(
+            "Error from server (Forbidden): error when creating \"STDIN\": admission webhook \"validate.regate.dev\" \
+             denied the request: {reasons}"
+        )
+    );
+    assert_eq!((printed.code, printed.stdout.as_str()), (1, ""));
+}
+
 /// Asserts that a fault of a policy refused the creation, and that the answer shows nothing of the policy's inside.
 fn assert_fault(printed: &Printed, gate: &str) {
     assert_eq!(

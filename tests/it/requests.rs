@@ -262,7 +262,7 @@ fn a_head_that_is_too_large_is_refused() {
     let many: String = (0..200).map(|number| format!("x-{number}: y\r\n")).collect();
     for headers in [format!("x: {}\r\n", "y".repeat(200_000)), many] {
         let mut client = process.client();
-        client.send(with_body(
+        client.send_what_is_taken(with_body(
             "POST",
             &kind.target(),
             &format!("{JSON}{headers}"),

@@ -37,6 +37,17 @@ impl Swapped {
         Self::start_with(root, &pair, client_ca, Pace::default())
     }
 
+    /// One that looks at its files many times a second, and the pair that it serves.
+    fn start_looking_often() -> (Self, Pair) {
+        let pace = Pace {
+            poll: Duration::from_millis(20),
+            ..Pace::default()
+        };
+        let root = root(authority_params("root"));
+        let pair = Pair::new(&root);
+        (Self::start_with(root, &pair, None, pace), pair)
+    }
+
     fn start_with(root: Issuer, pair: &Pair, client_ca: Option<&str>, pace: Pace) -> Self {
         let mut made = None;
         let server = Server::start(|settings, directory| {
@@ -235,13 +246,7 @@ fn useless(root: &Issuer) -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
 
 #[test]
 fn what_cannot_be_used_changes_nothing_and_is_counted_once() {
-    let pace = Pace {
-        poll: Duration::from_millis(20),
-        ..Pace::default()
-    };
-    let root = root(authority_params("root"));
-    let pair = Pair::new(&root);
-    let mut swapped = Swapped::start_with(root, &pair, None, pace);
+    let (mut swapped, pair) = Swapped::start_looking_often();
     let useless = useless(&swapped.root);
     for (number, (what, certificate, key)) in useless.iter().enumerate() {
         swapped
@@ -313,13 +318,7 @@ fn an_expired_pair_is_served_if_it_is_what_there_is_until_a_better_one_comes() {
 
 #[test]
 fn a_pair_that_came_too_early_is_taken_when_its_time_has_come() {
-    let pace = Pace {
-        poll: Duration::from_millis(20),
-        ..Pace::default()
-    };
-    let root = root(authority_params("root"));
-    let pair = Pair::new(&root);
-    let mut swapped = Swapped::start_with(root, &pair, None, pace);
+    let (mut swapped, _) = Swapped::start_looking_often();
     let begin = SystemTime::now() + Duration::from_secs(4);
     let new = Pair::issue(Form::P256, dated(begin, begin + HOUR), &swapped.root);
     swapped.volume.publish(&new.files());

@@ -1,7 +1,7 @@
 //! More connections than there are seats: who is answered, who makes room, and that nobody else notices.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use regate::gate::Gate;
@@ -151,12 +151,13 @@ fn probes_are_answered_one_a_connection() {
     assert!(answer.contains("connection: close\r\n"), "{answer}");
 }
 
-#[test]
-fn connections_for_probes_never_use_up_the_files_that_may_be_open() {
-    let files = 256;
-    let process = Process::start_limited(files, &[]);
-    let silent: Vec<_> = (0..2 * files)
-        .map(|_| TcpStream::connect(process.probe_address()).unwrap())
+const FILES: usize = 256;
+
+/// Asks for reviews, each in a new connection, beside twice as many silent ones as there may be files; those, and how many
+/// files are open then.
+fn ask_beside_silent(process: &Process, silent: SocketAddr) -> (Vec<TcpStream>, usize) {
+    let silent: Vec<_> = (0..2 * FILES)
+        .map(|_| TcpStream::connect(silent).unwrap())
         .collect();
     let subject = r#"{"kind":"SubjectAccessReview","apiVersion":"authorization.k8s.io/v1",
         "spec":{"user":"jane","resourceAttributes":{"verb":"get","version":"v1","resource":"pods"}}}"#;
@@ -166,7 +167,14 @@ fn connections_for_probes_never_use_up_the_files_that_may_be_open() {
     let open = std::fs::read_dir(format!("/proc/{}/fd", process.id()))
         .unwrap()
         .count();
-    assert!(open < files / 2, "{open}");
+    (silent, open)
+}
+
+#[test]
+fn connections_for_probes_never_use_up_the_files_that_may_be_open() {
+    let process = Process::start_limited(FILES, &[]);
+    let (silent, open) = ask_beside_silent(&process, process.probe_address());
+    assert!(open < FILES / 2, "{open}");
     drop(silent);
     assert_eq!(process.probe("/livez").0, 200);
     assert!(!process.log().contains("cannot accept"), "{}", process.log());
@@ -174,22 +182,10 @@ fn connections_for_probes_never_use_up_the_files_that_may_be_open() {
 
 #[test]
 fn connections_never_use_up_the_files_that_may_be_open() {
-    let files = 256;
-    let process = Process::start_limited(files, &[]);
-    let silent: Vec<_> = (0..2 * files)
-        .map(|_| TcpStream::connect(process.address()).unwrap())
-        .collect();
-    // Asked in a new connection every time: accepting works on.
-    let subject = r#"{"kind":"SubjectAccessReview","apiVersion":"authorization.k8s.io/v1",
-        "spec":{"user":"jane","resourceAttributes":{"verb":"get","version":"v1","resource":"pods"}}}"#;
-    for _ in 0..10 {
-        assert_eq!(process.client().post("/v1/authz", subject).status, 200);
-    }
+    let process = Process::start_limited(FILES, &[]);
+    let (silent, open) = ask_beside_silent(&process, process.address());
     assert_eq!(process.probe("/livez").0, 200);
-    let open = std::fs::read_dir(format!("/proc/{}/fd", process.id()))
-        .unwrap()
-        .count();
-    assert!(open < files, "{open}");
+    assert!(open < FILES, "{open}");
     drop(silent);
     assert!(!process.log().contains("cannot accept"), "{}", process.log());
 }

@@ -1,7 +1,7 @@
 //! The binary as it is run: what it prints, logs and obeys.
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::Instant;
 
 use crate::process::{Ending, Process, addresses, authority, command, directory};
@@ -138,6 +138,15 @@ fn tokens_and_bodies_are_logged_at_no_level() {
     );
 }
 
+/// What a server prints once it serves.
+fn first_line(child: &mut Child) -> String {
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut first)
+        .unwrap();
+    first
+}
+
 #[test]
 fn backtraces_are_warned_of_unless_the_library_takes_none() {
     let warned = |environment: &[(&str, &str)]| {
@@ -148,10 +157,7 @@ fn backtraces_are_warned_of_unless_the_library_takes_none() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut first = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut first)
-            .unwrap();
+        let first = first_line(&mut child);
         assert!(first.starts_with("regate serves"), "{first}");
         child.kill().unwrap();
         let output = child.wait_with_output().unwrap();
@@ -173,10 +179,7 @@ fn a_log_that_nobody_reads_holds_up_no_decision() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut first = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut first)
-        .unwrap();
+    let first = first_line(&mut child);
     let child = Ending(child);
     let (address, probe_address) = addresses(&first).unwrap_or_else(|| panic!("{first:?}"));
     let mut client = Client::connect(

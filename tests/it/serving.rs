@@ -312,6 +312,14 @@ pub(crate) struct Response {
 }
 
 impl Response {
+    /// All headers but the date, in lower case and in order.
+    pub(crate) fn headers(&self) -> Vec<String> {
+        let lines = self.head.trim_end().lines().skip(1).map(str::to_lowercase);
+        let mut headers: Vec<_> = lines.filter(|line| !line.starts_with("date: ")).collect();
+        headers.sort();
+        headers
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
@@ -359,6 +367,18 @@ impl Client {
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).unwrap();
         self.stream.flush().unwrap();
+    }
+
+    /// Sends what a server may refuse before it has read all of it.
+    pub(crate) fn send_what_is_taken(&mut self, bytes: impl AsRef<[u8]>) {
+        match self
+            .stream
+            .write_all(bytes.as_ref())
+            .and_then(|()| self.stream.flush())
+        {
+            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {}
+            sent => sent.unwrap(),
+        }
     }
 
     /// A whole POST of JSON, and its response.

@@ -75,7 +75,7 @@ fn a_policy_in_dry_run_is_counted_and_logged_and_the_object_is_stored_without_a_
 fn the_configuration_gives_a_policy_its_parameters_and_an_exception(stage: &Stage) -> Result<()> {
     let gates = stage.model()?;
     gates.namespace("tuned")?;
-    assert_denied(
+    super::assert_denied(
         &gates.create(&map("tuned", "taken"))?,
         "[reserved] the name taken is reserved",
     );
@@ -90,7 +90,7 @@ fn the_configuration_gives_a_policy_its_parameters_and_an_exception(stage: &Stag
         "configmap/spared created"
     );
     assert_eq!(gates.regate().outcomes("tiers.front", "deny", "excepted")?, 1);
-    assert_denied(
+    super::assert_denied(
         &gates.create(&map("front", "other"))?,
         "[tiers.front] the key host is missing",
     );
@@ -116,7 +116,7 @@ fn an_exception_frees_what_it_names_until_it_ends(stage: &Stage) -> Result<()> {
         "configmap/still-here created"
     );
     for name in ["late-one", "other"] {
-        assert_denied(
+        super::assert_denied(
             &gates.create(&map("frozen", name))?,
             "[frozen] nothing new comes in here",
         );
@@ -165,16 +165,4 @@ fn map(namespace: &str, name: &str) -> Value {
 fn assert_warned(printed: &Printed, created: &str, warning: &str) {
     assert_eq!(printed.stderr, format!("Warning: {warning}"));
     assert_eq!((printed.code, printed.stdout.as_str()), (0, created));
-}
-
-#[track_caller]
-fn assert_denied(printed: &Printed, reasons: &str) {
-    assert_eq!(
-        printed.stderr,
-        format!(
-            "Error from server (Forbidden): error when creating \"STDIN\": admission webhook \"validate.regate.dev\" \
-             denied the request: {reasons}"
-        )
-    );
-    assert_eq!((printed.code, printed.stdout.as_str()), (1, ""));
 }

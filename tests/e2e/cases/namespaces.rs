@@ -8,7 +8,6 @@ use serde_json::json;
 
 use crate::control_plane::Site;
 use crate::gates::{Gates, pod, with};
-use crate::kubectl::Printed;
 use crate::regate::{Regate, copy};
 use crate::stage::{PROGRAM, RULES, Stage, policies};
 
@@ -108,7 +107,7 @@ fn policies_select_and_read_by_namespace(gates: &Gates) -> Result<()> {
     };
     // The first Pod may come before the watch has told of its Namespace.
     labelled("full", json!({"closed": "yes"}))?;
-    assert_denied(
+    super::assert_denied(
         &gates.create(&pod("full", "p"))?,
         "[closed] this namespace takes no new Pods",
     );
@@ -120,7 +119,7 @@ fn policies_select_and_read_by_namespace(gates: &Gates) -> Result<()> {
     })?;
 
     labelled("bank", json!({"owner": "bankers"}))?;
-    assert_denied(
+    super::assert_denied(
         &gates.create(&pod("bank", "p"))?,
         "[owned] what runs in bank belongs to bankers",
     );
@@ -163,18 +162,6 @@ fn comes_and_goes(gates: &Gates, name: &str) -> Result<()> {
     super::soon("it is forgotten", || {
         Ok(gates.regate().known_namespaces()? == known)
     })
-}
-
-#[track_caller]
-fn assert_denied(printed: &Printed, reasons: &str) {
-    assert_eq!(
-        printed.stderr,
-        format!(
-            "Error from server (Forbidden): error when creating \"STDIN\": admission webhook \"validate.regate.dev\" \
-             denied the request: {reasons}"
-        )
-    );
-    assert_eq!(printed.code, 1);
 }
 
 /// Deletes a Namespace. No controller runs that would finish it.
