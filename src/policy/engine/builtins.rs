@@ -104,7 +104,7 @@ struct TooMuch(String);
 type Function = fn(&[Value]) -> anyhow::Result<Value>;
 
 /// Name, number of operands, function. A name that the engine has too is overridden.
-const FUNCTIONS: [(&str, u8, Function); 80] = [
+const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("base64.decode", 1, encoding::base64_decode),
     ("base64.is_valid", 1, encoding::base64_is_valid),
     ("base64url.decode", 1, encoding::base64url_decode),
@@ -198,7 +198,7 @@ const FUNCTIONS: [(&str, u8, Function); 80] = [
 /// Makes those functions, and the guarded ones of the engine, known to an engine that its policies call: each evaluation
 /// copies the list of them, and all of them would cost more than a small policy.
 pub(super) fn add_to(engine: &mut Engine, is_called: impl Fn(&str) -> bool) -> anyhow::Result<()> {
-    for (name, operands, function) in FUNCTIONS.into_iter().filter(|(name, _, _)| is_called(name)) {
+    for (name, operands, function) in FUNCTIONS.iter().copied().filter(|(name, _, _)| is_called(name)) {
         engine.add_extension(
             name.to_owned(),
             operands,
@@ -261,7 +261,8 @@ fn counted(name: &str, value: Value) -> anyhow::Result<Value> {
 /// How many operands a builtin takes, ours and the engine's; `None` for a name that is no builtin.
 pub(crate) fn operands_of(name: &str) -> Option<usize> {
     let ours = FUNCTIONS
-        .into_iter()
+        .iter()
+        .copied()
         .find(|(ours, _, _)| *ours == name)
         .map(|(_, operands, _)| operands);
     let operands = ours.or_else(|| BUILTINS.get(name).map(|(_, operands)| *operands))?;
@@ -270,13 +271,14 @@ pub(crate) fn operands_of(name: &str) -> Option<usize> {
 
 /// Whether a builtin is of our table.
 pub(crate) fn is_ours(name: &str) -> bool {
-    FUNCTIONS.into_iter().any(|(ours, _, _)| ours == name)
+    FUNCTIONS.iter().copied().any(|(ours, _, _)| ours == name)
 }
 
 /// The builtin whose name is most like this one, if any is much like it.
 pub(crate) fn nearest(name: &str) -> Option<String> {
     let all = FUNCTIONS
-        .into_iter()
+        .iter()
+        .copied()
         .map(|(ours, _, _)| ours)
         .chain(BUILTINS.keys().copied());
     let best = all.map(|have| (strsim::levenshtein(have, name), have)).min()?;

@@ -107,7 +107,7 @@ fn time_and_random_values_are_those_of_the_review() {
 #[test]
 fn the_table_is_in_order_and_tells_arities() {
     assert!(FUNCTIONS.is_sorted_by(|(a, _, _), (b, _, _)| a < b));
-    for (name, operands, _) in FUNCTIONS {
+    for (name, operands, _) in FUNCTIONS.iter().copied() {
         assert_eq!(operands_of(name), Some(usize::from(operands)));
         assert!(is_ours(name));
         let engines = BUILTINS.get(name).map(|(_, operands)| *operands);
@@ -402,9 +402,9 @@ fn assert_none_panics(operands: impl Fn(usize) -> Vec<Vec<Value>>) {
     let mut panicked = Vec::new();
     let mut calls = 0u32;
     let names = BUILTINS.keys().copied().filter(|name| !is_ours(name));
-    let names: Vec<&str> = names.chain(FUNCTIONS.map(|(name, _, _)| name)).collect();
+    let names: Vec<&str> = names.chain(FUNCTIONS.iter().map(|(name, _, _)| *name)).collect();
     for name in names {
-        let ours = FUNCTIONS.into_iter().find(|(ours, _, _)| *ours == name);
+        let ours = FUNCTIONS.iter().copied().find(|(ours, _, _)| *ours == name);
         let guard = guarded::all().find(|(guarded, _, _)| *guarded == name);
         for operands in operands(operands_of(name).unwrap()) {
             calls += 1;
