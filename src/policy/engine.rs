@@ -6,6 +6,7 @@ pub(crate) mod entry;
 pub(crate) mod group;
 pub mod json;
 mod normalize;
+pub(crate) mod observe;
 
 pub use builtins::Context;
 pub use group::Limits;

@@ -6,9 +6,11 @@
 use std::collections::BTreeSet;
 
 use super::PolicySet;
+use super::engine::Document;
 use super::engine::ast::Source;
 use super::files::Files;
 use super::finding::Finding;
+use super::trials::Trials;
 
 mod build;
 mod calls;
@@ -18,6 +20,7 @@ mod packages;
 mod plan;
 mod references;
 mod safety;
+mod trials;
 mod types;
 
 /// The stack of the thread that parses and prepares: the engine recurses over what authors nest.
@@ -28,12 +31,24 @@ const STACK: usize = 64 << 20;
 /// # Errors
 /// Everything that was found, sorted by file and place. A set without policies is no error here.
 pub fn load(files: &Files) -> Result<PolicySet, Vec<Finding>> {
+    on_a_deep_stack(|| Ok(load_here(files)?.set))
+}
+
+/// Loads a set and its tests, which a server never loads.
+///
+/// # Errors
+/// What is wrong with the set; if nothing is, what is wrong with its tests.
+pub fn load_with_tests(files: &Files) -> Result<Trials, Vec<Finding>> {
+    on_a_deep_stack(|| trials::load(files, load_here(files)?))
+}
+
+/// Runs what recurses over what authors nest, and sorts what it finds.
+fn on_a_deep_stack<T: Send>(
+    work: impl FnOnce() -> Result<T, Vec<Finding>> + Send,
+) -> Result<T, Vec<Finding>> {
     let loaded = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("load".into()).stack_size(STACK);
-        match thread
-            .spawn_scoped(scope, || load_here(files))
-            .map(|thread| thread.join())
-        {
+        match thread.spawn_scoped(scope, work).map(|thread| thread.join()) {
             Ok(Ok(loaded)) => loaded,
             Ok(Err(_)) => Err(vec![Finding {
                 message: "loading the policies panicked".into(),
@@ -52,7 +67,16 @@ pub fn load(files: &Files) -> Result<PolicySet, Vec<Finding>> {
     })
 }
 
-fn load_here(files: &Files) -> Result<PolicySet, Vec<Finding>> {
+/// A set, and what it was made of.
+struct Loaded {
+    set: PolicySet,
+    sources: Vec<Source>,
+    data: Document,
+    /// Packages to which the errors of builtins are no faults.
+    lenient: BTreeSet<Vec<String>>,
+}
+
+fn load_here(files: &Files) -> Result<Loaded, Vec<Finding>> {
     let mut findings = Vec::new();
     let mut sources = Vec::new();
     for file in files.modules.iter().filter(|file| !file.is_test) {
@@ -86,7 +110,13 @@ fn load_here(files: &Files) -> Result<PolicySet, Vec<Finding>> {
         build::set(&files.revision, &sources, &packages, plans, &data).map_err(|finding| vec![finding])?;
     set.warnings = plan::ended_exceptions(&packages, &set.policies, super::now_ns());
     set.missing = packages::missing(&packages, &data);
-    Ok(set)
+    let lenient = packages::lenient(&packages);
+    Ok(Loaded {
+        set,
+        sources,
+        data,
+        lenient,
+    })
 }
 
 /// Findings for rules whose path is at, under or above another package: either would read the other's values.

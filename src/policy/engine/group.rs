@@ -33,8 +33,8 @@ pub struct Limits {
 /// A prepared engine with the entry rules of its policies, and where one of them asks for it a second one in which the
 /// errors of builtins are no faults.
 pub(crate) struct Group {
-    strict: Engine,
-    lenient: Option<Engine>,
+    pub(super) strict: Engine,
+    pub(super) lenient: Option<Engine>,
     /// What the engine reads of each file, by path: the engine's places are not the author's.
     texts: BTreeMap<String, Arc<Normalized>>,
 }
@@ -142,11 +142,22 @@ impl Group {
         input: &Document,
         limits: &Limits,
     ) -> Result<Document, Fault> {
+        self.run_in(&mut engine.clone(), errors, entry, input, limits)
+    }
+
+    /// Evaluates in an engine that is this one's own and is dropped after it.
+    pub(super) fn run_in(
+        &self,
+        engine: &mut Engine,
+        errors: BuiltinErrors,
+        entry: &str,
+        input: &Document,
+        limits: &Limits,
+    ) -> Result<Document, Fault> {
         let remaining = limits.deadline.saturating_duration_since(Instant::now());
         if remaining.is_zero() {
             return Err(Fault::Deadline);
         }
-        let mut engine = engine.clone();
         engine.set_execution_timer_config(timer(remaining));
         engine.set_input(input.0.clone());
         builtins::enter(limits.context, errors);
