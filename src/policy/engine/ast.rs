@@ -19,6 +19,7 @@ pub(crate) use names::Body;
 
 use super::normalize::heads::Heads;
 use super::normalize::rewrites::Rewrites;
+use super::normalize::withs::Withs;
 use super::normalize::{Normalized, lines, tokens};
 use crate::policy::files::RegoFile;
 use crate::policy::finding::Finding;
@@ -133,6 +134,7 @@ impl Source {
         let module = module(file, &mut normalized)?;
         let mut source = walk::Walk::of(&module, &normalized).source(file, &module)?;
         let module = source.rewrite_heads(file, module, &mut normalized)?;
+        let module = look_at_withs(file, module, &mut normalized)?;
         let tokens = tokens::tokens(&normalized.text);
         let rewrites = Rewrites::of(&normalized, &tokens, &module);
         source.refuse(&rewrites.refused, &normalized);
@@ -179,6 +181,21 @@ impl Source {
         let findings: Vec<_> = findings.collect();
         self.findings.extend(findings);
     }
+}
+
+/// Takes the values of several `with` out of their statements, and gives the tree of what that makes.
+fn look_at_withs(
+    file: &RegoFile,
+    module: Ref<Module>,
+    normalized: &mut Normalized,
+) -> Result<Ref<Module>, Finding> {
+    let tokens = tokens::tokens(&normalized.text);
+    let edits = Withs::of(normalized, &tokens, &module).into_edits();
+    if edits.is_empty() {
+        return Ok(module);
+    }
+    normalized.edit(edits);
+    self::module(file, normalized)
 }
 
 /// Parses a text; what is chained and stands in the parser's way is split first.
