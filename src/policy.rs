@@ -5,6 +5,7 @@
 
 pub mod engine;
 pub mod evaluating;
+pub mod explain;
 pub mod files;
 pub mod finding;
 pub mod glob;
