@@ -8,7 +8,11 @@
 use std::fmt;
 
 use super::engine::Document;
+use super::matching::Facts;
+pub use super::select::Misfit;
+use super::select::{self, NamespaceOf};
 use super::{Limits, Policy, PolicySet};
+use crate::gate::Gate;
 
 /// A place in a policy file, from 1.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,6 +139,12 @@ impl PolicySet {
             return Vec::new();
         };
         group.explain(&policy.package(), rule, input, policy.builtin_errors, limits)
+    }
+
+    /// What keeps each policy of a gate that the review does not match from being asked about it.
+    pub fn misfits(&self, gate: Gate, facts: &Facts, namespace: NamespaceOf<'_>) -> Vec<(&Policy, Misfit)> {
+        let misfit = |policy| select::misfit(policy, facts, namespace).map(|misfit| (policy, misfit));
+        self.of(gate).filter_map(misfit).collect()
     }
 
     /// What a policy's evaluation prints, a line each, with file and line before it.
