@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::circles;
 use crate::policy::engine::ast::{Call, Source};
-use crate::policy::engine::builtins;
+use crate::policy::engine::builtins::{self, declared};
 use crate::policy::finding::Finding;
 
 type Path = Vec<String>;
@@ -28,6 +28,12 @@ const NOT_OFFERED: [(&str, &str); 6] = [
     ("rego.metadata.rule", "write what it should say where it is read"),
     ("trace", "nobody would see its notes; use `print`"),
 ];
+
+/// Why a builtin that could be there is not offered, and what to do instead.
+pub(crate) fn why_not_offered(builtin: &str) -> Option<&'static str> {
+    let row = NOT_OFFERED.iter().find(|(banned, _)| *banned == builtin);
+    row.map(|(_, why)| *why)
+}
 
 /// Adds what is wrong with the calls of all files.
 pub(super) fn check(sources: &[Source], findings: &mut Vec<Finding>) {
@@ -121,10 +127,7 @@ fn problem(
 ) -> Option<String> {
     let name = call.function.join(".");
     let ours = resolve(source, call, functions).and_then(|target| functions.get(&target).copied());
-    if let Some((_, why)) = NOT_OFFERED
-        .iter()
-        .find(|(banned, _)| *banned == name && ours.is_none())
-    {
+    if let Some(why) = why_not_offered(&name).filter(|_| ours.is_none()) {
         return Some(format!("`{name}` is not offered here: {why}"));
     }
     let given = call.operands?;
@@ -157,8 +160,11 @@ fn problem(
 }
 
 fn unknown(name: &str) -> String {
-    match builtins::nearest(name) {
+    match builtins::nearest(name).filter(|_| declared::find(name).is_none()) {
         Some(near) => format!("there is no function `{name}`: did you mean `{near}`?"),
+        None if declared::find(name).is_some() => {
+            format!("`{name}` is a builtin of OPA that Regate does not have")
+        }
         None => format!("there is no function `{name}`"),
     }
 }
