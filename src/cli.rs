@@ -5,6 +5,7 @@
 //! are said once. Data goes to standard output, everything else to standard error. Exit codes: 0 done, 1 the answer
 //! is no, 2 it could not be done.
 
+pub mod capabilities;
 pub mod cert;
 pub mod check;
 pub mod config;
@@ -50,6 +51,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[expect(missing_docs, reason = "each command is documented by its arguments")]
 pub enum Action {
+    Capabilities(capabilities::Args),
     Cert(cert::Args),
     Check(check::Args),
     Config(config::Args),
@@ -293,6 +295,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let Cli { global, command } = cli;
     match command {
+        Action::Capabilities(args) => capabilities::run(args, global),
         Action::Cert(args) => cert::run(args, global),
         Action::Check(args) => check::run(args, global),
         Action::Config(args) => config::run(args, global),

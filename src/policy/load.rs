@@ -11,7 +11,7 @@ use super::files::Files;
 use super::finding::{Finding, Id};
 
 mod build;
-mod calls;
+pub(super) mod calls;
 mod circles;
 mod data;
 mod packages;

@@ -6,6 +6,7 @@
 //! case. What decodes is the exception, at authn only (see [`Context::lenient_decoding`]).
 
 mod bounded;
+pub(crate) mod declared;
 mod digest;
 mod encoding;
 mod glob;
@@ -32,7 +33,6 @@ mod yaml;
 
 use std::cell::Cell;
 
-use regorus::unstable::BUILTINS;
 use regorus::{Engine, Value};
 
 /// What the functions know of the review under evaluation. One value for all its policies and both runs of a
@@ -258,31 +258,23 @@ fn counted(name: &str, value: Value) -> anyhow::Result<Value> {
     Ok(value)
 }
 
-/// How many operands a builtin takes, ours and the engine's; `None` for a name that is no builtin.
+/// How many operands a builtin takes, ours and the engine's; `None` for a name that is no builtin here.
 pub(crate) fn operands_of(name: &str) -> Option<usize> {
-    let ours = FUNCTIONS
-        .iter()
-        .copied()
-        .find(|(ours, _, _)| *ours == name)
-        .map(|(_, operands, _)| operands);
-    let operands = ours.or_else(|| BUILTINS.get(name).map(|(_, operands)| *operands))?;
-    Some(usize::from(operands))
+    declared::callable(name).map(|builtin| builtin.operands.len())
 }
 
 /// Whether a builtin is of our table.
 pub(crate) fn is_ours(name: &str) -> bool {
-    FUNCTIONS.iter().copied().any(|(ours, _, _)| ours == name)
+    FUNCTIONS
+        .binary_search_by(|(ours, _, _)| (*ours).cmp(name))
+        .is_ok()
 }
 
 /// The builtin whose name is most like this one, if any is much like it.
-pub(crate) fn nearest(name: &str) -> Option<String> {
-    let all = FUNCTIONS
-        .iter()
-        .copied()
-        .map(|(ours, _, _)| ours)
-        .chain(BUILTINS.keys().copied());
+pub(crate) fn nearest(name: &str) -> Option<&'static str> {
+    let all = declared::all_callable().map(|builtin| builtin.name);
     let best = all.map(|have| (strsim::levenshtein(have, name), have)).min()?;
-    (best.0 <= 2).then(|| best.1.to_owned())
+    (best.0 <= 2).then_some(best.1)
 }
 
 /// The operand at this place, from 0, of a function that wants a string there.

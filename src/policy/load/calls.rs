@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::circles;
 use crate::policy::engine::ast::{Call, Source};
-use crate::policy::engine::builtins;
+use crate::policy::engine::builtins::{self, declared};
 use crate::policy::finding::{Finding, Id};
 
 type Path = Vec<String>;
@@ -28,6 +28,12 @@ const NOT_OFFERED: [(&str, &str); 6] = [
     ("rego.metadata.rule", "write what it should say where it is read"),
     ("trace", "nobody would see its notes; use `print`"),
 ];
+
+/// Why a builtin that could be there is not offered, and what to do instead.
+pub(crate) fn why_not_offered(builtin: &str) -> Option<&'static str> {
+    let row = NOT_OFFERED.iter().find(|(banned, _)| *banned == builtin);
+    row.map(|(_, why)| *why)
+}
 
 /// Adds what is wrong with the calls of all files.
 pub(super) fn check(sources: &[Source], findings: &mut Vec<Finding>) {
@@ -119,13 +125,8 @@ fn problem(
     let finding = |id, message: String| source.problem(id, call.at, message);
     let name = call.function.join(".");
     let ours = resolve(source, call, functions).and_then(|target| functions.get(&target).copied());
-    if let Some((_, why)) = NOT_OFFERED
-        .iter()
-        .find(|(banned, _)| *banned == name && ours.is_none())
-    {
-        return Some(
-            finding(Id::NotOffered, format!("`{name}` is not offered here")).hinted((*why).to_owned()),
-        );
+    if let Some(why) = why_not_offered(&name).filter(|_| ours.is_none()) {
+        return Some(finding(Id::NotOffered, format!("`{name}` is not offered here")).hinted(why.to_owned()));
     }
     let given = call.operands?;
     let root = call.function.first()?;
@@ -141,11 +142,7 @@ fn problem(
         None if name == "print" => return None,
         None => match builtins::operands_of(&name) {
             Some(operands) => operands,
-            None => {
-                let near = builtins::nearest(&name).map(|near| format!("did you mean `{near}`?"));
-                let message = format!("there is no function `{name}`");
-                return Some(finding(Id::UnknownFunction, message).hinted(near));
-            }
+            None => return Some(unknown(finding, &name)),
         },
     };
     if name == "walk" && ours.is_none() && given == 1 {
@@ -161,6 +158,16 @@ fn problem(
             format!("`{name}` takes {wanted} operands, not {given}"),
         )
     })
+}
+
+/// For a function that is nowhere: what OPA has beyond us is no slip of the pen.
+fn unknown(finding: impl Fn(Id, String) -> Finding, name: &str) -> Finding {
+    if declared::find(name).is_some() {
+        let message = format!("`{name}` is a builtin of OPA that Regate does not have");
+        return finding(Id::UnknownFunction, message);
+    }
+    let near = builtins::nearest(name).map(|near| format!("did you mean `{near}`?"));
+    finding(Id::UnknownFunction, format!("there is no function `{name}`")).hinted(near)
 }
 
 /// A finding for each rule or function that can come back to itself.
