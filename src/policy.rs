@@ -3,8 +3,10 @@
 //! A policy is a Rego package under one of the five roots of [`roots`]. A [`PolicySet`] holds all of them, is built
 //! whole by [`load::load`], never changed, and taken once per review, so that every decision comes from one revision.
 
+pub mod capabilities;
 pub mod engine;
 pub mod evaluating;
+pub mod explain;
 pub mod files;
 pub mod finding;
 pub mod glob;
@@ -235,6 +237,9 @@ pub trait Evaluate {
     /// # Errors
     /// The fault, if the policy has no outcome that its gate understands.
     fn evaluate(&self, policy: &Policy, input: &Document, limits: &Limits) -> Result<Outcome, Fault>;
+
+    /// Learns what a review says that metadata can match on, before any policy is evaluated for it.
+    fn begins(&self, _facts: &Facts, _namespace: NamespaceOf<'_>) {}
 }
 
 impl Evaluate for PolicySet {

@@ -9,11 +9,11 @@ use super::PolicySet;
 use super::engine::Document;
 use super::engine::ast::Source;
 use super::files::Files;
-use super::finding::Finding;
+use super::finding::{Finding, Id};
 use super::trials::Trials;
 
 mod build;
-mod calls;
+pub(super) mod calls;
 mod circles;
 mod data;
 mod packages;
@@ -31,7 +31,10 @@ const STACK: usize = 64 << 20;
 /// # Errors
 /// Everything that was found, sorted by file and place. A set without policies is no error here.
 pub fn load(files: &Files) -> Result<PolicySet, Vec<Finding>> {
-    on_a_deep_stack(|| Ok(load_here(files)?.set))
+    let mut set = on_a_deep_stack(files, || Ok(load_here(files)?.set))?;
+    show(&mut set.warnings, files);
+    show(&mut set.missing, files);
+    Ok(set)
 }
 
 /// Loads a set and its tests, which a server never loads.
@@ -39,32 +42,51 @@ pub fn load(files: &Files) -> Result<PolicySet, Vec<Finding>> {
 /// # Errors
 /// What is wrong with the set; if nothing is, what is wrong with its tests.
 pub fn load_with_tests(files: &Files) -> Result<Trials, Vec<Finding>> {
-    on_a_deep_stack(|| trials::load(files, load_here(files)?))
+    let mut trials = on_a_deep_stack(files, || trials::load(files, load_here(files)?))?;
+    show(&mut trials.set.warnings, files);
+    show(&mut trials.warnings, files);
+    Ok(trials)
 }
 
 /// Runs what recurses over what authors nest, and sorts what it finds.
 fn on_a_deep_stack<T: Send>(
+    files: &Files,
     work: impl FnOnce() -> Result<T, Vec<Finding>> + Send,
 ) -> Result<T, Vec<Finding>> {
     let loaded = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("load".into()).stack_size(STACK);
         match thread.spawn_scoped(scope, work).map(|thread| thread.join()) {
             Ok(Ok(loaded)) => loaded,
-            Ok(Err(_)) => Err(vec![Finding {
-                message: "loading the policies panicked".into(),
-                ..Finding::default()
-            }]),
-            Err(error) => Err(vec![Finding {
-                message: format!("no thread to load policies: {error}"),
-                ..Finding::default()
-            }]),
+            Ok(Err(_)) => Err(vec![Finding::new(Id::Internal, "loading the policies panicked")]),
+            Err(error) => {
+                let message = format!("no thread to load policies: {error}");
+                Err(vec![Finding::new(Id::Internal, message)])
+            }
         }
     });
-    loaded.map_err(|mut findings: Vec<Finding>| {
+    loaded.map_err(|mut findings| {
         findings.sort();
         findings.dedup();
+        show(&mut findings, files);
         findings
     })
+}
+
+/// Gives findings in policies the line that they are about.
+fn show(findings: &mut [Finding], files: &Files) {
+    for finding in findings {
+        let text = files
+            .modules
+            .iter()
+            .find(|file| Some(&file.path) == finding.file.as_ref());
+        let line = finding
+            .line
+            .and_then(|line| usize::try_from(line).ok()?.checked_sub(1));
+        finding.source = text
+            .zip(line)
+            .and_then(|(file, line)| file.text.lines().nth(line))
+            .map(str::to_owned);
+    }
 }
 
 /// A set, and what it was made of.
@@ -135,7 +157,7 @@ fn overlaps(sources: &[Source], findings: &mut Vec<Finding>) {
                     rule.name,
                     package.join(".")
                 );
-                findings.push(source.finding(rule.at, message));
+                findings.push(source.problem(Id::RulePackage, rule.at, message));
             }
         }
     }

@@ -36,7 +36,7 @@ pub(crate) struct Group {
     pub(super) strict: Engine,
     pub(super) lenient: Option<Engine>,
     /// What the engine reads of each file, by path: the engine's places are not the author's.
-    texts: BTreeMap<String, Arc<Normalized>>,
+    pub(super) texts: BTreeMap<String, Arc<Normalized>>,
 }
 
 impl Group {
@@ -134,7 +134,8 @@ impl Group {
         Ok((values, Some(fault)))
     }
 
-    fn run(
+    /// Evaluates a rule in a clone of an engine.
+    pub(super) fn run(
         &self,
         engine: &Engine,
         errors: BuiltinErrors,
@@ -145,7 +146,7 @@ impl Group {
         self.run_in(&mut engine.clone(), errors, entry, input, limits)
     }
 
-    /// Evaluates in an engine that is this one's own and is dropped after it.
+    /// The same in the engine itself, which nobody uses after it but to ask what was printed or reached.
     pub(super) fn run_in(
         &self,
         engine: &mut Engine,
@@ -183,7 +184,7 @@ fn timer(limit: Duration) -> ExecutionTimerConfig {
 }
 
 /// Prepares the engine, so that its clones share the work. Asking for a rule that is not there does just that.
-fn prepare(engine: &mut Engine) -> Result<(), String> {
+pub(super) fn prepare(engine: &mut Engine) -> Result<(), String> {
     const NOTHING: &str = "data.regate_entry.nothing";
     match engine.eval_rule(NOTHING.to_owned()) {
         Err(error) if error.to_string().contains("not a valid rule path") => Ok(()),
