@@ -64,6 +64,14 @@ impl Group {
         (second, again)
     }
 
+    /// What the errors of builtins are to what is observed here.
+    pub(crate) fn errors(&self) -> BuiltinErrors {
+        match self.lenient {
+            Some(_) => BuiltinErrors::Undefined,
+            None => BuiltinErrors::Fault,
+        }
+    }
+
     #[expect(
         clippy::too_many_arguments,
         reason = "an evaluation, its engine, and what to look at"
