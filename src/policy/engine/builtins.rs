@@ -6,6 +6,7 @@
 //! case. What decodes is the exception, at authn only (see [`Context::lenient_decoding`]).
 
 mod bounded;
+pub(crate) mod declared;
 mod digest;
 mod encoding;
 mod glob;
@@ -34,7 +35,6 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
-use regorus::unstable::BUILTINS;
 use regorus::{Engine, Value};
 
 use super::Outside;
@@ -134,9 +134,11 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("concat", 2, strings::concat),
     ("count", 1, strings::items),
     ("crypto.hmac.equal", 2, digest::hmac_equal),
+    ("crypto.hmac.md5", 2, digest::hmac_md5),
     ("crypto.hmac.sha1", 2, digest::hmac_sha1),
     ("crypto.hmac.sha256", 2, digest::hmac_sha256),
     ("crypto.hmac.sha512", 2, digest::hmac_sha512),
+    ("crypto.md5", 1, digest::md5),
     ("crypto.sha1", 1, digest::sha1),
     ("crypto.sha256", 1, digest::sha256),
     ("glob.match", 3, glob::matches),
@@ -170,8 +172,13 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("json.remove", 2, paths::remove),
     ("json.unmarshal", 1, encoding::json_unmarshal),
     ("lower", 1, strings::lower),
+    ("net.cidr_contains", 2, net::cidr_contains),
+    ("net.cidr_contains_matches", 2, net::cidr_contains_matches),
     ("net.cidr_expand", 1, net::cidr_expand),
+    ("net.cidr_intersects", 2, net::cidr_intersects),
     ("net.cidr_is_valid", 1, net::cidr_is_valid),
+    ("net.cidr_merge", 1, net::cidr_merge),
+    ("net.cidr_overlap", 2, net::cidr_overlap),
     ("numbers.range", 2, numbers::range),
     ("numbers.range_step", 3, numbers::range_step),
     ("object.subset", 2, objects::subset),
@@ -301,31 +308,22 @@ fn counted(name: &str, value: Value) -> anyhow::Result<Value> {
     Ok(value)
 }
 
-/// Name and number of operands of each builtin of our tables.
-fn ours() -> impl Iterator<Item = (&'static str, u8)> {
-    let functions = FUNCTIONS.iter().map(|(name, operands, _)| (*name, *operands));
-    functions.chain(OUTGOING.iter().map(|(name, operands, _)| (*name, *operands)))
-}
-
-/// How many operands a builtin takes, ours and the engine's; `None` for a name that is no builtin.
+/// How many operands a builtin takes, ours and the engine's; `None` for a name that is no builtin here.
 pub(crate) fn operands_of(name: &str) -> Option<usize> {
-    let ours = ours()
-        .find(|(ours, _)| *ours == name)
-        .map(|(_, operands)| operands);
-    let operands = ours.or_else(|| BUILTINS.get(name).map(|(_, operands)| *operands))?;
-    Some(usize::from(operands))
+    declared::callable(name).map(|builtin| builtin.operands.len())
 }
 
 /// Whether a builtin is of our tables.
 pub(crate) fn is_ours(name: &str) -> bool {
-    ours().any(|(ours, _)| ours == name)
+    let function = FUNCTIONS.binary_search_by(|(ours, _, _)| (*ours).cmp(name));
+    function.is_ok() || OUTGOING.iter().any(|(ours, _, _)| *ours == name)
 }
 
 /// The builtin whose name is most like this one, if any is much like it.
-pub(crate) fn nearest(name: &str) -> Option<String> {
-    let all = ours().map(|(ours, _)| ours).chain(BUILTINS.keys().copied());
+pub(crate) fn nearest(name: &str) -> Option<&'static str> {
+    let all = declared::all_callable().map(|builtin| builtin.name);
     let best = all.map(|have| (strsim::levenshtein(have, name), have)).min()?;
-    (best.0 <= 2).then(|| best.1.to_owned())
+    (best.0 <= 2).then_some(best.1)
 }
 
 /// The operand at this place, from 0, of a function that wants a string there.
