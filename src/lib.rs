@@ -26,6 +26,7 @@ pub mod config;
 pub mod fuzzing;
 pub mod gate;
 pub mod json;
+pub mod keys;
 pub mod metrics;
 pub mod patch;
 pub mod policy;
