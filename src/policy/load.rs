@@ -4,8 +4,10 @@
 //! whoever called keeps the last good one when this one is refused.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::PolicySet;
+use super::engine::Outside;
 use super::engine::ast::Source;
 use super::files::Files;
 use super::finding::Finding;
@@ -23,15 +25,23 @@ mod types;
 /// The stack of the thread that parses and prepares: the engine recurses over what authors nest.
 const STACK: usize = 64 << 20;
 
-/// Loads a set.
+/// Loads a set whose builtins reach nothing outside.
 ///
 /// # Errors
 /// Everything that was found, sorted by file and place. A set without policies is no error here.
 pub fn load(files: &Files) -> Result<PolicySet, Vec<Finding>> {
+    load_with(files, &Arc::default())
+}
+
+/// Loads a set whose builtins reach outside as far as they may.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(files: &Files, outside: &Arc<Outside>) -> Result<PolicySet, Vec<Finding>> {
     let loaded = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("load".into()).stack_size(STACK);
         match thread
-            .spawn_scoped(scope, || load_here(files))
+            .spawn_scoped(scope, || load_here(files, outside))
             .map(|thread| thread.join())
         {
             Ok(Ok(loaded)) => loaded,
@@ -52,7 +62,7 @@ pub fn load(files: &Files) -> Result<PolicySet, Vec<Finding>> {
     })
 }
 
-fn load_here(files: &Files) -> Result<PolicySet, Vec<Finding>> {
+fn load_here(files: &Files, outside: &Arc<Outside>) -> Result<PolicySet, Vec<Finding>> {
     let mut findings = Vec::new();
     let mut sources = Vec::new();
     for file in files.modules.iter().filter(|file| !file.is_test) {
@@ -82,8 +92,8 @@ fn load_here(files: &Files) -> Result<PolicySet, Vec<Finding>> {
     if !findings.is_empty() {
         return Err(findings);
     }
-    let mut set =
-        build::set(&files.revision, &sources, &packages, plans, &data).map_err(|finding| vec![finding])?;
+    let mut set = build::set(&files.revision, &sources, &packages, plans, &data, outside)
+        .map_err(|finding| vec![finding])?;
     set.warnings = plan::ended_exceptions(&packages, &set.policies, super::now_ns());
     set.missing = packages::missing(&packages, &data);
     Ok(set)
