@@ -3,6 +3,7 @@
 //! A policy is a Rego package under one of the five roots of [`roots`]. A [`PolicySet`] holds all of them, is built
 //! whole by [`load::load`], never changed, and taken once per review, so that every decision comes from one revision.
 
+pub mod capabilities;
 pub mod engine;
 pub mod evaluating;
 pub mod files;

@@ -10,10 +10,10 @@ use super::PolicySet;
 use super::engine::Outside;
 use super::engine::ast::Source;
 use super::files::Files;
-use super::finding::Finding;
+use super::finding::{Finding, Id};
 
 mod build;
-mod calls;
+pub(super) mod calls;
 mod circles;
 mod data;
 mod packages;
@@ -45,21 +45,43 @@ pub fn load_with(files: &Files, outside: &Arc<Outside>) -> Result<PolicySet, Vec
             .map(|thread| thread.join())
         {
             Ok(Ok(loaded)) => loaded,
-            Ok(Err(_)) => Err(vec![Finding {
-                message: "loading the policies panicked".into(),
-                ..Finding::default()
-            }]),
-            Err(error) => Err(vec![Finding {
-                message: format!("no thread to load policies: {error}"),
-                ..Finding::default()
-            }]),
+            Ok(Err(_)) => Err(vec![Finding::new(Id::Internal, "loading the policies panicked")]),
+            Err(error) => {
+                let message = format!("no thread to load policies: {error}");
+                Err(vec![Finding::new(Id::Internal, message)])
+            }
         }
     });
-    loaded.map_err(|mut findings: Vec<Finding>| {
-        findings.sort();
-        findings.dedup();
-        findings
-    })
+    match loaded {
+        Ok(mut set) => {
+            show(&mut set.warnings, files);
+            show(&mut set.missing, files);
+            Ok(set)
+        }
+        Err(mut findings) => {
+            findings.sort();
+            findings.dedup();
+            show(&mut findings, files);
+            Err(findings)
+        }
+    }
+}
+
+/// Gives findings in policies the line that they are about.
+fn show(findings: &mut [Finding], files: &Files) {
+    for finding in findings {
+        let text = files
+            .modules
+            .iter()
+            .find(|file| Some(&file.path) == finding.file.as_ref());
+        let line = finding
+            .line
+            .and_then(|line| usize::try_from(line).ok()?.checked_sub(1));
+        finding.source = text
+            .zip(line)
+            .and_then(|(file, line)| file.text.lines().nth(line))
+            .map(str::to_owned);
+    }
 }
 
 fn load_here(files: &Files, outside: &Arc<Outside>) -> Result<PolicySet, Vec<Finding>> {
@@ -115,7 +137,7 @@ fn overlaps(sources: &[Source], findings: &mut Vec<Finding>) {
                     rule.name,
                     package.join(".")
                 );
-                findings.push(source.finding(rule.at, message));
+                findings.push(source.problem(Id::RulePackage, rule.at, message));
             }
         }
     }

@@ -6,6 +6,7 @@
 //! case. What decodes is the exception, at authn only (see [`Context::lenient_decoding`]).
 
 mod bounded;
+pub(crate) mod declared;
 mod digest;
 mod encoding;
 mod glob;
@@ -34,7 +35,6 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
-use regorus::unstable::BUILTINS;
 use regorus::{Engine, Value};
 
 use super::Outside;
@@ -308,31 +308,22 @@ fn counted(name: &str, value: Value) -> anyhow::Result<Value> {
     Ok(value)
 }
 
-/// Name and number of operands of each builtin of our tables.
-fn ours() -> impl Iterator<Item = (&'static str, u8)> {
-    let functions = FUNCTIONS.iter().map(|(name, operands, _)| (*name, *operands));
-    functions.chain(OUTGOING.iter().map(|(name, operands, _)| (*name, *operands)))
-}
-
-/// How many operands a builtin takes, ours and the engine's; `None` for a name that is no builtin.
+/// How many operands a builtin takes, ours and the engine's; `None` for a name that is no builtin here.
 pub(crate) fn operands_of(name: &str) -> Option<usize> {
-    let ours = ours()
-        .find(|(ours, _)| *ours == name)
-        .map(|(_, operands)| operands);
-    let operands = ours.or_else(|| BUILTINS.get(name).map(|(_, operands)| *operands))?;
-    Some(usize::from(operands))
+    declared::callable(name).map(|builtin| builtin.operands.len())
 }
 
 /// Whether a builtin is of our tables.
 pub(crate) fn is_ours(name: &str) -> bool {
-    ours().any(|(ours, _)| ours == name)
+    let function = FUNCTIONS.binary_search_by(|(ours, _, _)| (*ours).cmp(name));
+    function.is_ok() || OUTGOING.iter().any(|(ours, _, _)| *ours == name)
 }
 
 /// The builtin whose name is most like this one, if any is much like it.
-pub(crate) fn nearest(name: &str) -> Option<String> {
-    let all = ours().map(|(ours, _)| ours).chain(BUILTINS.keys().copied());
+pub(crate) fn nearest(name: &str) -> Option<&'static str> {
+    let all = declared::all_callable().map(|builtin| builtin.name);
     let best = all.map(|have| (strsim::levenshtein(have, name), have)).min()?;
-    (best.0 <= 2).then(|| best.1.to_owned())
+    (best.0 <= 2).then_some(best.1)
 }
 
 /// The operand at this place, from 0, of a function that wants a string there.

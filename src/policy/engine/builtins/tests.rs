@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use regorus::unstable::BUILTINS;
+
 use super::*;
 
 mod caps;
@@ -108,7 +110,9 @@ fn time_and_random_values_are_those_of_the_review() {
 fn the_table_is_in_order_and_tells_arities() {
     assert!(FUNCTIONS.is_sorted_by(|(a, _, _), (b, _, _)| a < b));
     assert!(OUTGOING.is_sorted_by(|(a, _, _), (b, _, _)| a < b));
-    for (name, operands) in ours() {
+    let functions = FUNCTIONS.iter().map(|(name, operands, _)| (*name, *operands));
+    let outgoing = OUTGOING.iter().map(|(name, operands, _)| (*name, *operands));
+    for (name, operands) in functions.chain(outgoing) {
         assert_eq!(operands_of(name), Some(usize::from(operands)));
         assert!(is_ours(name));
         let engines = BUILTINS.get(name).map(|(_, operands)| *operands);
@@ -119,10 +123,14 @@ fn the_table_is_in_order_and_tells_arities() {
         let guarded = guarded::all().any(|(guarded, _, _)| guarded == *name);
         assert_ne!(guarded, guarded::FREE.contains(name), "{name}");
     }
+    assert!(declared::rows().is_sorted_by(|a, b| a.name < b.name));
+    for (name, (_, operands)) in BUILTINS.iter().filter(|(name, _)| !name.starts_with("__")) {
+        assert_eq!(operands_of(name), Some(usize::from(*operands)), "{name}");
+    }
     assert_eq!(operands_of("startswith"), Some(2));
     assert!(!is_ours("startswith"));
     assert_eq!(operands_of("sprint"), None);
-    assert_eq!(nearest("sprintff").as_deref(), Some("sprintf"));
+    assert_eq!(nearest("sprintff"), Some("sprintf"));
 }
 
 #[test]
