@@ -3,6 +3,7 @@
 pub(crate) mod ast;
 pub mod builtins;
 pub(crate) mod entry;
+mod explain;
 pub(crate) mod group;
 pub mod json;
 mod normalize;
