@@ -28,7 +28,7 @@ use arc_swap::ArcSwapOption;
 use crate::gate::Gate;
 use engine::builtins::BuiltinErrors;
 use engine::group::Group;
-pub use engine::{Context, Document, Limits, NotJson};
+pub use engine::{Context, Document, Limits, NotJson, Outside};
 use evaluating::Conduct;
 pub use finding::Finding;
 use matching::{Facts, Match};

@@ -112,7 +112,7 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
 
 /// Loads, runs and reports once; whether everything passed.
 fn once(args: &Args, sources: &Sources) -> Result<bool, Unable> {
-    let trials = Arc::new(load_with_tests(&Files::read(sources)?)?);
+    let trials = Arc::new(load_with_tests(&Files::read(sources)?, &Arc::default())?);
     warn(&trials).map_err(anyhow::Error::from)?;
     let with_coverage = args.coverage.is_some() || args.threshold.is_some();
     let cases: Vec<Case> = rego::cases(&trials, with_coverage)

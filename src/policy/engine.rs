@@ -8,7 +8,9 @@ pub(crate) mod group;
 pub mod json;
 mod normalize;
 pub(crate) mod observe;
+mod outside;
 
 pub use builtins::Context;
 pub use group::Limits;
 pub use json::{Document, NotJson};
+pub use outside::Outside;

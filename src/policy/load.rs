@@ -4,10 +4,11 @@
 //! whoever called keeps the last good one when this one is refused.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::PolicySet;
-use super::engine::Document;
 use super::engine::ast::Source;
+use super::engine::{Document, Outside};
 use super::files::Files;
 use super::finding::{Finding, Id};
 use super::trials::Trials;
@@ -26,12 +27,20 @@ mod types;
 /// The stack of the thread that parses and prepares: the engine recurses over what authors nest.
 const STACK: usize = 64 << 20;
 
-/// Loads a set.
+/// Loads a set whose builtins reach nothing outside.
 ///
 /// # Errors
 /// Everything that was found, sorted by file and place. A set without policies is no error here.
 pub fn load(files: &Files) -> Result<PolicySet, Vec<Finding>> {
-    let mut set = on_a_deep_stack(files, || Ok(load_here(files)?.set))?;
+    load_with(files, &Arc::default())
+}
+
+/// Loads a set whose builtins reach outside as far as they may.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(files: &Files, outside: &Arc<Outside>) -> Result<PolicySet, Vec<Finding>> {
+    let mut set = on_a_deep_stack(files, || Ok(load_here(files, outside)?.set))?;
     show(&mut set.warnings, files);
     show(&mut set.missing, files);
     Ok(set)
@@ -41,11 +50,8 @@ pub fn load(files: &Files) -> Result<PolicySet, Vec<Finding>> {
 ///
 /// # Errors
 /// What is wrong with the set; if nothing is, what is wrong with its tests.
-pub fn load_with_tests(files: &Files) -> Result<Trials, Vec<Finding>> {
-    let mut trials = on_a_deep_stack(files, || trials::load(files, load_here(files)?))?;
-    show(&mut trials.set.warnings, files);
-    show(&mut trials.warnings, files);
-    Ok(trials)
+pub fn load_with_tests(files: &Files, outside: &Arc<Outside>) -> Result<Trials, Vec<Finding>> {
+    on_a_deep_stack(files, || trials::load(files, load_here(files, outside)?, outside))
 }
 
 /// Runs what recurses over what authors nest, and sorts what it finds.
@@ -64,7 +70,7 @@ fn on_a_deep_stack<T: Send>(
             }
         }
     });
-    loaded.map_err(|mut findings| {
+    loaded.map_err(|mut findings: Vec<Finding>| {
         findings.sort();
         findings.dedup();
         show(&mut findings, files);
@@ -98,7 +104,7 @@ struct Loaded {
     lenient: BTreeSet<Vec<String>>,
 }
 
-fn load_here(files: &Files) -> Result<Loaded, Vec<Finding>> {
+fn load_here(files: &Files, outside: &Arc<Outside>) -> Result<Loaded, Vec<Finding>> {
     let mut findings = Vec::new();
     let mut sources = Vec::new();
     for file in files.modules.iter().filter(|file| !file.is_test) {
@@ -128,8 +134,8 @@ fn load_here(files: &Files) -> Result<Loaded, Vec<Finding>> {
     if !findings.is_empty() {
         return Err(findings);
     }
-    let mut set =
-        build::set(&files.revision, &sources, &packages, plans, &data).map_err(|finding| vec![finding])?;
+    let mut set = build::set(&files.revision, &sources, &packages, plans, &data, outside)
+        .map_err(|finding| vec![finding])?;
     set.warnings = plan::ended_exceptions(&packages, &set.policies, super::now_ns());
     set.missing = packages::missing(&packages, &data);
     let lenient = packages::lenient(&packages);

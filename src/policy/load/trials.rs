@@ -4,13 +4,14 @@
 //! its tests, so that no test can make good what a policy lacks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{Loaded, build, calls, data, overlaps, references, safety};
 use crate::gate::Gate;
-use crate::policy::engine::Document;
 use crate::policy::engine::ast::{RuleFacts, Source};
 use crate::policy::engine::builtins::BuiltinErrors;
 use crate::policy::engine::group::Group;
+use crate::policy::engine::{Document, Outside};
 use crate::policy::files::Files;
 use crate::policy::finding::{Finding, Id};
 use crate::policy::roots;
@@ -19,7 +20,7 @@ use crate::policy::trials::{Trial, Trials, is_test, is_todo};
 /// Test packages that share an engine at most: each brings the policies that it tests.
 const GROUP_SIZE: usize = 16;
 
-pub(super) fn load(files: &Files, loaded: Loaded) -> Result<Trials, Vec<Finding>> {
+pub(super) fn load(files: &Files, loaded: Loaded, outside: &Arc<Outside>) -> Result<Trials, Vec<Finding>> {
     let mut findings = Vec::new();
     let mut tests = Vec::new();
     for file in files.modules.iter().filter(|file| file.is_test) {
@@ -48,7 +49,7 @@ pub(super) fn load(files: &Files, loaded: Loaded) -> Result<Trials, Vec<Finding>
     let (served, tests) = sources.split_at_checked(policies).unwrap_or_default();
     let (mut warnings, found) = (misplaced(served), found(tests));
     warnings.extend(found.values().flat_map(|rules| ambiguous(rules)));
-    let (groups, trials) = grouped(&sources, found, &loaded.lenient, &loaded.data)?;
+    let (groups, trials) = grouped(&sources, found, &loaded.lenient, &loaded.data, outside)?;
     sources.truncate(policies);
     Ok(Trials {
         set: loaded.set,
@@ -123,6 +124,7 @@ fn grouped(
     found: Found<'_>,
     lenient: &BTreeSet<Vec<String>>,
     data: &Document,
+    outside: &Arc<Outside>,
 ) -> Result<(Vec<Group>, Vec<Trial>), Vec<Finding>> {
     let (authn, _) = roots(Gate::Authn);
     let mut batches: BTreeMap<BuiltinErrors, Vec<(&[String], bool)>> = BTreeMap::new();
@@ -143,7 +145,7 @@ fn grouped(
         for batch in packages.chunks(GROUP_SIZE) {
             let names: Vec<&[String]> = batch.iter().map(|(package, _)| *package).collect();
             let inside = build::closure(&names, sources);
-            match Group::build(&inside, &[], data, errors) {
+            match Group::build(&inside, &[], data, errors, outside) {
                 Ok((group, _)) => groups.push(group),
                 Err(finding) => findings.push(finding),
             }
