@@ -13,7 +13,7 @@ use crate::gate::Gate;
 use crate::review::put;
 
 /// Something to decide.
-pub(super) enum Item {
+pub(in crate::cli) enum Item {
     /// A review as it stands in a file, or as it was made.
     Review {
         /// What to call it.
@@ -35,7 +35,7 @@ pub(super) enum Item {
 }
 
 impl Item {
-    pub(super) fn name(&self) -> &str {
+    pub(in crate::cli) fn name(&self) -> &str {
         match self {
             Item::Review { name, .. } | Item::Manifest { name, .. } => name,
         }
@@ -82,13 +82,13 @@ impl FromStr for Operation {
 }
 
 /// Who asks for what.
-pub(super) struct Subject {
-    pub(super) operation: Operation,
-    pub(super) user: String,
-    pub(super) groups: Vec<String>,
-    pub(super) namespace: String,
-    pub(super) old: Option<Value>,
-    pub(super) gate: Option<Gate>,
+pub(in crate::cli) struct Subject {
+    pub(in crate::cli) operation: Operation,
+    pub(in crate::cli) user: String,
+    pub(in crate::cli) groups: Vec<String>,
+    pub(in crate::cli) namespace: String,
+    pub(in crate::cli) old: Option<Value>,
+    pub(in crate::cli) gate: Option<Gate>,
 }
 
 /// Kinds that are in no namespace: a manifest does not say it.
@@ -127,7 +127,7 @@ const CLUSTER_KINDS: &[&str] = &[
 ];
 
 /// What a file holds: one review, or any number of manifests.
-pub(super) fn items(path: &Path, text: String, subject: &Subject) -> anyhow::Result<Vec<Item>> {
+pub(in crate::cli) fn items(path: &Path, text: String, subject: &Subject) -> anyhow::Result<Vec<Item>> {
     let name = path.display().to_string();
     // A review is decided on its own text, down to numbers and repeated keys.
     if let Ok(review) = serde_json::from_str::<Value>(&text)
@@ -168,7 +168,7 @@ pub(super) fn items(path: &Path, text: String, subject: &Subject) -> anyhow::Res
 }
 
 /// The one manifest of a file.
-pub(super) fn manifest(path: &Path, text: &str) -> anyhow::Result<Value> {
+pub(in crate::cli) fn manifest(path: &Path, text: &str) -> anyhow::Result<Value> {
     let name = path.display().to_string();
     let mut documents = documents(&name, text)?;
     match (documents.pop(), documents.is_empty()) {
@@ -178,7 +178,7 @@ pub(super) fn manifest(path: &Path, text: &str) -> anyhow::Result<Value> {
 }
 
 /// The YAML documents of a text that are not empty; JSON is YAML.
-pub(super) fn documents(name: &str, text: &str) -> anyhow::Result<Vec<Value>> {
+pub(in crate::cli) fn documents(name: &str, text: &str) -> anyhow::Result<Vec<Value>> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(text).with_context(|| name.to_owned())?;
     let documents: Vec<Value> = documents
         .into_iter()
@@ -261,7 +261,7 @@ fn wrapped(file: &str, mut object: Value, subject: &Subject) -> anyhow::Result<I
 }
 
 /// A TokenReview of this token.
-pub(super) fn token(token: &str) -> anyhow::Result<Item> {
+pub(in crate::cli) fn token(token: &str) -> anyhow::Result<Item> {
     if token.is_empty() {
         bail!("--token: the token is empty");
     }
@@ -274,7 +274,7 @@ pub(super) fn token(token: &str) -> anyhow::Result<Item> {
 }
 
 /// A SubjectAccessReview of this question.
-pub(super) fn access(
+pub(in crate::cli) fn access(
     verb: &str,
     resource: Option<&str>,
     path: Option<&str>,
