@@ -52,3 +52,4 @@ mod serving;
 mod settings;
 mod starters;
 mod status;
+mod testing;
