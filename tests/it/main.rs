@@ -16,6 +16,7 @@ mod cluster;
 mod commands;
 mod contract;
 mod docs;
+mod explaining;
 mod hostile;
 mod init;
 mod last_good;
