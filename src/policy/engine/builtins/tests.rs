@@ -403,6 +403,11 @@ fn no_builtin_panics_on_odd_operands() {
     assert_none_panics(|count| operands(&values, u32::try_from(count).unwrap()).collect());
 }
 
+/// How many operands a function takes, those of the engine that policies do not know by their names included.
+fn taken_by(name: &str) -> usize {
+    operands_of(name).unwrap_or_else(|| usize::from(BUILTINS[name].1))
+}
+
 fn assert_none_panics(operands: impl Fn(usize) -> Vec<Vec<Value>>) {
     enter(Context::default(), BuiltinErrors::Fault);
     let mut panicked = Vec::new();
@@ -412,7 +417,7 @@ fn assert_none_panics(operands: impl Fn(usize) -> Vec<Vec<Value>>) {
     for name in names {
         let ours = FUNCTIONS.iter().copied().find(|(ours, _, _)| *ours == name);
         let guard = guarded::all().find(|(guarded, _, _)| *guarded == name);
-        for operands in operands(operands_of(name).unwrap()) {
+        for operands in operands(taken_by(name)) {
             calls += 1;
             enter(Context::default(), BuiltinErrors::Fault);
             let started = Instant::now();
