@@ -16,7 +16,7 @@ pub mod serve;
 pub mod status;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -211,10 +211,19 @@ fn load_policies(policies: &Policies) -> anyhow::Result<Option<PolicySet>> {
     }
 }
 
-/// Prints findings to standard error, a line each.
+/// Prints findings to standard error: at a terminal in the long form, else a line each.
 fn print_findings(findings: &[Finding]) -> std::io::Result<()> {
     let mut out = std::io::stderr().lock();
-    findings.iter().try_for_each(|finding| writeln!(out, "{finding}"))
+    let long = out.is_terminal();
+    write_findings(&mut out, findings, long)
+}
+
+/// Writes findings, in the long form or a line each.
+fn write_findings(out: &mut dyn Write, findings: &[Finding], long: bool) -> std::io::Result<()> {
+    findings.iter().try_for_each(|finding| match long {
+        true => writeln!(out, "{}\n", finding.long()),
+        false => writeln!(out, "{finding}"),
+    })
 }
 
 /// What decisions depend on: a configuration, and what is known of the cluster.

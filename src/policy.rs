@@ -6,6 +6,7 @@
 pub mod capabilities;
 pub mod engine;
 pub mod evaluating;
+pub mod explain;
 pub mod files;
 pub mod finding;
 pub mod glob;
@@ -26,7 +27,7 @@ use arc_swap::ArcSwapOption;
 use crate::gate::Gate;
 use engine::builtins::BuiltinErrors;
 use engine::group::Group;
-pub use engine::{Context, Document, Limits, NotJson};
+pub use engine::{Context, Document, Limits, NotJson, Outside};
 use evaluating::Conduct;
 pub use finding::Finding;
 use matching::{Facts, Match};
@@ -235,6 +236,9 @@ pub trait Evaluate {
     /// # Errors
     /// The fault, if the policy has no outcome that its gate understands.
     fn evaluate(&self, policy: &Policy, input: &Document, limits: &Limits) -> Result<Outcome, Fault>;
+
+    /// Learns what a review says that metadata can match on, before any policy is evaluated for it.
+    fn begins(&self, _facts: &Facts, _namespace: NamespaceOf<'_>) {}
 }
 
 impl Evaluate for PolicySet {

@@ -3,10 +3,13 @@
 pub(crate) mod ast;
 pub mod builtins;
 pub(crate) mod entry;
+mod explain;
 pub(crate) mod group;
 pub mod json;
 mod normalize;
+mod outside;
 
 pub use builtins::Context;
 pub use group::Limits;
 pub use json::{Document, NotJson};
+pub use outside::Outside;

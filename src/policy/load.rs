@@ -4,11 +4,13 @@
 //! whoever called keeps the last good one when this one is refused.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::PolicySet;
+use super::engine::Outside;
 use super::engine::ast::Source;
 use super::files::Files;
-use super::finding::Finding;
+use super::finding::{Finding, Id};
 
 mod build;
 pub(super) mod calls;
@@ -23,36 +25,66 @@ mod types;
 /// The stack of the thread that parses and prepares: the engine recurses over what authors nest.
 const STACK: usize = 64 << 20;
 
-/// Loads a set.
+/// Loads a set whose builtins reach nothing outside.
 ///
 /// # Errors
 /// Everything that was found, sorted by file and place. A set without policies is no error here.
 pub fn load(files: &Files) -> Result<PolicySet, Vec<Finding>> {
+    load_with(files, &Arc::default())
+}
+
+/// Loads a set whose builtins reach outside as far as they may.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(files: &Files, outside: &Arc<Outside>) -> Result<PolicySet, Vec<Finding>> {
     let loaded = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("load".into()).stack_size(STACK);
         match thread
-            .spawn_scoped(scope, || load_here(files))
+            .spawn_scoped(scope, || load_here(files, outside))
             .map(|thread| thread.join())
         {
             Ok(Ok(loaded)) => loaded,
-            Ok(Err(_)) => Err(vec![Finding {
-                message: "loading the policies panicked".into(),
-                ..Finding::default()
-            }]),
-            Err(error) => Err(vec![Finding {
-                message: format!("no thread to load policies: {error}"),
-                ..Finding::default()
-            }]),
+            Ok(Err(_)) => Err(vec![Finding::new(Id::Internal, "loading the policies panicked")]),
+            Err(error) => {
+                let message = format!("no thread to load policies: {error}");
+                Err(vec![Finding::new(Id::Internal, message)])
+            }
         }
     });
-    loaded.map_err(|mut findings: Vec<Finding>| {
-        findings.sort();
-        findings.dedup();
-        findings
-    })
+    match loaded {
+        Ok(mut set) => {
+            show(&mut set.warnings, files);
+            show(&mut set.missing, files);
+            Ok(set)
+        }
+        Err(mut findings) => {
+            findings.sort();
+            findings.dedup();
+            show(&mut findings, files);
+            Err(findings)
+        }
+    }
 }
 
-fn load_here(files: &Files) -> Result<PolicySet, Vec<Finding>> {
+/// Gives findings in policies the line that they are about.
+fn show(findings: &mut [Finding], files: &Files) {
+    for finding in findings {
+        let text = files
+            .modules
+            .iter()
+            .find(|file| Some(&file.path) == finding.file.as_ref());
+        let line = finding
+            .line
+            .and_then(|line| usize::try_from(line).ok()?.checked_sub(1));
+        finding.source = text
+            .zip(line)
+            .and_then(|(file, line)| file.text.lines().nth(line))
+            .map(str::to_owned);
+    }
+}
+
+fn load_here(files: &Files, outside: &Arc<Outside>) -> Result<PolicySet, Vec<Finding>> {
     let mut findings = Vec::new();
     let mut sources = Vec::new();
     for file in files.modules.iter().filter(|file| !file.is_test) {
@@ -82,8 +114,8 @@ fn load_here(files: &Files) -> Result<PolicySet, Vec<Finding>> {
     if !findings.is_empty() {
         return Err(findings);
     }
-    let mut set =
-        build::set(&files.revision, &sources, &packages, plans, &data).map_err(|finding| vec![finding])?;
+    let mut set = build::set(&files.revision, &sources, &packages, plans, &data, outside)
+        .map_err(|finding| vec![finding])?;
     set.warnings = plan::ended_exceptions(&packages, &set.policies, super::now_ns());
     set.missing = packages::missing(&packages, &data);
     Ok(set)
@@ -105,7 +137,7 @@ fn overlaps(sources: &[Source], findings: &mut Vec<Finding>) {
                     rule.name,
                     package.join(".")
                 );
-                findings.push(source.finding(rule.at, message));
+                findings.push(source.problem(Id::RulePackage, rule.at, message));
             }
         }
     }

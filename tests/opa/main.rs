@@ -17,6 +17,7 @@ mod capabilities;
 mod cases;
 mod drawn;
 mod expressions;
+mod networks;
 mod same;
 mod tokens;
 
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         trial("globs_match_as_in_opa", builtins::globs),
         trial("builtins_answer_as_opa_does", builtins::expressions),
         trial("tokens_are_verified_as_in_opa", tokens::tokens),
+        trial("networks_are_compared_and_merged_as_in_opa", networks::networks),
         trial("digests_are_those_of_opa", tokens::digests),
         trial("builtins_answer_as_opa_does_on_drawn_operands", drawn::calls),
         trial(

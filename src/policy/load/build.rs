@@ -1,14 +1,15 @@
 //! Groups of policies that share libraries, each with its prepared engine.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::packages::Package;
 use super::plan::Plan;
 use crate::gate::Gate;
-use crate::policy::engine::Document;
 use crate::policy::engine::ast::Source;
 use crate::policy::engine::builtins::BuiltinErrors;
 use crate::policy::engine::group::Group;
+use crate::policy::engine::{Document, Outside};
 use crate::policy::finding::Finding;
 use crate::policy::select::GateIndex;
 use crate::policy::{Policy, PolicySet};
@@ -52,6 +53,7 @@ pub(super) fn set(
     packages: &[Package<'_>],
     plans: Vec<Plan>,
     data: &Document,
+    outside: &Arc<Outside>,
 ) -> Result<PolicySet, Finding> {
     let mut shared: BTreeMap<(Gate, Vec<&str>), Vec<usize>> = BTreeMap::new();
     let mut reads_namespace = vec![false; packages.len()];
@@ -76,7 +78,7 @@ pub(super) fn set(
             .collect();
         for members in members.chunks(GROUP_SIZE) {
             let own: Vec<&Package<'_>> = members.iter().filter_map(|at| packages.get(*at)).collect();
-            let (group, entries) = group(&libraries, &own, data)?;
+            let (group, entries) = group(&libraries, &own, data, outside)?;
             homes.extend(
                 members
                     .iter()
@@ -117,6 +119,7 @@ fn group(
     libraries: &[&Source],
     packages: &[&Package<'_>],
     data: &Document,
+    outside: &Arc<Outside>,
 ) -> Result<(Group, Vec<String>), Finding> {
     let own = packages
         .iter()
@@ -134,7 +137,7 @@ fn group(
     } else {
         BuiltinErrors::Fault
     };
-    Group::build(&sources, &entries, data, errors)
+    Group::build(&sources, &entries, data, errors, outside)
 }
 
 fn index(gate: Gate, policies: &[Policy]) -> GateIndex {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::policy::engine::Document;
-use crate::policy::engine::ast::Source;
-use crate::policy::finding::Finding;
+use crate::policy::engine::ast::{Position, Source};
+use crate::policy::finding::{Finding, Id};
 
 type Path = Vec<String>;
 
@@ -27,7 +27,7 @@ pub(super) fn check(
                 || needs.iter().any(|needed| related(needed, path))
                 || has(data, path);
             if !provided {
-                findings.push(source.finding(*at, message(path, &rules)));
+                findings.push(finding(source, *at, path, &rules));
             }
         }
     }
@@ -50,7 +50,7 @@ fn has(data: &Document, path: &[String]) -> bool {
     true
 }
 
-fn message(path: &[String], rules: &BTreeSet<Path>) -> String {
+fn finding(source: &Source, at: Position, path: &[String], rules: &BTreeSet<Path>) -> Finding {
     let name = path.join(".");
     let nearest = rules
         .iter()
@@ -58,11 +58,14 @@ fn message(path: &[String], rules: &BTreeSet<Path>) -> String {
         .map(|rule| (strsim::levenshtein(&rule, &name), rule))
         .min()
         .filter(|(distance, _)| *distance <= 2);
-    match nearest {
-        Some((_, near)) => format!("nothing provides `data.{name}`: did you mean `data.{near}`?"),
+    let hint = match nearest {
+        Some((_, near)) => format!("did you mean `data.{near}`?"),
         None => format!(
-            "nothing provides `data.{name}`: no package, no rule and no data file; what comes from elsewhere is listed \
-             in METADATA, as `needs: [data.{name}]`"
+            "no package, no rule and no data file; what comes from elsewhere is listed in METADATA, as `needs: \
+             [data.{name}]`"
         ),
-    }
+    };
+    source
+        .problem(Id::Reference, at, format!("nothing provides `data.{name}`"))
+        .hinted(hint)
 }
