@@ -16,6 +16,7 @@ pub mod metadata;
 pub mod namespaces;
 pub mod outcome;
 pub mod select;
+pub mod trials;
 pub mod watch;
 
 use std::collections::BTreeMap;

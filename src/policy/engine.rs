@@ -7,6 +7,7 @@ mod explain;
 pub(crate) mod group;
 pub mod json;
 mod normalize;
+pub(crate) mod observe;
 mod outside;
 
 pub use builtins::Context;

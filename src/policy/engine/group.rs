@@ -35,7 +35,7 @@ pub struct Limits {
 /// errors of builtins are no faults.
 pub(crate) struct Group {
     pub(super) strict: Engine,
-    lenient: Option<Engine>,
+    pub(super) lenient: Option<Engine>,
     /// What the engine reads of each file, by path: the engine's places are not the author's.
     pub(super) texts: BTreeMap<String, Arc<Normalized>>,
 }
