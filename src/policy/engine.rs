@@ -9,6 +9,7 @@ mod normalize;
 mod outside;
 
 pub use builtins::Context;
+pub use builtins::key_set;
 pub use group::Limits;
 pub use json::{Document, NotJson};
 pub use outside::Outside;

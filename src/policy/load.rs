@@ -16,6 +16,7 @@ mod build;
 pub(super) mod calls;
 mod circles;
 mod data;
+mod keys;
 mod packages;
 mod plan;
 mod references;
@@ -118,6 +119,7 @@ fn load_here(files: &Files, outside: &Arc<Outside>) -> Result<PolicySet, Vec<Fin
         .map_err(|finding| vec![finding])?;
     set.warnings = plan::ended_exceptions(&packages, &set.policies, super::now_ns());
     set.missing = packages::missing(&packages, &data);
+    set.missing.extend(keys::missing(&sources, &outside.keys));
     Ok(set)
 }
 
