@@ -17,6 +17,7 @@ mod build;
 pub(super) mod calls;
 mod circles;
 mod data;
+mod keys;
 mod packages;
 mod plan;
 mod references;
@@ -138,6 +139,7 @@ fn load_here(files: &Files, outside: &Arc<Outside>) -> Result<Loaded, Vec<Findin
         .map_err(|finding| vec![finding])?;
     set.warnings = plan::ended_exceptions(&packages, &set.policies, super::now_ns());
     set.missing = packages::missing(&packages, &data);
+    set.missing.extend(keys::missing(&sources, &outside.keys));
     let lenient = packages::lenient(&packages);
     Ok(Loaded {
         set,

@@ -115,6 +115,8 @@ pub(crate) struct Call {
     pub(crate) function: Vec<String>,
     /// How many operands it was given; `None` where it is only named, to stand in for another (`with f as g`).
     pub(crate) operands: Option<usize>,
+    /// Its first operand, if that is a text as it stands.
+    pub(crate) first: Option<String>,
     /// Whether it stands alone as a statement: only there may one more operand take the result.
     pub(crate) statement: bool,
     /// Where it stands.

@@ -13,6 +13,7 @@ mod glob;
 mod graph;
 mod guarded;
 mod integer;
+mod jwks;
 mod jwt;
 mod net;
 mod numbers;
@@ -37,6 +38,7 @@ use std::time::Instant;
 
 use regorus::{Engine, Value};
 
+pub use self::jwks::key_set;
 use super::Outside;
 
 /// What the functions know of the review under evaluation. One value for all its policies and both runs of a
@@ -121,6 +123,12 @@ pub(super) fn took_too_much() -> bool {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct TooMuch(String);
+
+/// What is outside cannot be had: a fault whatever the policy says of errors of builtins, since nobody knows what the
+/// answer would have been.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unavailable(String);
 
 type Function = fn(&[Value]) -> anyhow::Result<Value>;
 
@@ -226,7 +234,7 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
 type Outgoing = fn(&[Value], &Outside) -> anyhow::Result<Value>;
 
 /// The same of functions that reach outside of the process.
-const OUTGOING: &[(&str, u8, Outgoing)] = &[];
+const OUTGOING: &[(&str, u8, Outgoing)] = &[("regate.jwks", 2, jwks::jwks)];
 
 /// Makes those functions, and the guarded ones of the engine, known to an engine that its policies call: each evaluation
 /// copies the list of them, and all of them would cost more than a small policy.
@@ -278,7 +286,7 @@ fn answer(
         .and_then(|value| counted(name, value));
     let evaluation = EVALUATION.get();
     match result {
-        Err(error) if error.is::<TooMuch>() => {
+        Err(error) if error.is::<TooMuch>() || error.is::<Unavailable>() => {
             EVALUATION.set(Evaluation {
                 too_much: true,
                 ..evaluation

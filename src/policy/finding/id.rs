@@ -98,6 +98,7 @@ ids! {
     RulePackage "rule-package" Error "A rule reaches into another package";
     Setting "setting" Error "A setting of the configuration names no policy, or sets nothing";
     UnknownFunction "unknown-function" Error "A function that is not there is called";
+    UnknownKeys "unknown-keys" Error "A policy names a set of keys that the server was not given";
     UnknownPackage "unknown-package" Error "A package looks like a policy's, and no gate reads it";
     Unreadable "unreadable" Error "A file or directory cannot be read";
     Unsafe "unsafe" Error "Nothing binds a variable";
