@@ -18,6 +18,7 @@ mod commands;
 mod contract;
 mod docs;
 mod fetch;
+mod explaining;
 mod hostile;
 mod init;
 mod last_good;
