@@ -295,6 +295,11 @@ const BODIES: &[&str] = &[
     "not f(input.who) with input.who as input.missing",
     "not f(input.who) with input.who as input.a.b",
     "not f(input.who) with count as 5",
+    "input.a.b == 2 with input.a.b as 2 with input.who as input.a.b",
+    "input.a.b == 2 with input.a.b as 2 with input.who as input.missing",
+    "not input.a.b == 2 with input.a.b as input.missing with input.who as 1",
+    "not input.a.b == 2 with input.who as concat(\"\", [input.missing]) with input.a as {}",
+    "input.who == \"abc\" with input.who as lower(\"ABC\") with input.list as input.who",
     "not f(count(input.missing)) with count as 5",
     // Over several lines.
     "not startswith(\n  input.missing,\n  \"x\",\n)",

@@ -287,7 +287,36 @@ fn what_cannot_be_read_as_opa_does_is_told() {
 }
 
 #[test]
-fn objects_that_take_apart_and_values_of_several_withs_that_may_be_undefined_are_refused() {
+fn what_stands_in_beside_something_else_is_looked_at_before_the_statement() {
+    for (written, rewritten) in [
+        (
+            "g with input as input.b with data.c as 1",
+            "__w0 := input.b; g with input as __w0 with data.c as 1",
+        ),
+        (
+            "not g with input as f({\n  \"a\": 1, # one\n}) with data.c as input.x[_]",
+            "__w0 := f({ \"a\": 1, }); __w1 := input.x[_]; not g with input as __w0\n\n with data.c as __w1",
+        ),
+        (
+            "x := [1 | g with input as input.b with data.c as g]",
+            "x := [1 | __w0 := input.b; g with input as __w0 with data.c as g]",
+        ),
+        ("g with input as input.b", "g with input as input.b"),
+    ] {
+        assert_eq!(body(written), rewritten, "{written}");
+    }
+    // A body without braces gets them, and what was moved is found where it was written.
+    let text = "package p\nr if g with input as f(1) with data.c as set()\nelse := 2\n";
+    let source = source(text);
+    assert_eq!(
+        source.normalized.text,
+        "package p\nr if { __w0 := f(1); g with input as __w0 with data.c as set() }\nelse := 2\n"
+    );
+    assert_eq!(source.normalized.place(at(2, 17)), at(2, 22));
+}
+
+#[test]
+fn objects_that_take_apart_and_values_of_several_withs_that_cannot_be_moved_are_refused() {
     let told = |body: &str| {
         let source = source(&format!("package p\ng := 1\nr if {{\n  {body}\n}}\n"));
         let columns: Vec<_> = source
@@ -313,8 +342,10 @@ fn objects_that_take_apart_and_values_of_several_withs_that_may_be_undefined_are
         ("{\"a\": {\"b\": [x]}} = input.o", ("object", vec![3])),
         ("some {\"a\": 1} in input.os", ("object", vec![8])),
         ("some {\"a\": 1}, x in input.os", ("object", vec![8])),
-        ("g with input.a as input.b with input.c as 1", ("with", vec![21])),
-        ("g with input.a as 1 with input.c as f(1)", ("with", vec![39])),
+        (
+            "g with input.a as 1 with input.c as concat(`\n`, [])",
+            ("with", vec![39]),
+        ),
         ("x = {\"a\": input.b}", ("", vec![])),
         ("[x, y] = [{\"a\": input.b}, 1]", ("", vec![])),
         ("input.o = {\"a\": 1}", ("", vec![])),
