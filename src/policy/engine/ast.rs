@@ -16,6 +16,7 @@ use regorus::Engine;
 use regorus::unstable::{Module, Ref, Span};
 
 pub(crate) use names::Body;
+pub(super) use names::{account_of, account_of_expr};
 
 use super::normalize::heads::Heads;
 use super::normalize::rewrites::Rewrites;
