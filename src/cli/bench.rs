@@ -16,13 +16,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
+use super::outside::outside;
 use super::review::Desk;
 use super::review::what::What;
 use super::{Global, Output};
 use crate::gate::Gate;
-use crate::policy::files::Files;
-use crate::policy::load::{load, parse_times};
-use crate::policy::{Document, Evaluate, Fault, Limits, Outcome, Policy, PolicySet};
+use crate::policy::files::{Files, Sources};
+use crate::policy::load::{load_with, parse_times};
+use crate::policy::{Document, Evaluate, Fault, Limits, Outcome, Outside, Policy, PolicySet};
 use crate::review;
 use report::{Report, Row};
 
@@ -78,7 +79,8 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     }
     let earlier = args.compare.as_ref().map(|file| read(file)).transpose()?;
     let config = global.resolve()?.config;
-    let Some(set) = super::load_policies(&config.policies)? else {
+    let outside = outside(&config)?;
+    let Some(set) = super::load_policies(&config.policies, &outside)? else {
         return Ok(ExitCode::from(2));
     };
     let (items, namespaces) = args.what.items()?;
@@ -100,7 +102,7 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         time: Duration::from_secs(args.seconds.into()),
     };
     let sources = super::offline_sources(&config.policies, Vec::new());
-    let mut rows = loading(&sources, &desk.set, &effort)?;
+    let mut rows = loading(&sources, &outside, &desk.set, &effort)?;
     rows.extend(deciding(&desk, &reviews, &effort)?);
     let report = Report::new(&desk.set.revision, rows);
     if let Some(file) = &args.save {
@@ -145,7 +147,8 @@ impl Effort {
 
 /// What loading the set takes, and parsing the files of each policy.
 fn loading(
-    sources: &crate::policy::files::Sources,
+    sources: &Sources,
+    outside: &Arc<Outside>,
     set: &PolicySet,
     effort: &Effort,
 ) -> anyhow::Result<Vec<Row>> {
@@ -158,10 +161,10 @@ fn loading(
     effort.repeat(LOADS, || {
         let started = Instant::now();
         let files = Files::read(sources).map_err(broken)?;
-        load(&files).map_err(broken)?;
+        load_with(&files, outside).map_err(broken)?;
         loads.push(started.elapsed());
         let mut of_package: BTreeMap<Vec<String>, Duration> = BTreeMap::new();
-        for (package, took) in parse_times(&files) {
+        for (package, took) in parse_times(&files).map_err(broken)? {
             *of_package.entry(package).or_default() += took;
         }
         for (package, took) in of_package {

@@ -21,6 +21,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::outside::outside;
 use super::{Global, Output};
 use crate::gate::Gate;
 use crate::policy::PolicySet;
@@ -54,7 +55,7 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let config = global.resolve()?.config;
-    let Some(set) = super::load_policies(&config.policies)? else {
+    let Some(set) = super::load_policies(&config.policies, &outside(&config)?)? else {
         return Ok(ExitCode::from(2));
     };
     let (items, namespaces) = args.what.items()?;

@@ -7,7 +7,11 @@ mod explain;
 pub(crate) mod group;
 pub mod json;
 mod normalize;
+pub(crate) mod observe;
+mod outside;
 
 pub use builtins::Context;
+pub use builtins::key_set;
 pub use group::Limits;
 pub use json::{Document, NotJson};
+pub use outside::Outside;

@@ -4,37 +4,66 @@
 //! whoever called keeps the last good one when this one is refused.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::PolicySet;
 use super::engine::ast::Source;
+use super::engine::{Document, Outside};
 use super::files::Files;
 use super::finding::{Finding, Id};
+use super::trials::Trials;
 
 mod build;
 pub(super) mod calls;
 mod circles;
 mod data;
+mod keys;
 mod packages;
 mod plan;
 mod references;
 mod safety;
+mod trials;
 mod types;
 
 /// The stack of the thread that parses and prepares: the engine recurses over what authors nest.
 const STACK: usize = 64 << 20;
 
-/// Loads a set.
+/// Loads a set whose builtins reach nothing outside.
 ///
 /// # Errors
 /// Everything that was found, sorted by file and place. A set without policies is no error here.
 pub fn load(files: &Files) -> Result<PolicySet, Vec<Finding>> {
+    load_with(files, &Arc::default())
+}
+
+/// Loads a set whose builtins reach outside as far as they may.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(files: &Files, outside: &Arc<Outside>) -> Result<PolicySet, Vec<Finding>> {
+    let mut set = on_a_deep_stack(files, || Ok(load_here(files, outside)?.set))?;
+    show(&mut set.warnings, files);
+    show(&mut set.missing, files);
+    Ok(set)
+}
+
+/// Loads a set and its tests, which a server never loads.
+///
+/// # Errors
+/// What is wrong with the set; if nothing is, what is wrong with its tests.
+pub fn load_with_tests(files: &Files, outside: &Arc<Outside>) -> Result<Trials, Vec<Finding>> {
+    on_a_deep_stack(files, || trials::load(files, load_here(files, outside)?, outside))
+}
+
+/// Runs what recurses over what authors nest, and sorts what it finds.
+fn on_a_deep_stack<T: Send>(
+    files: &Files,
+    work: impl FnOnce() -> Result<T, Vec<Finding>> + Send,
+) -> Result<T, Vec<Finding>> {
     let loaded = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("load".into()).stack_size(STACK);
-        match thread
-            .spawn_scoped(scope, || load_here(files))
-            .map(|thread| thread.join())
-        {
+        match thread.spawn_scoped(scope, work).map(|thread| thread.join()) {
             Ok(Ok(loaded)) => loaded,
             Ok(Err(_)) => Err(vec![Finding::new(Id::Internal, "loading the policies panicked")]),
             Err(error) => {
@@ -43,30 +72,26 @@ pub fn load(files: &Files) -> Result<PolicySet, Vec<Finding>> {
             }
         }
     });
-    match loaded {
-        Ok(mut set) => {
-            show(&mut set.warnings, files);
-            show(&mut set.missing, files);
-            Ok(set)
-        }
-        Err(mut findings) => {
-            findings.sort();
-            findings.dedup();
-            show(&mut findings, files);
-            Err(findings)
-        }
-    }
+    loaded.map_err(|mut findings: Vec<Finding>| {
+        findings.sort();
+        findings.dedup();
+        show(&mut findings, files);
+        findings
+    })
 }
 
-/// How long each file took to be parsed, with its package; files that cannot be parsed are left out. For benchmarks.
-pub fn parse_times(files: &Files) -> Vec<(Vec<String>, Duration)> {
-    let modules = files.modules.iter().filter(|file| !file.is_test);
+/// How long each file takes to be parsed, with its package. For benchmarks.
+///
+/// # Errors
+/// What cannot be parsed.
+pub fn parse_times(files: &Files) -> Result<Vec<(Vec<String>, Duration)>, Vec<Finding>> {
     let parse = |file| {
         let started = Instant::now();
-        let source = Source::parse(file).ok()?;
-        Some((source.package, started.elapsed()))
+        let source = Source::parse(file).map_err(|finding| vec![finding])?;
+        Ok((source.package, started.elapsed()))
     };
-    modules.filter_map(parse).collect()
+    let modules = files.modules.iter().filter(|file| !file.is_test);
+    on_a_deep_stack(files, || modules.map(parse).collect())
 }
 
 /// Gives findings in policies the line that they are about.
@@ -86,7 +111,16 @@ fn show(findings: &mut [Finding], files: &Files) {
     }
 }
 
-fn load_here(files: &Files) -> Result<PolicySet, Vec<Finding>> {
+/// A set, and what it was made of.
+struct Loaded {
+    set: PolicySet,
+    sources: Vec<Source>,
+    data: Document,
+    /// Packages to which the errors of builtins are no faults.
+    lenient: BTreeSet<Vec<String>>,
+}
+
+fn load_here(files: &Files, outside: &Arc<Outside>) -> Result<Loaded, Vec<Finding>> {
     let mut findings = Vec::new();
     let mut sources = Vec::new();
     for file in files.modules.iter().filter(|file| !file.is_test) {
@@ -116,11 +150,18 @@ fn load_here(files: &Files) -> Result<PolicySet, Vec<Finding>> {
     if !findings.is_empty() {
         return Err(findings);
     }
-    let mut set =
-        build::set(&files.revision, &sources, &packages, plans, &data).map_err(|finding| vec![finding])?;
+    let mut set = build::set(&files.revision, &sources, &packages, plans, &data, outside)
+        .map_err(|finding| vec![finding])?;
     set.warnings = plan::ended_exceptions(&packages, &set.policies, super::now_ns());
     set.missing = packages::missing(&packages, &data);
-    Ok(set)
+    set.missing.extend(keys::missing(&sources, &outside.keys));
+    let lenient = packages::lenient(&packages);
+    Ok(Loaded {
+        set,
+        sources,
+        data,
+        lenient,
+    })
 }
 
 /// Findings for rules whose path is at, under or above another package: either would read the other's values.

@@ -10,6 +10,7 @@
 
 mod bench;
 mod canaries;
+mod checks;
 mod cli_cert;
 mod cli_config;
 mod client_certificates;
@@ -18,11 +19,13 @@ mod commands;
 mod contract;
 mod docs;
 mod explaining;
+mod fetch;
 mod hostile;
 mod init;
 mod last_good;
 mod layering;
 mod manifests;
+mod peer;
 mod pki;
 mod policies;
 mod policy_records;

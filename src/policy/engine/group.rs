@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 
+use super::Outside;
 use super::ast::{Source, message_in, position_in, syntax_finding};
 use super::builtins::{self, BuiltinErrors, Context};
 use super::entry::entry;
@@ -34,7 +35,7 @@ pub struct Limits {
 /// errors of builtins are no faults.
 pub(crate) struct Group {
     pub(super) strict: Engine,
-    lenient: Option<Engine>,
+    pub(super) lenient: Option<Engine>,
     /// What the engine reads of each file, by path: the engine's places are not the author's.
     pub(super) texts: BTreeMap<String, Arc<Normalized>>,
 }
@@ -48,6 +49,7 @@ impl Group {
         policies: &[(&[String], Vec<&str>)],
         data: &Document,
         errors: BuiltinErrors,
+        outside: &Arc<Outside>,
     ) -> Result<(Self, Vec<String>), Finding> {
         let mut engine = Engine::new();
         engine.set_strict_builtin_errors(true);
@@ -57,6 +59,7 @@ impl Group {
         let calls = rules.flat_map(|rule| &rule.calls);
         let called: BTreeSet<String> = calls.map(|call| call.function.join(".")).collect();
         builtins::add_to(&mut engine, |name| called.contains(name)).map_err(ours)?;
+        builtins::add_outgoing_to(&mut engine, |name| called.contains(name), outside).map_err(ours)?;
         for source in sources {
             engine.set_rego_v0(source.v0);
             source.normalized.allow_length(&mut engine);
@@ -162,6 +165,7 @@ impl Group {
         engine.set_execution_timer_config(timer(remaining));
         engine.set_input(input.0.clone());
         builtins::enter(limits.context, errors);
+        builtins::set_deadline(limits.deadline);
         // A builtin of the engine may panic on operands that nobody thought of; the clone is dropped after it.
         let result = catch_unwind(AssertUnwindSafe(|| engine.eval_rule(entry.to_owned())));
         // The engine's own error for a timeout loses its type on the way out of a function: our clock decides.

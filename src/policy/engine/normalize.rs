@@ -9,16 +9,18 @@
 //! - What a rule gives is looked at in its body ([`heads`]).
 //! - What a negated call is given has to be defined: `not f(input.x)` is undefined without `input.x` ([`negation`]).
 //! - `some x in y.z` finds nothing where `y.z` is no collection ([`rewrites`]).
+//! - Values of several `with` are looked at before the statement ([`withs`]).
 //! - Objects that take others apart and values of several `with` are refused where they could mean more ([`refusals`]).
-//! - `sprintf("%v", [1], x)` is `x = sprintf("%v", [1])` for our own builtins, too ([`results`]).
+//! - `f(a, x)` is `x = f(a)` of every builtin, and `walk` gives one pair after the other ([`results`]).
 
 pub(super) mod heads;
 pub(super) mod lines;
 mod negation;
 mod refusals;
-mod results;
+pub(super) mod results;
 pub(super) mod rewrites;
 pub(super) mod tokens;
+pub(super) mod withs;
 
 use std::num::NonZeroU32;
 use std::ops::Range;

@@ -20,7 +20,14 @@ fn group(rego: &str, v0: bool) -> (Group, Vec<String>) {
     let source = Source::parse(&file).unwrap();
     let package = source.package.clone();
     let data = Document::from_json(&json!({"limits": {"cpu": 4}}));
-    let (group, _) = Group::build(&[&source], &[(&package, vec![])], &data, BuiltinErrors::Fault).unwrap();
+    let (group, _) = Group::build(
+        &[&source],
+        &[(&package, vec![])],
+        &data,
+        BuiltinErrors::Fault,
+        &std::sync::Arc::default(),
+    )
+    .unwrap();
     (group, package)
 }
 

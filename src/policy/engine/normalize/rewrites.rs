@@ -8,7 +8,7 @@ use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Query, Rule, RuleHea
 
 use super::negation::Operands;
 use super::tokens::{Kind, Token, line_ends, on_one_line, within};
-use super::{Edit, Normalized, results};
+use super::{Edit, Normalized};
 use crate::policy::engine::ast::Position;
 use crate::policy::engine::ast::parts::{
     declared_in, each_of_rule, function_name, has_query, negates_whole_bodies, of_expr, of_rule,
@@ -132,13 +132,7 @@ impl<'a> Rewrites<'a> {
         match &statement.literal {
             Literal::NotExpr { expr, span } => self.negation(statement, expr, span, bare),
             Literal::SomeIn { collection, .. } => self.iteration(statement, collection, bare),
-            Literal::Expr { expr, .. } => {
-                let results = results::rewrite(self.text, self.tokens, expr);
-                if results.is_empty() {
-                    self.membership(statement, expr, bare);
-                }
-                self.edits.extend(results);
-            }
+            Literal::Expr { expr, .. } => self.membership(statement, expr, bare),
             _ => {}
         }
         let parts = of_statement(statement);
@@ -403,7 +397,7 @@ impl<'a> Rewrites<'a> {
 }
 
 /// What rules and imports of a file are called.
-fn globals(module: &Module) -> BTreeSet<String> {
+pub(super) fn globals(module: &Module) -> BTreeSet<String> {
     let rules = module.policy.iter().filter_map(|rule| {
         let (Rule::Default { refr, .. }
         | Rule::Spec {
