@@ -15,6 +15,7 @@ mod calls;
 mod circles;
 mod data;
 mod packages;
+pub mod plain;
 mod plan;
 mod references;
 mod safety;
@@ -28,12 +29,14 @@ const STACK: usize = 64 << 20;
 /// # Errors
 /// Everything that was found, sorted by file and place. A set without policies is no error here.
 pub fn load(files: &Files) -> Result<PolicySet, Vec<Finding>> {
+    on_large_stack(|| load_here(files))
+}
+
+/// Does it on a thread of its own, whose stack is large enough; with all findings sorted.
+fn on_large_stack<T: Send>(load: impl FnOnce() -> Result<T, Vec<Finding>> + Send) -> Result<T, Vec<Finding>> {
     let loaded = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("load".into()).stack_size(STACK);
-        match thread
-            .spawn_scoped(scope, || load_here(files))
-            .map(|thread| thread.join())
-        {
+        match thread.spawn_scoped(scope, load).map(|thread| thread.join()) {
             Ok(Ok(loaded)) => loaded,
             Ok(Err(_)) => Err(vec![Finding {
                 message: "loading the policies panicked".into(),

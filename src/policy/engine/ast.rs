@@ -129,7 +129,9 @@ impl Source {
         if let Some((at, message)) = limits::exceeded(&normalized, &tokens) {
             return Err(at.finding(&file.path, message));
         }
-        normalized.edit(lines::separate(&file.text, &tokens));
+        let mut edits = lines::separate(&file.text, &tokens);
+        edits.extend(lines::leading_zeros(&file.text, &tokens));
+        normalized.edit(edits);
         let module = module(file, &mut normalized)?;
         let mut source = walk::Walk::of(&module, &normalized).source(file, &module)?;
         let module = source.rewrite_heads(file, module, &mut normalized)?;

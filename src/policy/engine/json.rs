@@ -92,6 +92,11 @@ impl Document {
         Document(Value::new_object())
     }
 
+    /// What stands for an input that was not given.
+    pub(crate) const fn undefined() -> Self {
+        Document(Value::Undefined)
+    }
+
     /// The member of an object.
     pub fn get(&self, key: &str) -> Option<Document> {
         match &self.0 {

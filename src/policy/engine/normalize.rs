@@ -5,16 +5,19 @@
 //! place that the engine tells.
 //!
 //! - A line that begins with `(` is no call of what the line above it ends with ([`lines`]).
+//! - `.5` is `0.5` ([`lines`]).
 //! - `deny[x] { … } { … }` is two rules ([`lines`]).
 //! - What a rule gives is looked at in its body ([`heads`]).
 //! - What a negated call is given has to be defined: `not f(input.x)` is undefined without `input.x` ([`negation`]).
 //! - `some x in y.z` finds nothing where `y.z` is no collection ([`rewrites`]).
-//! - Objects that take others apart and values of several `with` are refused where they could mean more ([`refusals`]).
+//! - An object that takes another one apart is compared with it as a whole ([`patterns`]).
+//! - Values of several `with` are refused where they could be undefined ([`refusals`]).
 //! - `sprintf("%v", [1], x)` is `x = sprintf("%v", [1])` for our own builtins, too ([`results`]).
 
 pub(super) mod heads;
 pub(super) mod lines;
 mod negation;
+mod patterns;
 mod refusals;
 mod results;
 pub(super) mod rewrites;
@@ -26,6 +29,9 @@ use std::ops::Range;
 use regorus::{Engine, PolicyLengthConfig};
 
 use super::ast::Position;
+
+/// The columns that an author's line may have: a chain of certificates in one string has 6,000.
+const MAX_LINE: NonZeroU32 = NonZeroU32::MIN.saturating_add(8191);
 
 /// What the engine is given of a file.
 #[derive(Clone, Debug)]
@@ -74,11 +80,14 @@ impl Normalized {
 
     /// Lets the engine read it: lines that were written into may be longer than an author's.
     pub(super) fn allow_length(&self, engine: &mut Engine) {
-        let mut limits = PolicyLengthConfig::default();
-        if self.is_edited() {
-            limits.max_col = NonZeroU32::MAX;
-        }
-        engine.set_policy_length_config(limits);
+        let max_col = match self.is_edited() {
+            true => NonZeroU32::MAX,
+            false => MAX_LINE,
+        };
+        engine.set_policy_length_config(PolicyLengthConfig {
+            max_col,
+            ..PolicyLengthConfig::default()
+        });
     }
 
     /// Makes the edits, which do not overlap.
