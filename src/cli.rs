@@ -5,17 +5,20 @@
 //! are said once. Data goes to standard output, everything else to standard error. Exit codes: 0 done, 1 the answer
 //! is no, 2 it could not be done.
 
+pub mod capabilities;
 pub mod cert;
 pub mod check;
 pub mod config;
 pub mod init;
 pub mod manifests;
+mod outside;
 pub mod review;
 pub mod serve;
 pub mod status;
+pub mod test;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -29,9 +32,9 @@ use crate::config::{
     Resolved, Setting,
 };
 use crate::policy::files::{Files, Sources};
-use crate::policy::load::load;
+use crate::policy::load::load_with;
 use crate::policy::namespaces::Namespaces;
-use crate::policy::{Finding, PolicySet};
+use crate::policy::{Finding, Outside, PolicySet};
 use crate::review::{AllowIdentity, OnFault};
 
 /// Answers the Kubernetes API server's review webhooks from Rego policies
@@ -50,6 +53,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[expect(missing_docs, reason = "each command is documented by its arguments")]
 pub enum Action {
+    Capabilities(capabilities::Args),
     Cert(cert::Args),
     Check(check::Args),
     Config(config::Args),
@@ -58,6 +62,7 @@ pub enum Action {
     Review(review::Args),
     Serve(serve::Args),
     Status(status::Args),
+    Test(test::Args),
 }
 
 /// Form of what a command prints.
@@ -192,8 +197,8 @@ fn offline_sources(policies: &Policies, more: Vec<PathBuf>) -> Sources {
 }
 
 /// The policies of a command that works on them offline. What is wrong with them is printed, and there is no set then.
-fn load_policies(policies: &Policies) -> anyhow::Result<Option<PolicySet>> {
-    match Files::read(&offline_sources(policies, Vec::new())).and_then(|files| load(&files)) {
+fn load_policies(policies: &Policies, outside: &Arc<Outside>) -> anyhow::Result<Option<PolicySet>> {
+    match Files::read(&offline_sources(policies, Vec::new())).and_then(|files| load_with(&files, outside)) {
         Ok(set) => {
             // Offline a policy may be tried without its data; whoever tries it has to know.
             let mut out = std::io::stderr().lock();
@@ -209,10 +214,19 @@ fn load_policies(policies: &Policies) -> anyhow::Result<Option<PolicySet>> {
     }
 }
 
-/// Prints findings to standard error, a line each.
+/// Prints findings to standard error: at a terminal in the long form, else a line each.
 fn print_findings(findings: &[Finding]) -> std::io::Result<()> {
     let mut out = std::io::stderr().lock();
-    findings.iter().try_for_each(|finding| writeln!(out, "{finding}"))
+    let long = out.is_terminal();
+    write_findings(&mut out, findings, long)
+}
+
+/// Writes findings, in the long form or a line each.
+fn write_findings(out: &mut dyn Write, findings: &[Finding], long: bool) -> std::io::Result<()> {
+    findings.iter().try_for_each(|finding| match long {
+        true => writeln!(out, "{}\n", finding.long()),
+        false => writeln!(out, "{finding}"),
+    })
 }
 
 /// What decisions depend on: a configuration, and what is known of the cluster.
@@ -284,6 +298,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let Cli { global, command } = cli;
     match command {
+        Action::Capabilities(args) => capabilities::run(args, global),
         Action::Cert(args) => cert::run(args, global),
         Action::Check(args) => check::run(args, global),
         Action::Config(args) => config::run(args, global),
@@ -292,6 +307,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Action::Review(args) => review::run(args, global),
         Action::Serve(args) => serve::run(args, global),
         Action::Status(args) => status::run(args, global),
+        Action::Test(args) => test::run(args, global),
     }
 }
 

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::finding::Finding;
+use super::finding::{Finding, Id};
 use crate::watch;
 pub use last_good::LastGood;
 pub(super) use walk::places;
@@ -104,11 +104,8 @@ impl Files {
                 return files;
             }
         }
-        let message = "the policy files change while they are read: try again when they rest".to_owned();
-        Err(vec![Finding {
-            message,
-            ..Finding::default()
-        }])
+        let message = "the policy files change while they are read: try again when they rest";
+        Err(vec![Finding::new(Id::Unreadable, message)])
     }
 
     /// The starter policies that are part of the program.
@@ -246,22 +243,18 @@ fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
 }
 
 /// What is wrong with a file as a whole.
-fn finding(path: &Path, message: impl Into<String>) -> Finding {
-    Finding {
-        file: Some(path.display().to_string()),
-        message: message.into(),
-        ..Finding::default()
-    }
+fn finding(id: Id, path: &Path, message: impl Into<String>) -> Finding {
+    Finding::new(id, message).in_file(path.display().to_string())
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Finding {
-    finding(path, format!("cannot be read: {error}"))
+    finding(Id::Unreadable, path, format!("cannot be read: {error}"))
 }
 
 /// Reads a file up to its limit.
 fn read(found: &Found, limit: u64) -> Result<Vec<u8>, Finding> {
     let path = &found.path;
-    watch::read(path, limit).map_err(|message| finding(path, message))
+    watch::read(path, limit).map_err(|message| finding(Id::Unreadable, path, message))
 }
 
 fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Finding> {
@@ -270,7 +263,7 @@ fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Finding> {
         let line = valid.filter(|byte| **byte == b'\n').count() + 1;
         Finding {
             line: u32::try_from(line).ok(),
-            ..finding(path, "is not UTF-8")
+            ..finding(Id::NotUtf8, path, "is not UTF-8")
         }
     })
 }

@@ -12,10 +12,11 @@ use time::format_description::well_known::Rfc3339;
 use super::report;
 use crate::metrics::Metrics;
 use crate::policy::files::{Files, LastGood};
-use crate::policy::load::load;
+use crate::policy::finding::Id;
+use crate::policy::load::load_with;
 use crate::policy::namespaces::Namespaces;
 use crate::policy::watch::Read;
-use crate::policy::{Finding, Policy, PolicySet, Served};
+use crate::policy::{Finding, Outside, Policy, PolicySet, Served};
 use crate::server::status::{PolicyStatus, RefusedLoad, Source};
 
 /// Takes policies over, or refuses them.
@@ -25,6 +26,8 @@ pub(super) struct Intake {
     /// What is told.
     pub(super) status: Arc<ArcSwap<PolicyStatus>>,
     pub(super) metrics: Arc<Metrics>,
+    /// What policies may reach outside.
+    pub(super) outside: Arc<Outside>,
     /// What policies can know of the cluster.
     pub(super) namespaces: Arc<Namespaces>,
     /// Where policies are read from.
@@ -119,7 +122,7 @@ impl Intake {
     }
 
     fn check_files(&self, files: &Files) -> Result<PolicySet, Refused> {
-        let set = load(files).map_err(Refused::Bad)?;
+        let set = load_with(files, &self.outside).map_err(Refused::Bad)?;
         if set.policies().is_empty() {
             return Err(Refused::Empty);
         }
@@ -141,13 +144,13 @@ impl Intake {
             .filter(|policy| policy.uses_namespaces())
             .map(name)
             .collect();
-        (!using.is_empty() && !self.namespaces.has_source()).then(|| Finding {
-            message: format!(
+        (!using.is_empty() && !self.namespaces.has_source()).then(|| {
+            let message = format!(
                 "no Namespace is known to this server, and these policies use them (`input.regate.namespace` or \
                  `namespaceSelector`): {}. Start it in the cluster or with --kubeconfig FILE",
                 using.join(", ")
-            ),
-            ..Finding::default()
+            );
+            Finding::new(Id::NoNamespaces, message)
         })
     }
 
@@ -195,10 +198,7 @@ impl Intake {
 }
 
 fn empty() -> Finding {
-    Finding {
-        message: "no policies: an empty set is not served".to_owned(),
-        ..Finding::default()
-    }
+    Finding::new(Id::NoPolicies, "no policies: an empty set is not served")
 }
 
 /// The time, to the second.

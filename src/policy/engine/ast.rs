@@ -16,12 +16,15 @@ use regorus::Engine;
 use regorus::unstable::{Module, Ref, Span};
 
 pub(crate) use names::Body;
+pub(super) use names::{account_of, account_of_expr};
 
+use super::builtins;
 use super::normalize::heads::Heads;
 use super::normalize::rewrites::Rewrites;
-use super::normalize::{Normalized, lines, tokens};
+use super::normalize::tokens::Token;
+use super::normalize::{Edit, Normalized, lines, results, tokens};
 use crate::policy::files::RegoFile;
-use crate::policy::finding::Finding;
+use crate::policy::finding::{Finding, Id};
 
 /// One parsed file.
 #[derive(Clone, Debug)]
@@ -112,6 +115,8 @@ pub(crate) struct Call {
     pub(crate) function: Vec<String>,
     /// How many operands it was given; `None` where it is only named, to stand in for another (`with f as g`).
     pub(crate) operands: Option<usize>,
+    /// Its first operand, if that is a text as it stands.
+    pub(crate) first: Option<String>,
     /// Whether it stands alone as a statement: only there may one more operand take the result.
     pub(crate) statement: bool,
     /// Where it stands.
@@ -127,19 +132,28 @@ impl Source {
         let mut normalized = Normalized::new(&file.text);
         let tokens = tokens::tokens(&file.text);
         if let Some((at, message)) = limits::exceeded(&normalized, &tokens) {
-            return Err(at.finding(&file.path, message));
+            return Err(at.problem(Id::Limit, &file.path, message));
         }
         let mut edits = lines::separate(&file.text, &tokens);
         edits.extend(lines::leading_zeros(&file.text, &tokens));
         normalized.edit(edits);
-        let module = module(file, &mut normalized)?;
+        let mut module = module(file, &mut normalized)?;
         let mut source = walk::Walk::of(&module, &normalized).source(file, &module)?;
-        let module = source.rewrite_heads(file, module, &mut normalized)?;
+        if rewrite_results(file, &mut module, &mut normalized, results::positive)? {
+            source = walk::Walk::of(&module, &normalized).source(file, &module)?;
+        }
+        let mut module = source.rewrite_heads(file, module, &mut normalized)?;
         let tokens = tokens::tokens(&normalized.text);
         let rewrites = Rewrites::of(&normalized, &tokens, &module);
         source.refuse(&rewrites.refused, &normalized);
         let edits = rewrites.into_edits();
-        normalized.edit(edits);
+        if calls_with_result(&source) {
+            normalized.edit(edits);
+            module = self::module(file, &mut normalized)?;
+            rewrite_results(file, &mut module, &mut normalized, results::negated)?;
+        } else {
+            normalized.edit(edits);
+        }
         source.normalized = Arc::new(normalized);
         Ok(source)
     }
@@ -177,10 +191,38 @@ impl Source {
     fn refuse(&mut self, refused: &[(Position, &'static str)], normalized: &Normalized) {
         let findings = refused
             .iter()
-            .map(|(at, message)| self.finding(normalized.place(*at), (*message).to_owned()));
+            .map(|(at, message)| self.problem(Id::Rewrite, normalized.place(*at), *message));
         let findings: Vec<_> = findings.collect();
         self.findings.extend(findings);
     }
+}
+
+/// Rewrites statements that take the results of builtins, until none is left. Gives whether there were any.
+fn rewrite_results(
+    file: &RegoFile,
+    module: &mut Ref<Module>,
+    normalized: &mut Normalized,
+    edits: fn(&str, &[Token], &Module) -> Vec<Edit>,
+) -> Result<bool, Finding> {
+    let mut rewritten = false;
+    loop {
+        let edits = edits(&normalized.text, &tokens::tokens(&normalized.text), module);
+        if edits.is_empty() {
+            return Ok(rewritten);
+        }
+        rewritten = true;
+        normalized.edit(edits);
+        *module = self::module(file, normalized)?;
+    }
+}
+
+/// Whether a builtin is given one operand more than it takes, as `walk` is by most.
+fn calls_with_result(source: &Source) -> bool {
+    let mut calls = source.rules.iter().flat_map(|rule| &rule.calls);
+    calls.any(|call| {
+        let operands = builtins::operands_of(&call.function.join("."));
+        call.statement && operands.is_some_and(|operands| call.operands == Some(operands + 1))
+    })
 }
 
 /// Parses a text; what is chained and stands in the parser's way is split first.
@@ -197,11 +239,7 @@ fn module(file: &RegoFile, normalized: &mut Normalized) -> Result<Ref<Module>, F
     };
     parsed
         .map_err(|error| syntax_finding(&file.path, &error, Some(normalized)))?
-        .ok_or_else(|| Finding {
-            file: Some(file.path.clone()),
-            message: "no package".into(),
-            ..Finding::default()
-        })
+        .ok_or_else(|| Finding::new(Id::Parse, "no package").in_file(&file.path))
 }
 
 fn parse(file: &RegoFile, normalized: &Normalized) -> Result<Option<Ref<Module>>, String> {
@@ -216,8 +254,17 @@ fn parse(file: &RegoFile, normalized: &Normalized) -> Result<Option<Ref<Module>>
 
 impl Source {
     /// A finding at a place of this file.
+    pub(crate) fn problem(&self, id: Id, at: Position, message: impl Into<String>) -> Finding {
+        at.problem(id, &self.path, message)
+    }
+
+    /// A finding of no kind in particular.
+    #[allow(
+        dead_code,
+        reason = "until what is being written names the kinds of its findings"
+    )]
     pub(crate) fn finding(&self, at: Position, message: String) -> Finding {
-        at.finding(&self.path, message)
+        self.problem(Id::Internal, at, message)
     }
 
     /// The path below `data` of one of its rules.
@@ -235,15 +282,14 @@ impl Source {
 /// The engine's errors begin with `--> file:line:column`, and say what is wrong behind `error:`.
 pub(super) fn syntax_finding(path: &str, text: &str, normalized: Option<&Normalized>) -> Finding {
     let at = position_in(text).map(|at| normalized.map_or(at, |normalized| normalized.place(at)));
-    let mut message = message_in(text);
-    if message.contains("used before definition below") {
-        message.push_str(": give the variable a name that no rule has, or write out what it stands for");
-    }
-    Finding {
-        file: Some(path.to_owned()),
-        line: at.map(|at| at.line),
-        column: at.map(|at| at.column),
-        message,
+    let message = message_in(text);
+    let hint = message
+        .contains("used before definition below")
+        .then(|| "give the variable a name that no rule has, or write out what it stands for".to_owned());
+    let finding = Finding::new(Id::Parse, message).in_file(path).hinted(hint);
+    match at {
+        Some(at) => finding.at(at),
+        None => finding,
     }
 }
 
@@ -270,13 +316,8 @@ pub(super) fn message_in(text: &str) -> String {
 
 impl Position {
     /// A finding at this place of a file.
-    pub(crate) fn finding(self, path: &str, message: String) -> Finding {
-        Finding {
-            file: Some(path.to_owned()),
-            line: Some(self.line),
-            column: Some(self.column),
-            message,
-        }
+    pub(crate) fn problem(self, id: Id, path: &str, message: impl Into<String>) -> Finding {
+        Finding::new(id, message).in_file(path).at(self)
     }
 }
 

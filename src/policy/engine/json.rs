@@ -92,8 +92,8 @@ impl Document {
         Document(Value::new_object())
     }
 
-    /// What stands for an input that was not given.
-    pub(crate) const fn undefined() -> Self {
+    /// No value at all.
+    pub fn undefined() -> Self {
         Document(Value::Undefined)
     }
 

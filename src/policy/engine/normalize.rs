@@ -12,14 +12,14 @@
 //! - `some x in y.z` finds nothing where `y.z` is no collection ([`rewrites`]).
 //! - An object that takes another one apart is compared with it as a whole ([`patterns`]).
 //! - Values of several `with` are refused where they could be undefined ([`refusals`]).
-//! - `sprintf("%v", [1], x)` is `x = sprintf("%v", [1])` for our own builtins, too ([`results`]).
+//! - `f(a, x)` is `x = f(a)` of every builtin, and `walk` gives one pair after the other ([`results`]).
 
 pub(super) mod heads;
 pub(super) mod lines;
 mod negation;
 mod patterns;
 mod refusals;
-mod results;
+pub(super) mod results;
 pub(super) mod rewrites;
 pub(super) mod tokens;
 
@@ -80,12 +80,20 @@ impl Normalized {
 
     /// Lets the engine read it: lines that were written into may be longer than an author's.
     pub(super) fn allow_length(&self, engine: &mut Engine) {
-        let max_col = match self.is_edited() {
-            true => NonZeroU32::MAX,
-            false => MAX_LINE,
-        };
+        if self.is_edited() {
+            Self::allow_any_length(engine);
+        } else {
+            engine.set_policy_length_config(PolicyLengthConfig {
+                max_col: MAX_LINE,
+                ..PolicyLengthConfig::default()
+            });
+        }
+    }
+
+    /// Lets an engine read lines of any length.
+    pub(super) fn allow_any_length(engine: &mut Engine) {
         engine.set_policy_length_config(PolicyLengthConfig {
-            max_col,
+            max_col: NonZeroU32::MAX,
             ..PolicyLengthConfig::default()
         });
     }
@@ -113,6 +121,28 @@ impl Normalized {
             stages: Vec::new(),
         });
         edited.stages.push(edits);
+    }
+
+    /// The text as its author wrote it.
+    pub(super) fn author(&self) -> &str {
+        self.edited.as_ref().map_or(&self.text, |edited| &edited.text)
+    }
+
+    /// What its author wrote from a place on.
+    pub(super) fn author_from(&self, at: Position) -> &str {
+        let text = self.author();
+        let line = usize::try_from(at.line).unwrap_or_default().saturating_sub(1);
+        let column = usize::try_from(at.column).unwrap_or_default().saturating_sub(1);
+        let lines = self.edited.as_ref().map_or(&self.lines, |edited| &edited.lines);
+        let line = lines
+            .get(line)
+            .and_then(|start| text.get(*start..))
+            .unwrap_or_default();
+        let start = line
+            .char_indices()
+            .nth(column)
+            .map_or(line.len(), |(start, _)| start);
+        line.get(start..).unwrap_or_default()
     }
 
     /// Where the author wrote what the engine calls this place.

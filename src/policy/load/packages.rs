@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::gate::Gate;
 use crate::policy::engine::Document;
 use crate::policy::engine::ast::{Position, Source};
+use crate::policy::engine::builtins::BuiltinErrors;
 use crate::policy::engine::entry::RESERVED;
-use crate::policy::finding::Finding;
+use crate::policy::finding::{Finding, Id};
 use crate::policy::metadata::{self, Metadata};
 use crate::policy::roots;
 
@@ -26,19 +27,16 @@ pub(super) struct Package<'a> {
 
 impl Package<'_> {
     /// A finding about the package as a whole.
-    pub(super) fn finding(&self, message: String) -> Finding {
+    pub(super) fn problem(&self, id: Id, message: String) -> Finding {
         match self.sources.first() {
-            Some(source) => source.finding(source.package_at, message),
-            None => Finding {
-                message,
-                ..Finding::default()
-            },
+            Some(source) => source.problem(id, source.package_at, message),
+            None => Finding::new(id, message),
         }
     }
 
     /// A finding in its METADATA.
-    pub(super) fn finding_at(&self, at: Position, message: String) -> Finding {
-        at.finding(&self.metadata.file, message)
+    pub(super) fn problem_at(&self, id: Id, at: Position, message: String) -> Finding {
+        at.problem(id, &self.metadata.file, message)
     }
 }
 
@@ -46,6 +44,13 @@ impl Package<'_> {
 pub(super) fn needs(packages: &[Package<'_>]) -> BTreeSet<Vec<String>> {
     let needs = packages.iter().flat_map(|package| &package.metadata.needs);
     needs.map(|(path, _)| path.clone()).collect()
+}
+
+/// Packages to which the errors of builtins are no faults.
+pub(super) fn lenient(packages: &[Package<'_>]) -> BTreeSet<Vec<String>> {
+    let undefined = |package: &&Package<'_>| package.metadata.builtin_errors == BuiltinErrors::Undefined;
+    let lenient = packages.iter().filter(undefined);
+    lenient.map(|package| package.package.to_vec()).collect()
 }
 
 /// What policies need of data and is not there.
@@ -56,7 +61,7 @@ pub(super) fn missing(packages: &[Package<'_>], data: &Document) -> Vec<Finding>
             let found = path.iter().try_fold(data.clone(), |at, key| at.get(key));
             if found.is_none() {
                 let message = format!("needs `data.{}`, which nothing gives", path.join("."));
-                missing.push(package.finding_at(*at, message));
+                missing.push(package.problem_at(Id::MissingData, *at, message));
             }
         }
     }
@@ -75,7 +80,7 @@ pub(super) fn find<'a>(sources: &'a [Source], findings: &mut Vec<Finding>) -> Ve
         match package {
             [root, kind, name @ ..] if root == ROOT => {
                 let Some(gate) = Gate::ALL.into_iter().find(|gate| roots(*gate).0 == kind) else {
-                    findings.push(first.finding(first.package_at, wrong_root(kind)));
+                    findings.push(wrong_root(first, kind));
                     continue;
                 };
                 let name = if name.is_empty() {
@@ -96,15 +101,13 @@ pub(super) fn find<'a>(sources: &'a [Source], findings: &mut Vec<Finding>) -> Ve
                 });
             }
             [root] if root == ROOT => {
-                findings.push(first.finding(first.package_at, wrong_root("")));
+                findings.push(wrong_root(first, ""));
             }
             _ => {
                 if let Some(root) = package.first().filter(|root| is_nearly_ours(root)) {
-                    let message = format!(
-                        "no gate reads the package `{}`: did you mean `{ROOT}` for `{root}`?",
-                        package.join(".")
-                    );
-                    findings.push(first.finding(first.package_at, message));
+                    let message = format!("no gate reads the package `{}`", package.join("."));
+                    let finding = first.problem(Id::UnknownPackage, first.package_at, message);
+                    findings.push(finding.hinted(format!("did you mean `{ROOT}` for `{root}`?")));
                 }
                 for source in sources {
                     metadata::of_library(source, findings);
@@ -121,11 +124,14 @@ fn is_nearly_ours(root: &str) -> bool {
     root != ROOT && strsim::levenshtein(&root.to_ascii_lowercase(), ROOT) <= 2
 }
 
-fn wrong_root(kind: &str) -> String {
+fn wrong_root(source: &Source, kind: &str) -> Finding {
     let roots = Gate::ALL
         .map(|gate| format!("kubernetes.{}", roots(gate).0))
         .join(", ");
-    format!("no gate reads the package `kubernetes.{kind}`: policies are in {roots}")
+    let message = format!("no gate reads the package `kubernetes.{kind}`");
+    source
+        .problem(Id::UnknownPackage, source.package_at, message)
+        .hinted(format!("policies are in {roots}"))
 }
 
 /// The gate's rules that a policy's files have; findings where none is, or one looks like one and is not.
@@ -139,10 +145,8 @@ fn gate_rules(
     let mut found = BTreeSet::new();
     for source in sources {
         if let Some(part) = package.iter().find(|part| !is_name(part)) {
-            findings.push(source.finding(
-                source.package_at,
-                format!("`{part}` is no name for a policy: letters, digits and _"),
-            ));
+            let message = format!("`{part}` is no name for a policy: letters, digits and _");
+            findings.push(source.problem(Id::PolicyName, source.package_at, message));
         }
         for rule in &source.rules {
             let ours = own.iter().find(|name| **name == rule.name);
@@ -151,19 +155,19 @@ fn gate_rules(
                     found.insert(*name);
                 }
                 (Some(name), Some(_)) => {
-                    findings.push(source.finding(
-                        rule.at,
-                        format!("`{name}` is a function here; the {gate} gate reads it as a rule"),
-                    ));
+                    let message = format!("`{name}` is a function here; the {gate} gate reads it as a rule");
+                    findings.push(source.problem(Id::GateRuleType, rule.at, message));
                 }
-                (None, _) => findings
-                    .extend(suspicious(gate, &rule.name).map(|message| source.finding(rule.at, message))),
+                (None, _) => findings.extend(
+                    suspicious(gate, &rule.name)
+                        .map(|message| source.problem(Id::RuleName, rule.at, message)),
+                ),
             }
         }
     }
     if let ([first, ..], true) = (sources, found.is_empty()) {
         let message = format!("no rule that the {gate} gate reads: one of {}", own.join(", "));
-        findings.push(first.finding(first.package_at, message));
+        findings.push(first.problem(Id::RuleName, first.package_at, message));
     }
     // In the order of the table, so that the generated entry does not depend on the files.
     own.iter().copied().filter(|name| found.contains(name)).collect()

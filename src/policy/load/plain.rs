@@ -4,7 +4,9 @@
 //! Called by what asks Regate how it reads Rego: the run over OPA's own cases and the pairs that are decided beside it.
 //! Always holds: the rule goes through the same parsing, rewriting, checks and engine as the rules of a served policy.
 
-use super::{calls, data, on_large_stack, overlaps, safety};
+use std::sync::Arc;
+
+use super::{calls, data, on_a_deep_stack, overlaps, safety};
 use crate::policy::Fault;
 use crate::policy::engine::ast::Source;
 use crate::policy::engine::builtins::BuiltinErrors;
@@ -31,7 +33,7 @@ impl Rule {
         rule: &str,
         errors: BuiltinErrors,
     ) -> Result<Self, Vec<Finding>> {
-        on_large_stack(|| Self::load_here(files, package, rule, errors))
+        on_a_deep_stack(files, || Self::load_here(files, package, rule, errors))
     }
 
     fn load_here(
@@ -63,8 +65,14 @@ impl Rule {
         }
         let package: Vec<String> = package.iter().map(|&part| part.to_owned()).collect();
         let sources: Vec<&Source> = sources.iter().collect();
-        let (group, entries) = Group::build(&sources, &[(package.as_slice(), vec![rule])], &data, errors)
-            .map_err(|finding| vec![finding])?;
+        let (group, entries) = Group::build(
+            &sources,
+            &[(package.as_slice(), vec![rule])],
+            &data,
+            errors,
+            &Arc::default(),
+        )
+        .map_err(|finding| vec![finding])?;
         let entry = entries.into_iter().next().unwrap_or_default();
         Ok(Self { group, entry, errors })
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Result, anyhow, bail};
 use regate::policy::engine::builtins::BuiltinErrors;
 use regate::policy::files::{DataFile, Files, Format, RegoFile};
+use regate::policy::finding::{Finding, Id};
 use regate::policy::load::plain::Rule;
 use regate::policy::{Context, Document, Fault, Limits};
 use serde_json::{Map, Value};
@@ -20,7 +21,7 @@ pub(super) enum Came {
     /// To these results, one for each binding of the query's variables.
     Results(Vec<Value>),
     /// To findings when it was loaded.
-    Refused(Vec<String>),
+    Refused(Vec<Finding>),
     /// To a fault when it was evaluated.
     Fault(Fault),
 }
@@ -32,10 +33,11 @@ pub(super) fn difference(case: &Case) -> Option<String> {
         Err(error) => return Some(format!("{error:#}")),
     };
     match (&came, &case.want_result) {
-        (Came::Refused(findings), _) if case.wants_error() && !findings.iter().any(|text| lacks(text)) => {
-            None
+        (Came::Refused(findings), _) if case.wants_error() && findings.iter().all(is_about_values) => None,
+        (Came::Refused(findings), _) => {
+            let findings = findings.iter().map(|finding| format!("{} {finding}", finding.id));
+            Some(format!("refused: {}", findings.collect::<Vec<_>>().join("; ")))
         }
-        (Came::Refused(findings), _) => Some(format!("refused: {}", findings.join("; "))),
         (Came::Fault(fault), _) if is_wanted(case, fault) => None,
         (Came::Fault(fault), _) => Some(format!("fault ({}): {fault}", fault.reason())),
         (Came::Results(results), Some(wanted)) => {
@@ -47,11 +49,18 @@ pub(super) fn difference(case: &Case) -> Option<String> {
     }
 }
 
-/// Whether a finding says that something is not there at all, which is never the error that a case is about.
-fn lacks(finding: &str) -> bool {
-    ["there is no function", "is not offered here"]
-        .iter()
-        .any(|words| finding.contains(words))
+/// Whether a finding may be the error that a case wants: one of evaluation, that was found before it.
+fn is_about_values(finding: &Finding) -> bool {
+    ![
+        Id::Limit,
+        Id::NotOffered,
+        Id::Parse,
+        Id::Recursion,
+        Id::Rewrite,
+        Id::UnknownFunction,
+        Id::Unsafe,
+    ]
+    .contains(&finding.id)
 }
 
 /// Whether there is no builtin of this name.
@@ -63,7 +72,7 @@ pub(super) fn is_missing(builtin: &str) -> bool {
     };
     let findings = Rule::load(&files, &[PACKAGE], "value", BuiltinErrors::Fault).err();
     let mut findings = findings.into_iter().flatten();
-    findings.any(|finding| lacks(&finding.message))
+    findings.any(|finding| [Id::NotOffered, Id::UnknownFunction].contains(&finding.id))
 }
 
 /// Whether a fault is of the kind that the case wants. The words of errors are our own.
@@ -87,7 +96,7 @@ fn came(case: &Case) -> Result<Came> {
     };
     let rule = match Rule::load(&files(case), &[PACKAGE], "rows", errors) {
         Ok(rule) => rule,
-        Err(findings) => return Ok(Came::Refused(findings.iter().map(ToString::to_string).collect())),
+        Err(findings) => return Ok(Came::Refused(findings)),
     };
     match rule.evaluate(input.as_ref(), &limits()) {
         Err(fault) => Ok(Came::Fault(fault)),

@@ -28,7 +28,7 @@ impl Rewrites<'_> {
             },
             Literal::SomeIn { key, value, .. } => {
                 let parts: Vec<&Expr> = key.iter().chain([value]).map(|part| &**part).collect();
-                if !parts.iter().any(|part| has_object(part, &|_| true)) {
+                if !parts.iter().any(|part| has_object(part)) {
                     return false;
                 }
                 self.iterated(statement, &parts)
@@ -101,7 +101,7 @@ impl Rewrites<'_> {
         for part in parts {
             pattern(
                 part,
-                if has_object(part, &|_| true) {
+                if has_object(part) {
                     &mut declared
                 } else {
                     &mut stay
@@ -112,14 +112,14 @@ impl Rewrites<'_> {
         if !declared.is_empty() {
             taken = format!("; some {}", declared.join(", "));
         }
-        for part in parts.iter().filter(|part| has_object(part, &|_| true)) {
+        for part in parts.iter().filter(|part| has_object(part)) {
             if !is_plain(part) {
                 return None;
             }
             let range = self.range(part)?;
             let (_, text) = self.named_wildcards(range.clone())?;
             let name = self.new_name();
-            if has_object(part, &binds) {
+            if binds(part) {
                 taken.push_str(&format!("; {text} = {name}"));
             }
             taken.push_str(&format!("; {text} == {name}"));
@@ -161,16 +161,16 @@ impl Rewrites<'_> {
 /// Whether one side takes an object apart that the other one gives.
 fn takes_apart(lhs: &Expr, rhs: &Expr, op: &AssignOp) -> bool {
     match op {
-        AssignOp::ColEq => has_object(lhs, &|_| true),
-        AssignOp::Eq => has_object(lhs, &binds) || has_object(rhs, &binds),
+        AssignOp::ColEq => has_object(lhs),
+        AssignOp::Eq => [lhs, rhs].iter().any(|side| has_object(side) && binds(side)),
     }
 }
 
-/// Whether an object stands in a pattern, with a member of which this holds.
-pub(super) fn has_object(pattern: &Expr, holds: &dyn Fn(&Expr) -> bool) -> bool {
+/// Whether an object stands in a pattern.
+pub(super) fn has_object(pattern: &Expr) -> bool {
     match pattern {
-        Expr::Object { fields, .. } => fields.iter().any(|(_, _, value)| holds(value)),
-        Expr::Array { items, .. } => items.iter().any(|item| has_object(item, holds)),
+        Expr::Object { .. } => true,
+        Expr::Array { items, .. } => items.iter().any(|item| has_object(item)),
         _ => false,
     }
 }
