@@ -20,6 +20,7 @@ mod circles;
 mod data;
 mod keys;
 mod packages;
+pub mod plain;
 mod plan;
 mod references;
 mod safety;

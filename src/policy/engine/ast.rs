@@ -135,7 +135,9 @@ impl Source {
         if let Some((at, message)) = limits::exceeded(&normalized, &tokens) {
             return Err(at.problem(Id::Limit, &file.path, message));
         }
-        normalized.edit(lines::separate(&file.text, &tokens));
+        let mut edits = lines::separate(&file.text, &tokens);
+        edits.extend(lines::leading_zeros(&file.text, &tokens));
+        normalized.edit(edits);
         let mut module = module(file, &mut normalized)?;
         let mut source = walk::Walk::of(&module, &normalized).source(file, &module)?;
         if rewrite_results(file, &mut module, &mut normalized, results::positive)? {

@@ -23,6 +23,7 @@ mod paths;
 mod query;
 mod regex;
 mod review;
+mod schema;
 mod search;
 mod sprintf;
 mod strings;
@@ -177,6 +178,7 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
         2,
         encoding::json_marshal_with_options,
     ),
+    ("json.match_schema", 2, schema::matches),
     ("json.remove", 2, paths::remove),
     ("json.unmarshal", 1, encoding::json_unmarshal),
     ("lower", 1, strings::lower),
@@ -226,6 +228,7 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("urlquery.decode_object", 1, query::decode_object),
     ("urlquery.encode", 1, query::encode),
     ("urlquery.encode_object", 1, query::encode_object),
+    ("uuid.parse", 1, review::uuid_parse),
     ("uuid.rfc4122", 1, review::uuid),
     ("yaml.is_valid", 1, yaml::is_valid),
     ("yaml.unmarshal", 1, yaml::unmarshal),

@@ -69,8 +69,11 @@ impl<'n> Walk<'n> {
         };
         for import in &module.imports {
             let target = reference(&import.refr);
-            let root = target.root.filter(|root| root == "data" || root == "input");
-            let path: Vec<String> = root.into_iter().chain(target.constant).collect();
+            // An import of a keyword gives no name: `contains` may still be called.
+            let Some(root) = target.root.filter(|root| root == "data" || root == "input") else {
+                continue;
+            };
+            let path: Vec<String> = std::iter::once(root).chain(target.constant).collect();
             match split(&path) {
                 // What is read of an imported input is noted where its name is used.
                 None => continue,
