@@ -10,10 +10,12 @@
 //! - What a negated call is given has to be defined: `not f(input.x)` is undefined without `input.x` ([`negation`]).
 //! - `some x in y.z` finds nothing where `y.z` is no collection ([`rewrites`]).
 //! - Objects that take others apart and values of several `with` are refused where they could mean more ([`refusals`]).
+//! - Functions that `with` replaces are called by one name ([`mocks`]).
 //! - `f(a, x)` is `x = f(a)` of every builtin, and `walk` gives one pair after the other ([`results`]).
 
 pub(super) mod heads;
 pub(super) mod lines;
+pub(super) mod mocks;
 mod negation;
 mod refusals;
 pub(super) mod results;
