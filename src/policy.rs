@@ -3,6 +3,7 @@
 //! A policy is a Rego package under one of the five roots of [`roots`]. A [`PolicySet`] holds all of them, is built
 //! whole by [`load::load`], never changed, and taken once per review, so that every decision comes from one revision.
 
+pub mod dialect;
 pub mod engine;
 pub mod evaluating;
 pub mod files;
@@ -23,6 +24,7 @@ use std::time::Instant;
 use arc_swap::ArcSwapOption;
 
 use crate::gate::Gate;
+use dialect::Dialect;
 use engine::builtins::BuiltinErrors;
 use engine::group::Group;
 pub use engine::{Context, Document, Limits, NotJson};
@@ -133,7 +135,9 @@ pub struct Policy {
     pub gate: Gate,
     /// The package below the root, `privileged` of `kubernetes.admission.privileged`, and behind it the instance.
     pub name: String,
-    /// The gate rules that its source has.
+    /// Whose way it is written in.
+    pub dialect: Dialect,
+    /// The gate rules that its source has, or that what it has amounts to.
     pub rules: Vec<&'static str>,
     /// Lower is evaluated first; ties by name.
     pub order: i64,
@@ -249,7 +253,7 @@ impl Evaluate for PolicySet {
         };
         Ok(Outcome {
             passed_over,
-            ..Outcome::read(&values)?
+            ..policy.dialect.outcome(&values, input)?
         })
     }
 }

@@ -26,6 +26,12 @@ pub const MAX_REGO_BYTES: u64 = 1024 * 1024;
 /// The size that a data file may have.
 pub const MAX_DATA_BYTES: u64 = 64 * 1024 * 1024;
 
+/// The size that a file of Kubernetes objects may have in which policies are looked for.
+pub const MAX_MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What only files have that hold something of Gatekeeper's.
+const GATEKEEPER: &[u8] = b".gatekeeper.sh/";
+
 /// How many Rego and data files there may be.
 pub const MAX_FILES: usize = 10_000;
 
@@ -35,7 +41,7 @@ const ATTEMPTS: usize = 3;
 /// Where a policy set comes from: directories, searched for files, and files by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
-    /// `*.rego`, and in directories `data.json` and `data.yaml` too.
+    /// `*.rego`, files of Gatekeeper's objects, and in directories `data.json` and `data.yaml` too.
     pub policies: Vec<PathBuf>,
     /// As `policies`, with modules of the language before version 1. What is among `policies` too is such a module.
     pub policies_v0: Vec<PathBuf>,
@@ -80,6 +86,15 @@ pub struct DataFile {
     pub bytes: Vec<u8>,
 }
 
+/// A file of Kubernetes objects, some of Gatekeeper's among them: templates, constraints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestFile {
+    /// The file as the author knows it.
+    pub path: String,
+    /// The source text, in YAML or JSON.
+    pub text: String,
+}
+
 /// Everything that a policy set is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Files {
@@ -87,6 +102,8 @@ pub struct Files {
     pub modules: Vec<RegoFile>,
     /// The data files, by path.
     pub data: Vec<DataFile>,
+    /// Files of Gatekeeper's objects, by path.
+    pub manifests: Vec<ManifestFile>,
     /// What is set for policies from outside of their files, in its order.
     pub settings: Vec<serde_json::Value>,
     /// A hash of what decides: equal content gives an equal revision, wherever it lies.
@@ -127,7 +144,7 @@ impl Files {
                         v0,
                     });
                 }
-                Some(Kind::Data { at, format }) => {
+                Some(Kind::Data { at, format, .. }) => {
                     files.data.push(DataFile {
                         path,
                         at,
@@ -135,7 +152,7 @@ impl Files {
                         bytes: text.as_bytes().to_vec(),
                     });
                 }
-                None => {}
+                Some(Kind::Objects) | None => {}
             }
         }
         files.finish()
@@ -179,14 +196,32 @@ impl Files {
                     v0: *v0,
                 });
             }
-            Kind::Data { at, format } => {
-                let bytes = text(&found.path, read(found, MAX_DATA_BYTES)?)?.into_bytes();
+            Kind::Data {
+                at,
+                format,
+                or_objects,
+            } => {
+                let bytes = read(found, MAX_DATA_BYTES)?;
+                if *or_objects && is_gatekeepers(&bytes) {
+                    let text = text(&found.path, bytes)?;
+                    self.manifests.push(ManifestFile { path, text });
+                    return Ok(());
+                }
+                let bytes = text(&found.path, bytes)?.into_bytes();
                 self.data.push(DataFile {
                     path,
                     at: at.clone(),
                     format: *format,
                     bytes,
                 });
+            }
+            Kind::Objects => {
+                let bytes = read(found, MAX_MANIFEST_BYTES)?;
+                // Whatever else lies among policies is none of ours.
+                if is_gatekeepers(&bytes) {
+                    let text = text(&found.path, bytes)?;
+                    self.manifests.push(ManifestFile { path, text });
+                }
             }
         }
         Ok(())
@@ -196,9 +231,12 @@ impl Files {
     fn finish(mut self) -> Self {
         self.modules.sort_by(|one, other| one.path.cmp(&other.path));
         self.data.sort_by(|one, other| one.path.cmp(&other.path));
+        self.manifests.sort_by(|one, other| one.path.cmp(&other.path));
         let modules = self.modules.iter().filter(|module| !module.is_test);
         let modules = modules.map(RegoFile::digest);
-        let mut items: Vec<_> = modules.chain(self.data.iter().map(DataFile::digest)).collect();
+        let data = self.data.iter().map(DataFile::digest);
+        let manifests = self.manifests.iter().map(ManifestFile::digest);
+        let mut items: Vec<_> = modules.chain(data).chain(manifests).collect();
         items.sort();
         // Those come one after the other, so their order counts.
         let settings = self
@@ -219,6 +257,17 @@ impl RegoFile {
         let language: &[u8] = if self.v0 { b"rego.v0" } else { b"rego" };
         digest([language, self.text.as_bytes()])
     }
+}
+
+impl ManifestFile {
+    fn digest(&self) -> Vec<u8> {
+        digest([b"objects".as_slice(), self.text.as_bytes()])
+    }
+}
+
+/// Whether a file may hold objects of Gatekeeper's.
+fn is_gatekeepers(bytes: &[u8]) -> bool {
+    bytes.windows(GATEKEEPER.len()).any(|part| part == GATEKEEPER)
 }
 
 impl DataFile {

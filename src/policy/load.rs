@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::PolicySet;
+use super::engine::Document;
 use super::engine::ast::Source;
 use super::files::Files;
 use super::finding::Finding;
@@ -14,6 +15,8 @@ mod build;
 mod calls;
 mod circles;
 mod data;
+mod foreign;
+mod gatekeeper;
 mod packages;
 mod plan;
 mod references;
@@ -52,41 +55,80 @@ pub fn load(files: &Files) -> Result<PolicySet, Vec<Finding>> {
     })
 }
 
+/// Modules that can read each other, and the data that they read. Ours are one world, each foreign template is another.
+struct World {
+    sources: Vec<Source>,
+    data: Document,
+    /// Whether everything that it is made of could be read.
+    is_whole: bool,
+}
+
 fn load_here(files: &Files) -> Result<PolicySet, Vec<Finding>> {
     let mut findings = Vec::new();
+    let (sources, all_parsed) = parsed(files, &mut findings);
+    let mut gatekeeper = gatekeeper::read(&files.manifests, &mut findings);
+    let before = findings.len();
+    let data = data::merged(&files.data, &sources, &mut findings);
+    let all_read = findings.len() == before;
+    let templates = gatekeeper.worlds(&data);
+    let own = World {
+        sources,
+        data,
+        is_whole: all_parsed,
+    };
+    let worlds: Vec<World> = std::iter::once(own).chain(templates).collect();
+    let (own, templates) = worlds.split_first().unzip();
+    let mut packages = packages::find(own.map_or(&[][..], |own| &own.sources), &mut findings);
+    packages.extend(gatekeeper.packages(templates.unwrap_or_default(), 1));
+    let plans = plan::plans(&packages, &files.settings, &mut findings);
+    for (number, world) in worlds.iter().enumerate() {
+        check(
+            world,
+            &packages::needs(&packages, number),
+            all_read,
+            &mut findings,
+        );
+    }
+    if !findings.is_empty() {
+        return Err(findings);
+    }
+    let mut set = build::set(&files.revision, &worlds, &packages, plans).map_err(|finding| vec![finding])?;
+    set.warnings = plan::ended_exceptions(&packages, &set.policies, super::now_ns());
+    set.warnings.append(&mut gatekeeper.warnings);
+    set.missing = packages::missing(&packages, &worlds);
+    Ok(set)
+}
+
+/// The modules that can be parsed, and whether those are all.
+fn parsed(files: &Files, findings: &mut Vec<Finding>) -> (Vec<Source>, bool) {
     let mut sources = Vec::new();
+    let mut all = true;
     for file in files.modules.iter().filter(|file| !file.is_test) {
         match Source::parse(file) {
             Ok(source) => {
                 findings.extend(source.findings.iter().cloned());
                 sources.push(source);
             }
-            Err(finding) => findings.push(finding),
+            Err(finding) => {
+                findings.push(finding);
+                all = false;
+            }
         }
     }
-    let all_parsed = sources.len() == files.modules.iter().filter(|file| !file.is_test).count();
-    let before = findings.len();
-    let data = data::merged(&files.data, &sources, &mut findings);
-    let all_read = all_parsed && findings.len() == before;
-    let packages = packages::find(&sources, &mut findings);
-    let plans = plan::plans(&packages, &files.settings, &mut findings);
-    overlaps(&sources, &mut findings);
-    calls::check(&sources, &mut findings);
+    (sources, all)
+}
+
+/// What the modules of one world have wrong with each other.
+fn check(world: &World, needs: &BTreeSet<Vec<String>>, all_read: bool, findings: &mut Vec<Finding>) {
+    overlaps(&world.sources, findings);
+    calls::check(&world.sources, findings);
     // What is missing may be in a file that cannot be read.
-    if all_read {
-        references::check(&sources, &data, &packages::needs(&packages), &mut findings);
+    if world.is_whole && all_read {
+        references::check(&world.sources, &world.data, needs, findings);
     }
-    if all_parsed {
-        safety::check(&sources, &mut findings);
+    if world.is_whole {
+        safety::check(&world.sources, findings);
     }
-    if !findings.is_empty() {
-        return Err(findings);
-    }
-    let mut set =
-        build::set(&files.revision, &sources, &packages, plans, &data).map_err(|finding| vec![finding])?;
-    set.warnings = plan::ended_exceptions(&packages, &set.policies, super::now_ns());
-    set.missing = packages::missing(&packages, &data);
-    Ok(set)
 }
 
 /// Findings for rules whose path is at, under or above another package: either would read the other's values.

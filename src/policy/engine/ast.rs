@@ -17,6 +17,7 @@ use regorus::unstable::{Module, Ref, Span};
 
 pub(crate) use names::Body;
 
+pub(crate) use super::normalize::Origin;
 use super::normalize::heads::Heads;
 use super::normalize::rewrites::Rewrites;
 use super::normalize::{Normalized, lines, tokens};
@@ -124,10 +125,18 @@ impl Source {
     /// # Errors
     /// The first syntax error: the parser stops there.
     pub(crate) fn parse(file: &RegoFile) -> Result<Self, Finding> {
-        let mut normalized = Normalized::new(&file.text);
+        Self::parse_inside(file, Origin::File)
+    }
+
+    /// Parses a module that stands in a file of another kind.
+    ///
+    /// # Errors
+    /// The first syntax error: the parser stops there.
+    pub(crate) fn parse_inside(file: &RegoFile, origin: Origin) -> Result<Self, Finding> {
+        let mut normalized = Normalized::new(&file.text, origin);
         let tokens = tokens::tokens(&file.text);
         if let Some((at, message)) = limits::exceeded(&normalized, &tokens) {
-            return Err(at.finding(&file.path, message));
+            return Err(normalized.in_file(at).finding(&file.path, message));
         }
         normalized.edit(lines::separate(&file.text, &tokens));
         let module = module(file, &mut normalized)?;

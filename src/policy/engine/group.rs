@@ -35,8 +35,28 @@ pub struct Limits {
 pub(crate) struct Group {
     strict: Engine,
     lenient: Option<Engine>,
-    /// What the engine reads of each file, by path: the engine's places are not the author's.
-    texts: BTreeMap<String, Arc<Normalized>>,
+    /// What the engine reads, by the name that it has for it: the engine's places are not the author's.
+    texts: BTreeMap<String, Text>,
+}
+
+/// The file that a text stands in, and the text.
+struct Text {
+    path: String,
+    normalized: Arc<Normalized>,
+}
+
+/// What the engine calls a source: its file, and where several stand in one file, which of them.
+fn name(sources: &[&Source], place: usize) -> String {
+    let path = sources.get(place).map_or("", |source| &source.path);
+    match sources
+        .iter()
+        .take(place)
+        .filter(|source| source.path == path)
+        .count()
+    {
+        0 => path.to_owned(),
+        number => format!("{path}#{number}"),
+    }
 }
 
 impl Group {
@@ -57,11 +77,20 @@ impl Group {
         let calls = rules.flat_map(|rule| &rule.calls);
         let called: BTreeSet<String> = calls.map(|call| call.function.join(".")).collect();
         builtins::add_to(&mut engine, |name| called.contains(name)).map_err(ours)?;
-        for source in sources {
+        let mut texts = BTreeMap::new();
+        for (place, source) in sources.iter().enumerate() {
+            let name = name(sources, place);
             engine.set_rego_v0(source.v0);
             source.normalized.allow_length(&mut engine);
+            texts.insert(
+                name.clone(),
+                Text {
+                    path: source.path.clone(),
+                    normalized: Arc::clone(&source.normalized),
+                },
+            );
             engine
-                .add_policy(source.path.clone(), source.normalized.text.clone())
+                .add_policy(name, source.normalized.text.clone())
                 .map_err(|error| {
                     syntax_finding(&source.path, &error.to_string(), Some(&source.normalized))
                 })?;
@@ -78,13 +107,14 @@ impl Group {
         engine.add_data(data.0.clone()).map_err(ours)?;
         engine.set_input(Value::new_object());
         prepare(&mut engine).map_err(|error| {
-            let file = sources
+            let text = texts
                 .iter()
-                .find(|source| error.contains(&format!("--> {}:", source.path)));
+                .find(|(name, _)| error.contains(&format!("--> {name}:")));
+            let text = text.map(|(_, text)| text);
             syntax_finding(
-                file.map_or("(policies)", |source| &source.path),
+                text.map_or("(policies)", |text| &text.path),
                 &error,
-                file.map(|source| &*source.normalized),
+                text.map(|text| &*text.normalized),
             )
         })?;
         // Prepared engines share what they are made of until one of them is changed, so this is done once, here.
@@ -93,10 +123,6 @@ impl Group {
             twin.set_strict_builtin_errors(false);
             twin
         });
-        let texts = sources
-            .iter()
-            .map(|source| (source.path.clone(), Arc::clone(&source.normalized)))
-            .collect();
         let group = Group {
             strict: engine,
             lenient,
@@ -184,14 +210,16 @@ fn prepare(engine: &mut Engine) -> Result<(), String> {
 /// The longest message of a fault.
 const MAX_MESSAGE: usize = 4096;
 
-fn fault(text: &str, texts: &BTreeMap<String, Arc<Normalized>>) -> Fault {
+fn fault(text: &str, texts: &BTreeMap<String, Text>) -> Fault {
     let file = text
         .lines()
         .find_map(|line| line.trim_start().strip_prefix("--> "));
     let file = file
         .and_then(|head| head.trim().rsplitn(3, ':').nth(2))
         .unwrap_or("");
-    let at = position_in(text).map(|at| texts.get(file).map_or(at, |text| text.place(at)));
+    let known = texts.get(file);
+    let at = position_in(text).map(|at| known.map_or(at, |known| known.normalized.place(at)));
+    let file = known.map_or(file, |known| &known.path);
     let at = at
         .map(|at| format!(":{}:{}", at.line, at.column))
         .unwrap_or_default();
