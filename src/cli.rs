@@ -5,6 +5,7 @@
 //! are said once. Data goes to standard output, everything else to standard error. Exit codes: 0 done, 1 the answer
 //! is no, 2 it could not be done.
 
+pub mod capabilities;
 pub mod cert;
 pub mod check;
 pub mod config;
@@ -13,9 +14,10 @@ pub mod manifests;
 pub mod review;
 pub mod serve;
 pub mod status;
+pub mod test;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -50,6 +52,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[expect(missing_docs, reason = "each command is documented by its arguments")]
 pub enum Action {
+    Capabilities(capabilities::Args),
     Cert(cert::Args),
     Check(check::Args),
     Config(config::Args),
@@ -58,6 +61,7 @@ pub enum Action {
     Review(review::Args),
     Serve(serve::Args),
     Status(status::Args),
+    Test(test::Args),
 }
 
 /// Form of what a command prints.
@@ -209,10 +213,19 @@ fn load_policies(policies: &Policies) -> anyhow::Result<Option<PolicySet>> {
     }
 }
 
-/// Prints findings to standard error, a line each.
+/// Prints findings to standard error: at a terminal in the long form, else a line each.
 fn print_findings(findings: &[Finding]) -> std::io::Result<()> {
     let mut out = std::io::stderr().lock();
-    findings.iter().try_for_each(|finding| writeln!(out, "{finding}"))
+    let long = out.is_terminal();
+    write_findings(&mut out, findings, long)
+}
+
+/// Writes findings, in the long form or a line each.
+fn write_findings(out: &mut dyn Write, findings: &[Finding], long: bool) -> std::io::Result<()> {
+    findings.iter().try_for_each(|finding| match long {
+        true => writeln!(out, "{}\n", finding.long()),
+        false => writeln!(out, "{finding}"),
+    })
 }
 
 /// What decisions depend on: a configuration, and what is known of the cluster.
@@ -284,6 +297,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let Cli { global, command } = cli;
     match command {
+        Action::Capabilities(args) => capabilities::run(args, global),
         Action::Cert(args) => cert::run(args, global),
         Action::Check(args) => check::run(args, global),
         Action::Config(args) => config::run(args, global),
@@ -292,6 +306,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Action::Review(args) => review::run(args, global),
         Action::Serve(args) => serve::run(args, global),
         Action::Status(args) => status::run(args, global),
+        Action::Test(args) => test::run(args, global),
     }
 }
 

@@ -3,9 +3,11 @@
 //! A policy is a Rego package under one of the five roots of [`roots`]. A [`PolicySet`] holds all of them, is built
 //! whole by [`load::load`], never changed, and taken once per review, so that every decision comes from one revision.
 
+pub mod capabilities;
 pub mod dialect;
 pub mod engine;
 pub mod evaluating;
+pub mod explain;
 pub mod files;
 pub mod finding;
 pub mod glob;
@@ -15,6 +17,8 @@ pub mod metadata;
 pub mod namespaces;
 pub mod outcome;
 pub mod select;
+pub mod suites;
+pub mod trials;
 pub mod watch;
 
 use std::collections::BTreeMap;
@@ -27,7 +31,7 @@ use crate::gate::Gate;
 use dialect::Dialect;
 use engine::builtins::BuiltinErrors;
 use engine::group::Group;
-pub use engine::{Context, Document, Limits, NotJson};
+pub use engine::{Context, Document, Limits, NotJson, Outside};
 use evaluating::Conduct;
 pub use finding::Finding;
 use matching::{Facts, Match};
@@ -238,6 +242,9 @@ pub trait Evaluate {
     /// # Errors
     /// The fault, if the policy has no outcome that its gate understands.
     fn evaluate(&self, policy: &Policy, input: &Document, limits: &Limits) -> Result<Outcome, Fault>;
+
+    /// Learns what a review says that metadata can match on, before any policy is evaluated for it.
+    fn begins(&self, _facts: &Facts, _namespace: NamespaceOf<'_>) {}
 }
 
 impl Evaluate for PolicySet {

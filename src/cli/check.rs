@@ -1,12 +1,12 @@
 //! `regate check`: says all that is wrong with policies, as loading them would.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::{Global, Output};
+use super::Global;
 use crate::policy::files::Files;
 use crate::policy::load::load;
 use crate::policy::{Finding, Policy, PolicySet};
@@ -19,15 +19,21 @@ use crate::policy::{Finding, Policy, PolicySet};
 pub struct Args {
     /// Policies to check, besides those of --policy [default: ./policies]
     pub paths: Vec<PathBuf>,
-    /// Form of what is printed: `file:line:column: message`, or an object with `findings` and `warnings`
-    #[arg(
-        short,
-        long,
-        env = "REGATE_OUTPUT",
-        value_name = "text|json",
-        default_value = "text"
-    )]
-    pub output: Output,
+    /// Form of what is printed: `file:line:column: message`; with the line, a hint and a page; or an object with
+    /// `findings` and `warnings` [default: long at a terminal, else text]
+    #[arg(short, long, env = "REGATE_OUTPUT", value_name = "text|long|json")]
+    pub output: Option<Form>,
+}
+
+/// Form of what is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Form {
+    /// A line for each finding.
+    Text,
+    /// Each finding with the line of its file, a hint and its page.
+    Long,
+    /// For programs.
+    Json,
 }
 
 /// Runs the command.
@@ -38,10 +44,19 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         Err(findings) => (true, Err(findings)),
     };
     let mut out = std::io::stdout().lock();
-    match (&loaded, args.output) {
-        (Ok(set), Output::Text) => {
-            for warning in &set.warnings {
-                writeln!(out, "warning: {warning}")?;
+    let form = args.output.unwrap_or(match out.is_terminal() {
+        true => Form::Long,
+        false => Form::Text,
+    });
+    let long = form == Form::Long;
+    match (&loaded, form) {
+        (Ok(set), Form::Text | Form::Long) => {
+            match long {
+                true => super::write_findings(&mut out, &set.warnings, long)?,
+                false => set
+                    .warnings
+                    .iter()
+                    .try_for_each(|warning| writeln!(out, "warning: {warning}"))?,
             }
             writeln!(
                 out,
@@ -50,13 +65,9 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
                 set.revision
             )?;
         }
-        (Ok(set), Output::Json) => writeln!(out, "{:#}", report(set))?,
-        (Err(findings), Output::Text) => {
-            for finding in findings {
-                writeln!(out, "{finding}")?;
-            }
-        }
-        (Err(findings), Output::Json) => {
+        (Ok(set), Form::Json) => writeln!(out, "{:#}", report(set))?,
+        (Err(findings), Form::Text | Form::Long) => super::write_findings(&mut out, findings, long)?,
+        (Err(findings), Form::Json) => {
             writeln!(
                 out,
                 "{:#}",
@@ -92,7 +103,19 @@ fn object(finding: &Finding) -> Value {
         file,
         line,
         column,
+        id,
         message,
+        hint,
+        source: _,
     } = finding;
-    json!({ "file": file, "line": line, "column": column, "message": message })
+    json!({
+        "id": id,
+        "severity": id.severity().as_str(),
+        "file": file,
+        "line": line,
+        "column": column,
+        "message": message,
+        "hint": hint,
+        "page": id.page(),
+    })
 }

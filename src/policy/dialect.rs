@@ -118,6 +118,3 @@ fn request(review: &Document) -> Document {
 fn present(object: &Document, key: &str) -> Option<Document> {
     object.get(key).filter(|member| member.kind() != "null")
 }
-
-#[cfg(test)]
-mod tests;

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::finding::Finding;
+use super::finding::{Finding, Id};
+use super::suites;
 use crate::watch;
 pub use last_good::LastGood;
 pub(super) use walk::places;
@@ -29,8 +30,13 @@ pub const MAX_DATA_BYTES: u64 = 64 * 1024 * 1024;
 /// The size that a file of Kubernetes objects may have in which policies are looked for.
 pub const MAX_MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
 
-/// What only files have that hold something of Gatekeeper's.
-const GATEKEEPER: &[u8] = b".gatekeeper.sh/";
+/// What only files have that hold objects of Gatekeeper's that are policies, or that a policy set cannot do without.
+const GATEKEEPER: [&[u8]; 4] = [
+    b"constraints.gatekeeper.sh/",
+    b"expansion.gatekeeper.sh/",
+    b"mutations.gatekeeper.sh/",
+    b"templates.gatekeeper.sh/",
+];
 
 /// How many Rego and data files there may be.
 pub const MAX_FILES: usize = 10_000;
@@ -104,6 +110,8 @@ pub struct Files {
     pub data: Vec<DataFile>,
     /// Files of Gatekeeper's objects, by path.
     pub manifests: Vec<ManifestFile>,
+    /// Files of Gatekeeper's suites: for `test`, never served and no part of the revision.
+    pub gatekeeper_suites: Vec<PathBuf>,
     /// What is set for policies from outside of their files, in its order.
     pub settings: Vec<serde_json::Value>,
     /// A hash of what decides: equal content gives an equal revision, wherever it lies.
@@ -121,11 +129,8 @@ impl Files {
                 return files;
             }
         }
-        let message = "the policy files change while they are read: try again when they rest".to_owned();
-        Err(vec![Finding {
-            message,
-            ..Finding::default()
-        }])
+        let message = "the policy files change while they are read: try again when they rest";
+        Err(vec![Finding::new(Id::Unreadable, message)])
     }
 
     /// The starter policies that are part of the program.
@@ -202,9 +207,7 @@ impl Files {
                 or_objects,
             } => {
                 let bytes = read(found, MAX_DATA_BYTES)?;
-                if *or_objects && is_gatekeepers(&bytes) {
-                    let text = text(&found.path, bytes)?;
-                    self.manifests.push(ManifestFile { path, text });
+                if *or_objects && self.take_objects(found, &bytes)? {
                     return Ok(());
                 }
                 let bytes = text(&found.path, bytes)?.into_bytes();
@@ -216,15 +219,26 @@ impl Files {
                 });
             }
             Kind::Objects => {
-                let bytes = read(found, MAX_MANIFEST_BYTES)?;
                 // Whatever else lies among policies is none of ours.
-                if is_gatekeepers(&bytes) {
-                    let text = text(&found.path, bytes)?;
-                    self.manifests.push(ManifestFile { path, text });
-                }
+                self.take_objects(found, &read(found, MAX_MANIFEST_BYTES)?)?;
             }
         }
         Ok(())
+    }
+
+    /// Takes a file that holds something of Gatekeeper's; whether it does.
+    fn take_objects(&mut self, found: &Found, bytes: &[u8]) -> Result<bool, Finding> {
+        let is_suite = suites::is_suite(bytes);
+        if is_suite {
+            self.gatekeeper_suites.push(found.path.clone());
+        }
+        let is_policy = is_gatekeepers(bytes);
+        if is_policy {
+            let text = text(&found.path, bytes.to_vec())?;
+            let path = found.path.display().to_string();
+            self.manifests.push(ManifestFile { path, text });
+        }
+        Ok(is_suite || is_policy)
     }
 
     /// Sorts, so that nothing depends on the order of sources, and computes the revision.
@@ -232,6 +246,7 @@ impl Files {
         self.modules.sort_by(|one, other| one.path.cmp(&other.path));
         self.data.sort_by(|one, other| one.path.cmp(&other.path));
         self.manifests.sort_by(|one, other| one.path.cmp(&other.path));
+        self.gatekeeper_suites.sort();
         let modules = self.modules.iter().filter(|module| !module.is_test);
         let modules = modules.map(RegoFile::digest);
         let data = self.data.iter().map(DataFile::digest);
@@ -267,7 +282,9 @@ impl ManifestFile {
 
 /// Whether a file may hold objects of Gatekeeper's.
 fn is_gatekeepers(bytes: &[u8]) -> bool {
-    bytes.windows(GATEKEEPER.len()).any(|part| part == GATEKEEPER)
+    GATEKEEPER
+        .iter()
+        .any(|mark| bytes.windows(mark.len()).any(|part| part == *mark))
 }
 
 impl DataFile {
@@ -295,22 +312,18 @@ fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
 }
 
 /// What is wrong with a file as a whole.
-fn finding(path: &Path, message: impl Into<String>) -> Finding {
-    Finding {
-        file: Some(path.display().to_string()),
-        message: message.into(),
-        ..Finding::default()
-    }
+fn finding(id: Id, path: &Path, message: impl Into<String>) -> Finding {
+    Finding::new(id, message).in_file(path.display().to_string())
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Finding {
-    finding(path, format!("cannot be read: {error}"))
+    finding(Id::Unreadable, path, format!("cannot be read: {error}"))
 }
 
 /// Reads a file up to its limit.
 fn read(found: &Found, limit: u64) -> Result<Vec<u8>, Finding> {
     let path = &found.path;
-    watch::read(path, limit).map_err(|message| finding(path, message))
+    watch::read(path, limit).map_err(|message| finding(Id::Unreadable, path, message))
 }
 
 fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Finding> {
@@ -319,7 +332,7 @@ fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Finding> {
         let line = valid.filter(|byte| **byte == b'\n').count() + 1;
         Finding {
             line: u32::try_from(line).ok(),
-            ..finding(path, "is not UTF-8")
+            ..finding(Id::NotUtf8, path, "is not UTF-8")
         }
     })
 }

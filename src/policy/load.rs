@@ -4,15 +4,17 @@
 //! whoever called keeps the last good one when this one is refused.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::PolicySet;
-use super::engine::Document;
 use super::engine::ast::Source;
+use super::engine::{Document, Outside};
 use super::files::Files;
-use super::finding::Finding;
+use super::finding::{Finding, Id};
+use super::trials::Trials;
 
 mod build;
-mod calls;
+pub(super) mod calls;
 mod circles;
 mod data;
 mod foreign;
@@ -21,36 +23,59 @@ mod packages;
 mod plan;
 mod references;
 mod safety;
+mod trials;
 mod types;
 
 /// The stack of the thread that parses and prepares: the engine recurses over what authors nest.
 const STACK: usize = 64 << 20;
 
-/// Loads a set.
+/// Loads a set whose builtins reach nothing outside.
 ///
 /// # Errors
 /// Everything that was found, sorted by file and place. A set without policies is no error here.
 pub fn load(files: &Files) -> Result<PolicySet, Vec<Finding>> {
+    load_with(files, &Arc::default())
+}
+
+/// Loads a set whose builtins reach outside as far as they may.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(files: &Files, outside: &Arc<Outside>) -> Result<PolicySet, Vec<Finding>> {
+    let mut set = on_a_deep_stack(files, || Ok(load_here(files, outside)?.set))?;
+    show(&mut set.warnings, files);
+    show(&mut set.missing, files);
+    Ok(set)
+}
+
+/// Loads a set and its tests, which a server never loads.
+///
+/// # Errors
+/// What is wrong with the set; if nothing is, what is wrong with its tests.
+pub fn load_with_tests(files: &Files, outside: &Arc<Outside>) -> Result<Trials, Vec<Finding>> {
+    on_a_deep_stack(files, || trials::load(files, load_here(files, outside)?, outside))
+}
+
+/// Runs what recurses over what authors nest, and sorts what it finds.
+fn on_a_deep_stack<T: Send>(
+    files: &Files,
+    work: impl FnOnce() -> Result<T, Vec<Finding>> + Send,
+) -> Result<T, Vec<Finding>> {
     let loaded = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("load".into()).stack_size(STACK);
-        match thread
-            .spawn_scoped(scope, || load_here(files))
-            .map(|thread| thread.join())
-        {
+        match thread.spawn_scoped(scope, work).map(|thread| thread.join()) {
             Ok(Ok(loaded)) => loaded,
-            Ok(Err(_)) => Err(vec![Finding {
-                message: "loading the policies panicked".into(),
-                ..Finding::default()
-            }]),
-            Err(error) => Err(vec![Finding {
-                message: format!("no thread to load policies: {error}"),
-                ..Finding::default()
-            }]),
+            Ok(Err(_)) => Err(vec![Finding::new(Id::Internal, "loading the policies panicked")]),
+            Err(error) => {
+                let message = format!("no thread to load policies: {error}");
+                Err(vec![Finding::new(Id::Internal, message)])
+            }
         }
     });
     loaded.map_err(|mut findings: Vec<Finding>| {
         findings.sort();
         findings.dedup();
+        show(&mut findings, files);
         findings
     })
 }
@@ -63,7 +88,33 @@ struct World {
     is_whole: bool,
 }
 
-fn load_here(files: &Files) -> Result<PolicySet, Vec<Finding>> {
+/// Gives findings in policies the line that they are about.
+fn show(findings: &mut [Finding], files: &Files) {
+    for finding in findings {
+        let modules = files.modules.iter().map(|file| (&file.path, &file.text));
+        let manifests = files.manifests.iter().map(|file| (&file.path, &file.text));
+        let mut texts = modules.chain(manifests);
+        let text = texts.find(|(path, _)| Some(*path) == finding.file.as_ref());
+        let line = finding
+            .line
+            .and_then(|line| usize::try_from(line).ok()?.checked_sub(1));
+        finding.source = text
+            .zip(line)
+            .and_then(|((_, text), line)| text.lines().nth(line))
+            .map(str::to_owned);
+    }
+}
+
+/// A set, and what it was made of.
+struct Loaded {
+    set: PolicySet,
+    sources: Vec<Source>,
+    data: Document,
+    /// Packages to which the errors of builtins are no faults.
+    lenient: BTreeSet<Vec<String>>,
+}
+
+fn load_here(files: &Files, outside: &Arc<Outside>) -> Result<Loaded, Vec<Finding>> {
     let mut findings = Vec::new();
     let (sources, all_parsed) = parsed(files, &mut findings);
     let mut gatekeeper = gatekeeper::read(&files.manifests, &mut findings);
@@ -92,11 +143,21 @@ fn load_here(files: &Files) -> Result<PolicySet, Vec<Finding>> {
     if !findings.is_empty() {
         return Err(findings);
     }
-    let mut set = build::set(&files.revision, &worlds, &packages, plans).map_err(|finding| vec![finding])?;
+    let mut set =
+        build::set(&files.revision, &worlds, &packages, plans, outside).map_err(|finding| vec![finding])?;
     set.warnings = plan::ended_exceptions(&packages, &set.policies, super::now_ns());
     set.warnings.append(&mut gatekeeper.warnings);
     set.missing = packages::missing(&packages, &worlds);
-    Ok(set)
+    let lenient = packages::lenient(&packages);
+    drop(packages);
+    let own = worlds.into_iter().next();
+    let (sources, data) = own.map_or_else(|| (Vec::new(), Document::empty()), |own| (own.sources, own.data));
+    Ok(Loaded {
+        set,
+        sources,
+        data,
+        lenient,
+    })
 }
 
 /// The modules that can be parsed, and whether those are all.
@@ -147,7 +208,7 @@ fn overlaps(sources: &[Source], findings: &mut Vec<Finding>) {
                     rule.name,
                     package.join(".")
                 );
-                findings.push(source.finding(rule.at, message));
+                findings.push(source.problem(Id::RulePackage, rule.at, message));
             }
         }
     }

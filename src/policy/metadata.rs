@@ -16,10 +16,10 @@ use super::dialect::Dialect;
 use super::engine::Document;
 use super::engine::ast::{Position, Source};
 use super::engine::builtins::BuiltinErrors;
-use super::finding::Finding;
+use super::finding::{Finding, Id};
 use super::matching::{Match, Selector};
 use crate::gate::Gate;
-pub(crate) use node::Node;
+pub(crate) use node::{Node, Tree};
 pub(crate) use read::Overlay;
 use read::Reader;
 use scan::{Block, Scan};
@@ -179,7 +179,7 @@ pub(crate) fn of_package_in(
                     "a second METADATA block for this package: the first is at {}:{}",
                     other.path, at.line
                 );
-                findings.push(source.finding(block.at, message));
+                findings.push(source.problem(Id::MetadataPlace, block.at, message));
                 continue;
             }
             first = Some((source, block.at));
@@ -226,11 +226,12 @@ fn readable<'a>(source: &Source, block: &'a Block, findings: &mut Vec<Finding>) 
         Ok(node) if node.members().is_some() => Some(node),
         Ok(node) => {
             let message = format!("METADATA must be a map, it is {}", node.kind());
-            findings.push(source.finding(block.at, message));
+            findings.push(source.problem(Id::Metadata, block.at, message));
             None
         }
         Err((at, message)) => {
-            findings.push(source.finding(*at, format!("METADATA is no YAML: {message}")));
+            let message = format!("METADATA is no YAML: {message}");
+            findings.push(source.problem(Id::Metadata, *at, message));
             None
         }
     }
@@ -247,7 +248,8 @@ fn refuse_ours(source: &Source, node: &Node, why: &str, findings: &mut Vec<Findi
     for (key, _) in custom {
         if let Some(name) = key.as_text().filter(|name| KEYS.contains(name)) {
             let at = key.at.unwrap_or(source.package_at);
-            findings.push(source.finding(at, format!("`{name}` in METADATA: {why}")));
+            let message = format!("`{name}` in METADATA: {why}");
+            findings.push(source.problem(Id::MetadataPlace, at, message));
         }
     }
 }

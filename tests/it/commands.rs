@@ -97,8 +97,20 @@ fn check_says_everything_at_once_or_nothing() {
     let (code, out, _) = desk.run(&["check", "-o", "json", "policies/bad.rego"], "");
     let report: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, report["findings"].as_array().unwrap().len()), (1, 3));
-    assert_eq!(report["findings"][1]["line"], 2);
-    assert_eq!(report["findings"][1]["file"], "policies/bad.rego");
+    assert_eq!(
+        report["findings"][2],
+        json!({
+            "id": "unknown-function", "severity": "error", "file": "policies/bad.rego", "line": 2, "column": 23,
+            "message": "there is no function `lowr`", "hint": "did you mean `lower`?",
+            "page": "docs/checks/unknown-function.md",
+        })
+    );
+
+    let (code, out, _) = desk.run(&["check", "-o", "long", "policies/bad.rego"], "");
+    let told = "policies/bad.rego:2:23: error[unknown-function]: there is no function `lowr`\n  |\n\
+                2 | denny contains \"x\" if lowr(input.a) == \"a\"\n  |                       ^\n  \
+                help: did you mean `lower`?\n  see docs/checks/unknown-function.md\n\n";
+    assert!(code == 1 && out.ends_with(told), "{out}");
 }
 
 const ENDED: &str = "# METADATA\n# custom:\n#   enforcement: dryrun\n#   exceptions:\n\
@@ -124,7 +136,10 @@ fn check_warns_of_exceptions_that_have_ended_and_finds_nothing_wrong_with_them()
     assert_eq!(code, 0);
     assert_eq!(
         report["warnings"],
-        json!([{ "file": "policies/0.rego", "line": 5, "column": 7, "message": warning }])
+        json!([{
+            "id": "ended-exception", "severity": "warning", "file": "policies/0.rego", "line": 5, "column": 7,
+            "message": warning, "hint": null, "page": "docs/checks/ended-exception.md",
+        }])
     );
     assert_eq!(report["findings"], json!([]));
     assert_eq!(

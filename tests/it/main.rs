@@ -9,6 +9,7 @@
 )]
 
 mod canaries;
+mod checks;
 mod cli_cert;
 mod cli_config;
 mod client_certificates;
@@ -16,11 +17,13 @@ mod cluster;
 mod commands;
 mod contract;
 mod docs;
+mod fetch;
 mod hostile;
 mod init;
 mod last_good;
 mod layering;
 mod manifests;
+mod peer;
 mod pki;
 mod policies;
 mod policy_records;

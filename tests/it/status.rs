@@ -76,7 +76,7 @@ fn a_reload_that_is_refused_is_told_until_a_good_one_comes_and_readiness_never_f
         refused["refused"]["findings"],
         json!([{
             "file": "policies/other.rego", "line": 3, "column": 23,
-            "message": "there is no function `lowr`: did you mean `lower`?"
+            "id": "unknown-function", "message": "there is no function `lowr`", "hint": "did you mean `lower`?"
         }])
     );
     let at = refused["refused"]["at"].as_str().unwrap();
@@ -115,7 +115,7 @@ fn the_status_tells_each_policys_terms_and_warnings_but_nothing_that_it_was_give
         ])
     );
     let warning = json!([{
-        "file": "policies/guard.rego", "line": 10, "column": 7,
+        "file": "policies/guard.rego", "line": 10, "column": 7, "id": "ended-exception",
         "message": "an exception of validate/guard ended with 2020-01-31: it was there before"
     }]);
     assert_eq!(status["served"]["warnings"], warning);

@@ -13,9 +13,11 @@ mod accepted;
 #[path = "../e2e/binaries.rs"]
 mod binaries;
 mod builtins;
+mod capabilities;
 mod cases;
 mod drawn;
 mod expressions;
+mod networks;
 mod same;
 mod tokens;
 
@@ -60,8 +62,17 @@ fn main() -> ExitCode {
         trial("globs_match_as_in_opa", builtins::globs),
         trial("builtins_answer_as_opa_does", builtins::expressions),
         trial("tokens_are_verified_as_in_opa", tokens::tokens),
+        trial("networks_are_compared_and_merged_as_in_opa", networks::networks),
         trial("digests_are_those_of_opa", tokens::digests),
         trial("builtins_answer_as_opa_does_on_drawn_operands", drawn::calls),
+        trial(
+            "builtins_are_declared_as_opa_declares_them",
+            capabilities::declarations,
+        ),
+        trial(
+            "opa_told_of_the_capabilities_accepts_the_builtins_that_loading_accepts",
+            capabilities::accepted,
+        ),
         trial("what_init_writes_passes_its_own_ci_until_it_is_broken", init),
     ]
     .into_iter()

@@ -68,8 +68,8 @@ pub(crate) fn tokens() -> Result<()> {
 }
 
 pub(crate) fn digests() -> Result<()> {
-    let rules = "all := [v | some text in input.texts; some key in input.texts; v := [crypto.sha1(text), \
-                 crypto.sha256(text), crypto.hmac.sha1(text, key), crypto.hmac.sha256(text, key), \
+    let rules = "all := [v | some text in input.texts; some key in input.texts; v := [crypto.md5(text), crypto.sha1(text), \
+                 crypto.sha256(text), crypto.hmac.md5(text, key), crypto.hmac.sha1(text, key), crypto.hmac.sha256(text, key), \
                  crypto.hmac.sha512(text, key), crypto.hmac.equal(text, key)]]\n";
     let long = "x".repeat(1_000);
     let texts = json!({"texts": ["", "a", "A", "\u{e9}\u{65e5}", "a\u{0}", long, 1]}).to_string();

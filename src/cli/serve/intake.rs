@@ -12,6 +12,7 @@ use time::format_description::well_known::Rfc3339;
 use super::report;
 use crate::metrics::Metrics;
 use crate::policy::files::{Files, LastGood};
+use crate::policy::finding::Id;
 use crate::policy::load::load;
 use crate::policy::namespaces::Namespaces;
 use crate::policy::watch::Read;
@@ -141,13 +142,13 @@ impl Intake {
             .filter(|policy| policy.uses_namespaces())
             .map(name)
             .collect();
-        (!using.is_empty() && !self.namespaces.has_source()).then(|| Finding {
-            message: format!(
+        (!using.is_empty() && !self.namespaces.has_source()).then(|| {
+            let message = format!(
                 "no Namespace is known to this server, and these policies use them (`input.regate.namespace` or \
                  `namespaceSelector`): {}. Start it in the cluster or with --kubeconfig FILE",
                 using.join(", ")
-            ),
-            ..Finding::default()
+            );
+            Finding::new(Id::NoNamespaces, message)
         })
     }
 
@@ -195,10 +196,7 @@ impl Intake {
 }
 
 fn empty() -> Finding {
-    Finding {
-        message: "no policies: an empty set is not served".to_owned(),
-        ..Finding::default()
-    }
+    Finding::new(Id::NoPolicies, "no policies: an empty set is not served")
 }
 
 /// The time, to the second.

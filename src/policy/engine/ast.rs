@@ -16,13 +16,14 @@ use regorus::Engine;
 use regorus::unstable::{Module, Ref, Span};
 
 pub(crate) use names::Body;
+pub(super) use names::{account_of, account_of_expr};
 
 pub(crate) use super::normalize::Origin;
 use super::normalize::heads::Heads;
 use super::normalize::rewrites::Rewrites;
 use super::normalize::{Normalized, lines, tokens};
 use crate::policy::files::RegoFile;
-use crate::policy::finding::Finding;
+use crate::policy::finding::{Finding, Id};
 
 /// One parsed file.
 #[derive(Clone, Debug)]
@@ -136,7 +137,7 @@ impl Source {
         let mut normalized = Normalized::new(&file.text, origin);
         let tokens = tokens::tokens(&file.text);
         if let Some((at, message)) = limits::exceeded(&normalized, &tokens) {
-            return Err(normalized.in_file(at).finding(&file.path, message));
+            return Err(normalized.in_file(at).problem(Id::Limit, &file.path, message));
         }
         normalized.edit(lines::separate(&file.text, &tokens));
         let module = module(file, &mut normalized)?;
@@ -184,7 +185,7 @@ impl Source {
     fn refuse(&mut self, refused: &[(Position, &'static str)], normalized: &Normalized) {
         let findings = refused
             .iter()
-            .map(|(at, message)| self.finding(normalized.place(*at), (*message).to_owned()));
+            .map(|(at, message)| self.problem(Id::Rewrite, normalized.place(*at), *message));
         let findings: Vec<_> = findings.collect();
         self.findings.extend(findings);
     }
@@ -204,11 +205,7 @@ fn module(file: &RegoFile, normalized: &mut Normalized) -> Result<Ref<Module>, F
     };
     parsed
         .map_err(|error| syntax_finding(&file.path, &error, Some(normalized)))?
-        .ok_or_else(|| Finding {
-            file: Some(file.path.clone()),
-            message: "no package".into(),
-            ..Finding::default()
-        })
+        .ok_or_else(|| Finding::new(Id::Parse, "no package").in_file(&file.path))
 }
 
 fn parse(file: &RegoFile, normalized: &Normalized) -> Result<Option<Ref<Module>>, String> {
@@ -223,8 +220,17 @@ fn parse(file: &RegoFile, normalized: &Normalized) -> Result<Option<Ref<Module>>
 
 impl Source {
     /// A finding at a place of this file.
+    pub(crate) fn problem(&self, id: Id, at: Position, message: impl Into<String>) -> Finding {
+        at.problem(id, &self.path, message)
+    }
+
+    /// A finding of no kind in particular.
+    #[allow(
+        dead_code,
+        reason = "until what is being written names the kinds of its findings"
+    )]
     pub(crate) fn finding(&self, at: Position, message: String) -> Finding {
-        at.finding(&self.path, message)
+        self.problem(Id::Internal, at, message)
     }
 
     /// The path below `data` of one of its rules.
@@ -242,15 +248,14 @@ impl Source {
 /// The engine's errors begin with `--> file:line:column`, and say what is wrong behind `error:`.
 pub(super) fn syntax_finding(path: &str, text: &str, normalized: Option<&Normalized>) -> Finding {
     let at = position_in(text).map(|at| normalized.map_or(at, |normalized| normalized.place(at)));
-    let mut message = message_in(text);
-    if message.contains("used before definition below") {
-        message.push_str(": give the variable a name that no rule has, or write out what it stands for");
-    }
-    Finding {
-        file: Some(path.to_owned()),
-        line: at.map(|at| at.line),
-        column: at.map(|at| at.column),
-        message,
+    let message = message_in(text);
+    let hint = message
+        .contains("used before definition below")
+        .then(|| "give the variable a name that no rule has, or write out what it stands for".to_owned());
+    let finding = Finding::new(Id::Parse, message).in_file(path).hinted(hint);
+    match at {
+        Some(at) => finding.at(at),
+        None => finding,
     }
 }
 
@@ -277,13 +282,8 @@ pub(super) fn message_in(text: &str) -> String {
 
 impl Position {
     /// A finding at this place of a file.
-    pub(crate) fn finding(self, path: &str, message: String) -> Finding {
-        Finding {
-            file: Some(path.to_owned()),
-            line: Some(self.line),
-            column: Some(self.column),
-            message,
-        }
+    pub(crate) fn problem(self, id: Id, path: &str, message: impl Into<String>) -> Finding {
+        Finding::new(id, message).in_file(path).at(self)
     }
 }
 

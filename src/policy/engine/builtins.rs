@@ -6,6 +6,7 @@
 //! case. What decodes is the exception, at authn only (see [`Context::lenient_decoding`]).
 
 mod bounded;
+pub(crate) mod declared;
 mod digest;
 mod encoding;
 mod glob;
@@ -31,9 +32,12 @@ mod weight;
 mod yaml;
 
 use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Instant;
 
-use regorus::unstable::BUILTINS;
 use regorus::{Engine, Value};
+
+use super::Outside;
 
 /// What the functions know of the review under evaluation. One value for all its policies and both runs of a
 /// mutation, so that time and random values agree between them.
@@ -48,7 +52,7 @@ pub struct Context {
 }
 
 /// What the error of a builtin is: a policy's `builtinErrors`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BuiltinErrors {
     /// A fault of the policy.
     #[default]
@@ -62,6 +66,8 @@ pub enum BuiltinErrors {
 struct Evaluation {
     context: Context,
     errors: BuiltinErrors,
+    /// When it must have ended.
+    deadline: Option<Instant>,
     /// About how many bytes its builtins have made.
     made: usize,
     too_much: bool,
@@ -75,6 +81,7 @@ thread_local! {
     static EVALUATION: Cell<Evaluation> = const { Cell::new(Evaluation {
         context: Context { now_ns: 0, seed: 0, lenient_decoding: false },
         errors: BuiltinErrors::Fault,
+        deadline: None,
         made: 0,
         too_much: false,
     }) };
@@ -85,9 +92,23 @@ pub(super) fn enter(context: Context, errors: BuiltinErrors) {
     EVALUATION.set(Evaluation {
         context,
         errors,
+        deadline: None,
         made: 0,
         too_much: false,
     });
+}
+
+/// Sets when the evaluation that follows on this thread must have ended.
+pub(super) fn set_deadline(deadline: Instant) {
+    EVALUATION.set(Evaluation {
+        deadline: Some(deadline),
+        ..EVALUATION.get()
+    });
+}
+
+/// When a function that waits for others must have come back.
+pub(super) fn deadline() -> Instant {
+    EVALUATION.get().deadline.unwrap_or_else(Instant::now)
 }
 
 /// Whether a builtin of the last evaluation on this thread refused to take too much memory or time. The engine drops
@@ -101,6 +122,18 @@ pub(super) fn took_too_much() -> bool {
 #[error("{0}")]
 struct TooMuch(String);
 
+/// Whether a text has something in it that a pattern describes, as `regex.match` has it.
+///
+/// # Errors
+/// What is wrong with the pattern.
+pub(crate) fn pattern_matches(pattern: &str, text: &str) -> Result<bool, String> {
+    let matched = regex::matches(&[Value::from(pattern), Value::from(text)]);
+    match matched {
+        Ok(value) => Ok(value == Value::Bool(true)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 type Function = fn(&[Value]) -> anyhow::Result<Value>;
 
 /// Name, number of operands, function. A name that the engine has too is overridden.
@@ -113,9 +146,11 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("concat", 2, strings::concat),
     ("count", 1, strings::items),
     ("crypto.hmac.equal", 2, digest::hmac_equal),
+    ("crypto.hmac.md5", 2, digest::hmac_md5),
     ("crypto.hmac.sha1", 2, digest::hmac_sha1),
     ("crypto.hmac.sha256", 2, digest::hmac_sha256),
     ("crypto.hmac.sha512", 2, digest::hmac_sha512),
+    ("crypto.md5", 1, digest::md5),
     ("crypto.sha1", 1, digest::sha1),
     ("crypto.sha256", 1, digest::sha256),
     ("glob.match", 3, glob::matches),
@@ -149,8 +184,13 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("json.remove", 2, paths::remove),
     ("json.unmarshal", 1, encoding::json_unmarshal),
     ("lower", 1, strings::lower),
+    ("net.cidr_contains", 2, net::cidr_contains),
+    ("net.cidr_contains_matches", 2, net::cidr_contains_matches),
     ("net.cidr_expand", 1, net::cidr_expand),
+    ("net.cidr_intersects", 2, net::cidr_intersects),
     ("net.cidr_is_valid", 1, net::cidr_is_valid),
+    ("net.cidr_merge", 1, net::cidr_merge),
+    ("net.cidr_overlap", 2, net::cidr_overlap),
     ("numbers.range", 2, numbers::range),
     ("numbers.range_step", 3, numbers::range_step),
     ("object.subset", 2, objects::subset),
@@ -195,6 +235,11 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("yaml.unmarshal", 1, yaml::unmarshal),
 ];
 
+type Outgoing = fn(&[Value], &Outside) -> anyhow::Result<Value>;
+
+/// The same of functions that reach outside of the process.
+const OUTGOING: &[(&str, u8, Outgoing)] = &[];
+
 /// Makes those functions, and the guarded ones of the engine, known to an engine that its policies call: each evaluation
 /// copies the list of them, and all of them would cost more than a small policy.
 pub(super) fn add_to(engine: &mut Engine, is_called: impl Fn(&str) -> bool) -> anyhow::Result<()> {
@@ -212,6 +257,23 @@ pub(super) fn add_to(engine: &mut Engine, is_called: impl Fn(&str) -> bool) -> a
             Box::new(move |values: Vec<Value>| {
                 answer(name, &values, |values| guarded::call(name, check, values))
             }),
+        )?;
+    }
+    Ok(())
+}
+
+/// Makes the functions known that reach outside, as far as they may.
+pub(super) fn add_outgoing_to(
+    engine: &mut Engine,
+    is_called: impl Fn(&str) -> bool,
+    outside: &Arc<Outside>,
+) -> anyhow::Result<()> {
+    for (name, operands, function) in OUTGOING.iter().copied().filter(|(name, _, _)| is_called(name)) {
+        let outside = Arc::clone(outside);
+        engine.add_extension(
+            name.to_owned(),
+            operands,
+            Box::new(move |values: Vec<Value>| answer(name, &values, |values| function(values, &outside))),
         )?;
     }
     Ok(())
@@ -258,31 +320,22 @@ fn counted(name: &str, value: Value) -> anyhow::Result<Value> {
     Ok(value)
 }
 
-/// How many operands a builtin takes, ours and the engine's; `None` for a name that is no builtin.
+/// How many operands a builtin takes, ours and the engine's; `None` for a name that is no builtin here.
 pub(crate) fn operands_of(name: &str) -> Option<usize> {
-    let ours = FUNCTIONS
-        .iter()
-        .copied()
-        .find(|(ours, _, _)| *ours == name)
-        .map(|(_, operands, _)| operands);
-    let operands = ours.or_else(|| BUILTINS.get(name).map(|(_, operands)| *operands))?;
-    Some(usize::from(operands))
+    declared::callable(name).map(|builtin| builtin.operands.len())
 }
 
-/// Whether a builtin is of our table.
+/// Whether a builtin is of our tables.
 pub(crate) fn is_ours(name: &str) -> bool {
-    FUNCTIONS.iter().copied().any(|(ours, _, _)| ours == name)
+    let function = FUNCTIONS.binary_search_by(|(ours, _, _)| (*ours).cmp(name));
+    function.is_ok() || OUTGOING.iter().any(|(ours, _, _)| *ours == name)
 }
 
 /// The builtin whose name is most like this one, if any is much like it.
-pub(crate) fn nearest(name: &str) -> Option<String> {
-    let all = FUNCTIONS
-        .iter()
-        .copied()
-        .map(|(ours, _, _)| ours)
-        .chain(BUILTINS.keys().copied());
+pub(crate) fn nearest(name: &str) -> Option<&'static str> {
+    let all = declared::all_callable().map(|builtin| builtin.name);
     let best = all.map(|have| (strsim::levenshtein(have, name), have)).min()?;
-    (best.0 <= 2).then(|| best.1.to_owned())
+    (best.0 <= 2).then_some(best.1)
 }
 
 /// The operand at this place, from 0, of a function that wants a string there.

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 
+use super::Outside;
 use super::ast::{Source, message_in, position_in, syntax_finding};
 use super::builtins::{self, BuiltinErrors, Context};
 use super::entry::entry;
@@ -33,29 +34,27 @@ pub struct Limits {
 /// A prepared engine with the entry rules of its policies, and where one of them asks for it a second one in which the
 /// errors of builtins are no faults.
 pub(crate) struct Group {
-    strict: Engine,
-    lenient: Option<Engine>,
-    /// What the engine reads, by the name that it has for it: the engine's places are not the author's.
-    texts: BTreeMap<String, Text>,
-}
-
-/// The file that a text stands in, and the text.
-struct Text {
-    path: String,
-    normalized: Arc<Normalized>,
+    pub(super) strict: Engine,
+    pub(super) lenient: Option<Engine>,
+    /// What the engine reads, by the [`name`] that it has for it: the engine's places are not the author's.
+    pub(super) texts: BTreeMap<String, Arc<Normalized>>,
 }
 
 /// What the engine calls a source: its file, and where several stand in one file, which of them.
 fn name(sources: &[&Source], place: usize) -> String {
     let path = sources.get(place).map_or("", |source| &source.path);
-    match sources
-        .iter()
-        .take(place)
-        .filter(|source| source.path == path)
-        .count()
-    {
+    let before = sources.iter().take(place).filter(|source| source.path == path);
+    match before.count() {
         0 => path.to_owned(),
         number => format!("{path}#{number}"),
+    }
+}
+
+/// The file of what the engine calls so.
+pub(super) fn file_of(name: &str) -> &str {
+    match name.rsplit_once('#') {
+        Some((path, number)) if number.parse::<usize>().is_ok() => path,
+        _ => name,
     }
 }
 
@@ -68,6 +67,7 @@ impl Group {
         policies: &[(&[String], Vec<&str>)],
         data: &Document,
         errors: BuiltinErrors,
+        outside: &Arc<Outside>,
     ) -> Result<(Self, Vec<String>), Finding> {
         let mut engine = Engine::new();
         engine.set_strict_builtin_errors(true);
@@ -77,18 +77,13 @@ impl Group {
         let calls = rules.flat_map(|rule| &rule.calls);
         let called: BTreeSet<String> = calls.map(|call| call.function.join(".")).collect();
         builtins::add_to(&mut engine, |name| called.contains(name)).map_err(ours)?;
+        builtins::add_outgoing_to(&mut engine, |name| called.contains(name), outside).map_err(ours)?;
         let mut texts = BTreeMap::new();
         for (place, source) in sources.iter().enumerate() {
             let name = name(sources, place);
             engine.set_rego_v0(source.v0);
             source.normalized.allow_length(&mut engine);
-            texts.insert(
-                name.clone(),
-                Text {
-                    path: source.path.clone(),
-                    normalized: Arc::clone(&source.normalized),
-                },
-            );
+            texts.insert(name.clone(), Arc::clone(&source.normalized));
             engine
                 .add_policy(name, source.normalized.text.clone())
                 .map_err(|error| {
@@ -110,11 +105,10 @@ impl Group {
             let text = texts
                 .iter()
                 .find(|(name, _)| error.contains(&format!("--> {name}:")));
-            let text = text.map(|(_, text)| text);
             syntax_finding(
-                text.map_or("(policies)", |text| &text.path),
+                text.map_or("(policies)", |(name, _)| file_of(name)),
                 &error,
-                text.map(|text| &*text.normalized),
+                text.map(|(_, normalized)| &**normalized),
             )
         })?;
         // Prepared engines share what they are made of until one of them is changed, so this is done once, here.
@@ -160,9 +154,22 @@ impl Group {
         Ok((values, Some(fault)))
     }
 
-    fn run(
+    /// Evaluates a rule in a clone of an engine.
+    pub(super) fn run(
         &self,
         engine: &Engine,
+        errors: BuiltinErrors,
+        entry: &str,
+        input: &Document,
+        limits: &Limits,
+    ) -> Result<Document, Fault> {
+        self.run_in(&mut engine.clone(), errors, entry, input, limits)
+    }
+
+    /// The same in the engine itself, which nobody uses after it but to ask what was printed.
+    pub(super) fn run_in(
+        &self,
+        engine: &mut Engine,
         errors: BuiltinErrors,
         entry: &str,
         input: &Document,
@@ -172,10 +179,10 @@ impl Group {
         if remaining.is_zero() {
             return Err(Fault::Deadline);
         }
-        let mut engine = engine.clone();
         engine.set_execution_timer_config(timer(remaining));
         engine.set_input(input.0.clone());
         builtins::enter(limits.context, errors);
+        builtins::set_deadline(limits.deadline);
         // A builtin of the engine may panic on operands that nobody thought of; the clone is dropped after it.
         let result = catch_unwind(AssertUnwindSafe(|| engine.eval_rule(entry.to_owned())));
         // The engine's own error for a timeout loses its type on the way out of a function: our clock decides.
@@ -198,7 +205,7 @@ fn timer(limit: Duration) -> ExecutionTimerConfig {
 }
 
 /// Prepares the engine, so that its clones share the work. Asking for a rule that is not there does just that.
-fn prepare(engine: &mut Engine) -> Result<(), String> {
+pub(super) fn prepare(engine: &mut Engine) -> Result<(), String> {
     const NOTHING: &str = "data.regate_entry.nothing";
     match engine.eval_rule(NOTHING.to_owned()) {
         Err(error) if error.to_string().contains("not a valid rule path") => Ok(()),
@@ -210,16 +217,15 @@ fn prepare(engine: &mut Engine) -> Result<(), String> {
 /// The longest message of a fault.
 const MAX_MESSAGE: usize = 4096;
 
-fn fault(text: &str, texts: &BTreeMap<String, Text>) -> Fault {
+fn fault(text: &str, texts: &BTreeMap<String, Arc<Normalized>>) -> Fault {
     let file = text
         .lines()
         .find_map(|line| line.trim_start().strip_prefix("--> "));
     let file = file
         .and_then(|head| head.trim().rsplitn(3, ':').nth(2))
         .unwrap_or("");
-    let known = texts.get(file);
-    let at = position_in(text).map(|at| known.map_or(at, |known| known.normalized.place(at)));
-    let file = known.map_or(file, |known| &known.path);
+    let at = position_in(text).map(|at| texts.get(file).map_or(at, |text| text.place(at)));
+    let file = file_of(file);
     let at = at
         .map(|at| format!(":{}:{}", at.line, at.column))
         .unwrap_or_default();

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{DataFile, Files, Finding, Format, ManifestFile, RegoFile, finding, unreadable};
+use super::{DataFile, Files, Finding, Format, Id, ManifestFile, RegoFile, finding, unreadable};
 
 /// Says what the document is; another form of it gets another name.
 const FORM: &str = "regate.dev/last-good.v1";
@@ -109,19 +109,25 @@ impl LastGood {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unreadable(&path, &error)),
         };
-        let document: Document = serde_json::from_slice(&bytes)
-            .map_err(|error| finding(&path, format!("is no kept set of policies: {error}")))?;
+        let document: Document = serde_json::from_slice(&bytes).map_err(|error| {
+            finding(
+                Id::Unreadable,
+                &path,
+                format!("is no kept set of policies: {error}"),
+            )
+        })?;
         if document.form != FORM {
             let message = format!(
                 "is in the form `{}`, and this program reads `{FORM}`",
                 document.form
             );
-            return Err(finding(&path, message));
+            return Err(finding(Id::Unreadable, &path, message));
         }
         let revision = document.revision.clone();
         let files = document.into_files();
         if files.revision != revision {
             return Err(finding(
+                Id::Unreadable,
                 &path,
                 "was changed since it was kept: its content is not of its revision",
             ));
@@ -187,6 +193,7 @@ impl Document {
             modules: modules.collect(),
             data: data.collect(),
             manifests: manifests.collect(),
+            gatekeeper_suites: Vec::new(),
             settings: self.settings,
             revision: String::new(),
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::{Format, MAX_FILES, Sources, finding, unreadable};
-use crate::policy::finding::Finding;
+use crate::policy::finding::{Finding, Id};
 use crate::watch::{Places, absolute, parent};
 
 /// How deep directories are searched.
@@ -126,10 +126,7 @@ impl Walk {
     /// Nothing is worth reading any more.
     fn give_up(&mut self, message: String) {
         self.found.clear();
-        self.findings.push(Finding {
-            message,
-            ..Finding::default()
-        });
+        self.findings.push(Finding::new(Id::Limit, message));
     }
 
     fn source(&mut self, path: &Path, role: Role) {
@@ -140,11 +137,13 @@ impl Walk {
             Ok(metadata) if metadata.is_dir() => self.directory(path, role, &mut Vec::new(), &mut Vec::new()),
             Ok(metadata) => match (named(path, role), role) {
                 (None, _) => self.findings.push(finding(
+                    Id::FileFormat,
                     path,
                     "is neither `*.rego` nor `*.json`, `*.yaml` or `*.yml`",
                 )),
                 (Some(Kind::Rego { .. }), Role::Data) => {
-                    self.findings.push(finding(path, "is Rego, not data"))
+                    self.findings
+                        .push(finding(Id::FileFormat, path, "is Rego, not data"))
                 }
                 (Some(kind), _) => self.file(path, kind, &metadata),
             },
@@ -160,14 +159,17 @@ impl Walk {
         };
         if above.contains(&real) {
             return self.findings.push(finding(
+                Id::Unreadable,
                 path,
                 format!("is a link that leads back to {}", real.display()),
             ));
         }
         if above.len() == MAX_LEVELS {
-            return self
-                .findings
-                .push(finding(path, format!("is deeper than {MAX_LEVELS} directories")));
+            return self.findings.push(finding(
+                Id::Limit,
+                path,
+                format!("is deeper than {MAX_LEVELS} directories"),
+            ));
         }
         self.places.searched.insert(absolute(path));
         above.push(real);
@@ -194,7 +196,9 @@ impl Walk {
             Err(error) => return self.findings.push(unreadable(path, &error)),
         };
         let Some(name) = name else {
-            return self.findings.push(finding(path, "has a name that is not UTF-8"));
+            return self
+                .findings
+                .push(finding(Id::NotUtf8, path, "has a name that is not UTF-8"));
         };
         if metadata.is_dir() {
             at.push(name.to_owned());
@@ -213,7 +217,7 @@ impl Walk {
         if !metadata.is_file() {
             return self
                 .findings
-                .push(finding(path, "is neither a file nor a directory"));
+                .push(finding(Id::FileFormat, path, "is neither a file nor a directory"));
         }
         let real = match fs::canonicalize(path) {
             Ok(real) => real,

@@ -1,16 +1,17 @@
 //! Groups of policies that share libraries, each with its prepared engine.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::World;
 use super::packages::Package;
 use super::plan::Plan;
 use crate::gate::Gate;
 use crate::policy::dialect::Dialect;
-use crate::policy::engine::Document;
 use crate::policy::engine::ast::Source;
 use crate::policy::engine::builtins::BuiltinErrors;
 use crate::policy::engine::group::Group;
+use crate::policy::engine::{Document, Outside};
 use crate::policy::finding::Finding;
 use crate::policy::select::GateIndex;
 use crate::policy::{Policy, PolicySet};
@@ -18,14 +19,14 @@ use crate::policy::{Policy, PolicySet};
 /// Packages that share an engine at most. More of them make an evaluation dearer, fewer cost memory.
 const GROUP_SIZE: usize = 32;
 
-/// The places of the sources that a package reads, directly or through others, in the order of the files.
-fn closure(package: &[String], sources: &[Source]) -> Vec<usize> {
+/// The places of the sources that packages read, directly or through others, and of their own, in the order of the files.
+fn places(packages: &[&[String]], sources: &[Source]) -> Vec<usize> {
     let mut inside = vec![false; sources.len()];
     let mut wanted: Vec<&[String]> = Vec::new();
     for (source, inside) in sources
         .iter()
         .zip(&mut inside)
-        .filter(|(source, _)| source.package == package)
+        .filter(|(source, _)| packages.contains(&source.package.as_slice()))
     {
         *inside = true;
         wanted.extend(source.reads.iter().map(Vec::as_slice));
@@ -45,6 +46,11 @@ fn closure(package: &[String], sources: &[Source]) -> Vec<usize> {
         .collect()
 }
 
+/// Sources that packages read, directly or through others, and their own, in the order of the files.
+pub(super) fn closure<'a>(packages: &[&[String]], sources: &'a [Source]) -> Vec<&'a Source> {
+    at(&places(packages, sources), sources)
+}
+
 /// The sources at these places.
 fn at<'a>(places: &[usize], sources: &'a [Source]) -> Vec<&'a Source> {
     places.iter().filter_map(|place| sources.get(*place)).collect()
@@ -56,13 +62,14 @@ pub(super) fn set(
     worlds: &[World],
     packages: &[Package<'_>],
     plans: Vec<Plan>,
+    outside: &Arc<Outside>,
 ) -> Result<PolicySet, Finding> {
     let mut shared: BTreeMap<(usize, Gate, Vec<usize>), Vec<usize>> = BTreeMap::new();
     let mut reads_namespace = vec![false; packages.len()];
     let sources_of = |world: usize| worlds.get(world).map_or(&[][..], |world| &world.sources);
     for (place, (package, reads)) in packages.iter().zip(&mut reads_namespace).enumerate() {
         let sources = sources_of(package.world);
-        let mut libraries = closure(package.package, sources);
+        let mut libraries = places(&[package.package], sources);
         *reads = match package.dialect {
             Dialect::Regate => read_the_namespace(&at(&libraries, sources)),
             Dialect::Gatekeeper | Dialect::Conftest | Dialect::System => package.reads_namespace,
@@ -84,7 +91,7 @@ pub(super) fn set(
         let data = worlds.get(world).map_or(&nothing, |world| &world.data);
         for members in members.chunks(GROUP_SIZE) {
             let own: Vec<&Package<'_>> = members.iter().filter_map(|at| packages.get(*at)).collect();
-            let (group, entries) = group(&libraries, &own, data)?;
+            let (group, entries) = group(&libraries, &own, data, outside)?;
             homes.extend(
                 members
                     .iter()
@@ -125,6 +132,7 @@ fn group(
     libraries: &[&Source],
     packages: &[&Package<'_>],
     data: &Document,
+    outside: &Arc<Outside>,
 ) -> Result<(Group, Vec<String>), Finding> {
     let own = packages
         .iter()
@@ -147,7 +155,7 @@ fn group(
     } else {
         BuiltinErrors::Fault
     };
-    Group::build(&sources, &entries, data, errors)
+    Group::build(&sources, &entries, data, errors, outside)
 }
 
 fn index(gate: Gate, policies: &[Policy]) -> GateIndex {

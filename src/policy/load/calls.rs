@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::circles;
 use crate::policy::engine::ast::{Call, Source};
-use crate::policy::engine::builtins;
-use crate::policy::finding::Finding;
+use crate::policy::engine::builtins::{self, declared};
+use crate::policy::finding::{Finding, Id};
 
 type Path = Vec<String>;
 
@@ -29,6 +29,12 @@ const NOT_OFFERED: [(&str, &str); 6] = [
     ("trace", "nobody would see its notes; use `print`"),
 ];
 
+/// Why a builtin that could be there is not offered, and what to do instead.
+pub(crate) fn why_not_offered(builtin: &str) -> Option<&'static str> {
+    let row = NOT_OFFERED.iter().find(|(banned, _)| *banned == builtin);
+    row.map(|(_, why)| *why)
+}
+
 /// Adds what is wrong with the calls of all files.
 pub(super) fn check(sources: &[Source], findings: &mut Vec<Finding>) {
     let functions = functions(sources);
@@ -41,11 +47,8 @@ pub(super) fn check(sources: &[Source], findings: &mut Vec<Finding>) {
         .collect();
     for source in sources {
         for rule in &source.rules {
-            let wrong = rule
-                .calls
-                .iter()
-                .filter_map(|call| Some((call, problem(source, call, &functions, &rules)?)));
-            findings.extend(wrong.map(|(call, message)| source.finding(call.at, message)));
+            let calls = rule.calls.iter();
+            findings.extend(calls.filter_map(|call| problem(source, call, &functions, &rules)));
             let name = std::iter::once(&rule.name)
                 .chain(&rule.below)
                 .map(String::as_str)
@@ -53,7 +56,7 @@ pub(super) fn check(sources: &[Source], findings: &mut Vec<Finding>) {
                 .join(".");
             if rule.is_default && rule.arguments.is_none() && builtins::operands_of(&name).is_some() {
                 let message = format!("the default of `{name}` would stand in for the builtin of that name");
-                findings.push(source.finding(rule.at, message));
+                findings.push(source.problem(Id::BuiltinName, rule.at, message));
             }
         }
     }
@@ -118,14 +121,12 @@ fn problem(
     call: &Call,
     functions: &BTreeMap<Path, usize>,
     rules: &BTreeSet<(&[String], &str)>,
-) -> Option<String> {
+) -> Option<Finding> {
+    let finding = |id, message: String| source.problem(id, call.at, message);
     let name = call.function.join(".");
     let ours = resolve(source, call, functions).and_then(|target| functions.get(&target).copied());
-    if let Some((_, why)) = NOT_OFFERED
-        .iter()
-        .find(|(banned, _)| *banned == name && ours.is_none())
-    {
-        return Some(format!("`{name}` is not offered here: {why}"));
+    if let Some(why) = why_not_offered(&name).filter(|_| ours.is_none()) {
+        return Some(finding(Id::NotOffered, format!("`{name}` is not offered here")).hinted(why.to_owned()));
     }
     let given = call.operands?;
     let root = call.function.first()?;
@@ -133,34 +134,40 @@ fn problem(
         && rules.contains(&(source.package.as_slice(), root))
         && builtins::operands_of(&name).is_some()
     {
-        return Some(format!(
-            "`{name}` would be read as a part of this package's rule `{root}`: give the rule another name"
-        ));
+        let message = format!("`{name}` would be read as a part of this package's rule `{root}`");
+        return Some(finding(Id::BuiltinName, message).hinted("give the rule another name".to_owned()));
     }
     let wanted = match ours {
         Some(operands) => operands,
         None if name == "print" => return None,
         None => match builtins::operands_of(&name) {
             Some(operands) => operands,
-            None => return Some(unknown(&name)),
+            None => return Some(unknown(finding, &name)),
         },
     };
     if name == "walk" && ours.is_none() && given == 1 {
         // The engine would give all pairs at once, as one value.
-        return Some(
-            "`walk(x)` gives one path and value after the other: write `walk(x, [path, value])`".into(),
-        );
+        let message = "`walk(x)` gives one path and value after the other";
+        return Some(finding(Id::Walk, message.into()).hinted("write `walk(x, [path, value])`".to_owned()));
     }
     // One more operand takes the result, as in `f(x, y)` for `y = f(x)`.
     let fits = given == wanted || (call.statement && given == wanted + 1);
-    (!fits).then(|| format!("`{name}` takes {wanted} operands, not {given}"))
+    (!fits).then(|| {
+        finding(
+            Id::Arity,
+            format!("`{name}` takes {wanted} operands, not {given}"),
+        )
+    })
 }
 
-fn unknown(name: &str) -> String {
-    match builtins::nearest(name) {
-        Some(near) => format!("there is no function `{name}`: did you mean `{near}`?"),
-        None => format!("there is no function `{name}`"),
+/// For a function that is nowhere: what OPA has beyond us is no slip of the pen.
+fn unknown(finding: impl Fn(Id, String) -> Finding, name: &str) -> Finding {
+    if declared::find(name).is_some() {
+        let message = format!("`{name}` is a builtin of OPA that Regate does not have");
+        return finding(Id::UnknownFunction, message);
     }
+    let near = builtins::nearest(name).map(|near| format!("did you mean `{near}`?"));
+    finding(Id::UnknownFunction, format!("there is no function `{name}`")).hinted(near)
 }
 
 /// A finding for each rule or function that can come back to itself.
@@ -173,7 +180,7 @@ fn recursion(sources: &[Source], graph: &BTreeMap<Path, BTreeSet<Path>>, finding
                     Some(_) => format!("`{}` calls itself: Rego has no recursion", rule.name),
                     None => format!("`{}` depends on itself: Rego has no recursion", rule.name),
                 };
-                findings.push(source.finding(rule.at, message));
+                findings.push(source.problem(Id::Recursion, rule.at, message));
             }
         }
     }

@@ -8,23 +8,21 @@ use crate::policy::engine::Document;
 use crate::policy::engine::ast::Source;
 use crate::policy::engine::entry::RESERVED;
 use crate::policy::files::{DataFile, Format};
-use crate::policy::finding::Finding;
+use crate::policy::finding::{Finding, Id};
 
 /// All data files as one document; findings for unreadable ones, paths given twice and data that would hide a rule.
 pub(super) fn merged(files: &[DataFile], sources: &[Source], findings: &mut Vec<Finding>) -> Document {
     let mut tree = Document::empty();
     for file in files {
-        let finding = |message: String| Finding {
-            file: Some(file.path.clone()),
-            message,
-            ..Finding::default()
-        };
+        let finding = |id, message: String| Finding::new(id, message).in_file(&file.path);
         let read = match file.format {
-            Format::Json => Document::parse(&file.bytes).map_err(|error| finding(error.to_string())),
+            Format::Json => {
+                Document::parse(&file.bytes).map_err(|error| finding(Id::DataFormat, error.to_string()))
+            }
             Format::Yaml => yaml(&file.bytes).map_err(|(place, message)| Finding {
                 line: place.map(|(line, _)| line),
                 column: place.map(|(_, column)| column),
-                ..finding(message)
+                ..finding(Id::DataFormat, message)
             }),
         };
         let document = match read {
@@ -35,10 +33,11 @@ pub(super) fn merged(files: &[DataFile], sources: &[Source], findings: &mut Vec<
             }
         };
         if document.kind() != "object" {
-            findings.push(finding(format!(
+            let message = format!(
                 "a data file holds an object, this one has type {}",
                 document.kind()
-            )));
+            );
+            findings.push(finding(Id::DataFormat, message));
             continue;
         }
         let document = file
@@ -48,17 +47,16 @@ pub(super) fn merged(files: &[DataFile], sources: &[Source], findings: &mut Vec<
             .fold(document, |inner, key| Document::object([(key.as_str(), inner)]));
         for path in rule_paths(sources) {
             if lies_over(&document, &path) {
-                findings.push(finding(format!(
-                    "data at `data.{}` would hide a rule there",
-                    path.join(".")
-                )));
+                let message = format!("data at `data.{}` would hide a rule there", path.join("."));
+                findings.push(finding(Id::DataConflict, message));
             }
         }
         match merge(&tree, &document, &mut Vec::new()) {
             Ok(merged) => tree = merged,
-            Err(path) => findings.push(finding(format!(
-                "`data.{path}` is given by another data file too"
-            ))),
+            Err(path) => {
+                let message = format!("`data.{path}` is given by another data file too");
+                findings.push(finding(Id::DataConflict, message));
+            }
         }
     }
     tree
@@ -101,6 +99,19 @@ fn beyond_64_bits(json: &serde_json::Value) -> bool {
         serde_json::Value::Array(items) => items.iter().any(beyond_64_bits),
         serde_json::Value::Object(members) => members.values().any(beyond_64_bits),
         _ => false,
+    }
+}
+
+/// Adds a finding for each rule of a file that data stands at, or above.
+pub(super) fn hiding(data: &Document, sources: &[Source], findings: &mut Vec<Finding>) {
+    for source in sources {
+        for rule in &source.rules {
+            let path: Vec<String> = source.package.iter().chain([&rule.name]).cloned().collect();
+            if lies_over(data, &path) {
+                let message = format!("data at `data.{}` hides this rule", path.join("."));
+                findings.push(source.finding(rule.at, message));
+            }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::gate::Gate;
 use crate::policy::dialect::{Dialect, Severity, severity};
 use crate::policy::engine::ast::Source;
 use crate::policy::engine::entry::RESERVED;
-use crate::policy::finding::Finding;
+use crate::policy::finding::{Finding, Id};
 use crate::policy::metadata;
 
 /// conftest's package.
@@ -59,7 +59,7 @@ pub(super) fn conftest<'a>(
                 (None, _) if name == RESERVED => Some(format!("the name `{RESERVED}` is reserved")),
                 (None, _) => nearly(name),
             };
-            findings.extend(problem.map(|message| source.finding(rule.at, message)));
+            findings.extend(problem.map(|message| source.problem(Id::RuleName, rule.at, message)));
         }
     }
     let is = |wanted: Severity| {
@@ -112,7 +112,7 @@ pub(super) fn system<'a>(
                 (RESERVED, _) => format!("the name `{RESERVED}` is reserved"),
                 _ => continue,
             };
-            findings.push(source.finding(rule.at, problem));
+            findings.push(source.problem(Id::RuleName, rule.at, problem));
         }
     }
     let patches = all.iter().any(|source| source.text.contains(PATCH_TYPE));
@@ -148,6 +148,9 @@ pub(super) fn stands_behind_main(sources: &[&Source], all: &[Source], findings: 
             "`{SYSTEM}.{MAIN}` stands in the place of `{}`, and nothing reads this package: nobody would enforce it",
             first.package.join(".")
         );
-        findings.push(first.finding(first.package_at, message));
+        findings.push(first.problem(Id::UnknownPackage, first.package_at, message));
     }
 }
+
+#[cfg(test)]
+mod tests;

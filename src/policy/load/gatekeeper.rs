@@ -21,7 +21,7 @@ use crate::policy::engine::Document;
 use crate::policy::engine::ast::{Position, Source};
 use crate::policy::engine::entry::RESERVED;
 use crate::policy::files::{ManifestFile, RegoFile};
-use crate::policy::finding::Finding;
+use crate::policy::finding::{Finding, Id};
 use crate::policy::metadata::{Metadata, Node};
 use schema::Schema;
 
@@ -70,7 +70,11 @@ impl Spot {
     }
 
     fn finding(&self, message: impl Into<String>) -> Finding {
-        self.at.finding(&self.file, message.into())
+        self.problem(Id::Gatekeeper, message)
+    }
+
+    fn problem(&self, id: Id, message: impl Into<String>) -> Finding {
+        self.at.problem(id, &self.file, message)
     }
 }
 
@@ -83,7 +87,7 @@ pub(super) fn read(files: &[ManifestFile], findings: &mut Vec<Finding>) -> Gatek
             Ok(documents) => documents,
             Err((at, message)) => {
                 let at = at.unwrap_or(Position { line: 1, column: 1 });
-                findings.push(at.finding(&file.path, format!("is no YAML: {message}")));
+                findings.push(at.problem(Id::Gatekeeper, &file.path, format!("is no YAML: {message}")));
                 continue;
             }
         };
@@ -114,7 +118,9 @@ pub(super) fn read(files: &[ManifestFile], findings: &mut Vec<Finding>) -> Gatek
             "there is no constraint of kind `{}`: nobody asks this template",
             template.kind
         );
-        gatekeeper.warnings.push(template.at.finding(message));
+        gatekeeper
+            .warnings
+            .push(template.at.problem(Id::UnusedTemplate, message));
     }
     gatekeeper
 }
@@ -310,14 +316,18 @@ fn refused(source: &Source, is_main: bool) -> Vec<Finding> {
         |rule: &&crate::policy::engine::ast::RuleFacts| rule.name == VIOLATION && rule.arguments.is_none();
     if is_main && source.rules.iter().find(violates).is_none() {
         let message = "a template needs a rule `violation`".to_owned();
-        findings.push(source.finding(source.package_at, message));
+        findings.push(source.problem(Id::Gatekeeper, source.package_at, message));
     }
     if !is_main && source.package.first().is_none_or(|root| root != "lib") {
         let message = "the packages of `libs` are `lib` and below it".to_owned();
-        findings.push(source.finding(source.package_at, message));
+        findings.push(source.problem(Id::Gatekeeper, source.package_at, message));
     }
     for rule in source.rules.iter().filter(|rule| rule.name == RESERVED) {
-        findings.push(source.finding(rule.at, format!("the name `{RESERVED}` is reserved")));
+        findings.push(source.problem(
+            Id::RuleName,
+            rule.at,
+            format!("the name `{RESERVED}` is reserved"),
+        ));
     }
     findings
 }

@@ -7,8 +7,9 @@ use crate::gate::Gate;
 use crate::policy::dialect::Dialect;
 use crate::policy::engine::Document;
 use crate::policy::engine::ast::{Position, Source};
+use crate::policy::engine::builtins::BuiltinErrors;
 use crate::policy::engine::entry::RESERVED;
-use crate::policy::finding::Finding;
+use crate::policy::finding::{Finding, Id};
 use crate::policy::metadata::{self, Metadata};
 use crate::policy::roots;
 
@@ -36,19 +37,16 @@ pub(super) struct Package<'a> {
 
 impl Package<'_> {
     /// A finding about the package as a whole.
-    pub(super) fn finding(&self, message: String) -> Finding {
+    pub(super) fn problem(&self, id: Id, message: String) -> Finding {
         match self.sources.first() {
-            Some(source) => source.finding(source.package_at, message),
-            None => Finding {
-                message,
-                ..Finding::default()
-            },
+            Some(source) => source.problem(id, source.package_at, message),
+            None => Finding::new(id, message),
         }
     }
 
     /// A finding in its METADATA.
-    pub(super) fn finding_at(&self, at: Position, message: String) -> Finding {
-        at.finding(&self.metadata.file, message)
+    pub(super) fn problem_at(&self, id: Id, at: Position, message: String) -> Finding {
+        at.problem(id, &self.metadata.file, message)
     }
 }
 
@@ -59,20 +57,27 @@ pub(super) fn needs(packages: &[Package<'_>], world: usize) -> BTreeSet<Vec<Stri
     needs.map(|(path, _)| path.clone()).collect()
 }
 
+/// Packages of our own world to which the errors of builtins are no faults.
+pub(super) fn lenient(packages: &[Package<'_>]) -> BTreeSet<Vec<String>> {
+    let undefined = |package: &&Package<'_>| package.metadata.builtin_errors == BuiltinErrors::Undefined;
+    let lenient = packages
+        .iter()
+        .filter(|package| package.world == 0)
+        .filter(undefined);
+    lenient.map(|package| package.package.to_vec()).collect()
+}
+
 /// What policies need of data and is not there.
 pub(super) fn missing(packages: &[Package<'_>], worlds: &[World]) -> Vec<Finding> {
     let mut missing = Vec::new();
     for package in packages {
-        let data = worlds.get(package.world).map(|world| &world.data);
+        let nothing = Document::empty();
+        let data = worlds.get(package.world).map_or(&nothing, |world| &world.data);
         for (path, at) in &package.metadata.needs {
-            let found = path
-                .iter()
-                .try_fold(data.cloned().unwrap_or_else(Document::empty), |at, key| {
-                    at.get(key)
-                });
+            let found = path.iter().try_fold(data.clone(), |at, key| at.get(key));
             if found.is_none() {
                 let message = format!("needs `data.{}`, which nothing gives", path.join("."));
-                missing.push(package.finding_at(*at, message));
+                missing.push(package.problem_at(Id::MissingData, *at, message));
             }
         }
     }
@@ -105,7 +110,7 @@ pub(super) fn find<'a>(all: &'a [Source], findings: &mut Vec<Finding>) -> Vec<Pa
             }
             [root, kind, name @ ..] if root == ROOT => {
                 let Some(gate) = Gate::ALL.into_iter().find(|gate| roots(*gate).0 == kind) else {
-                    findings.push(first.finding(first.package_at, wrong_root(kind)));
+                    findings.push(wrong_root(first, kind));
                     continue;
                 };
                 let name = if name.is_empty() {
@@ -130,15 +135,13 @@ pub(super) fn find<'a>(all: &'a [Source], findings: &mut Vec<Finding>) -> Vec<Pa
                 });
             }
             [root] if root == ROOT => {
-                findings.push(first.finding(first.package_at, wrong_root("")));
+                findings.push(wrong_root(first, ""));
             }
             _ => {
                 if let Some(root) = package.first().filter(|root| is_nearly_ours(root)) {
-                    let message = format!(
-                        "no gate reads the package `{}`: did you mean `{ROOT}` for `{root}`?",
-                        package.join(".")
-                    );
-                    findings.push(first.finding(first.package_at, message));
+                    let message = format!("no gate reads the package `{}`", package.join("."));
+                    let finding = first.problem(Id::UnknownPackage, first.package_at, message);
+                    findings.push(finding.hinted(format!("did you mean `{ROOT}` for `{root}`?")));
                 }
                 for source in sources {
                     metadata::of_library(source, findings);
@@ -155,11 +158,14 @@ fn is_nearly_ours(root: &str) -> bool {
     root != ROOT && strsim::levenshtein(&root.to_ascii_lowercase(), ROOT) <= 2
 }
 
-fn wrong_root(kind: &str) -> String {
+fn wrong_root(source: &Source, kind: &str) -> Finding {
     let roots = Gate::ALL
         .map(|gate| format!("kubernetes.{}", roots(gate).0))
         .join(", ");
-    format!("no gate reads the package `kubernetes.{kind}`: policies are in {roots}")
+    let message = format!("no gate reads the package `kubernetes.{kind}`");
+    source
+        .problem(Id::UnknownPackage, source.package_at, message)
+        .hinted(format!("policies are in {roots}"))
 }
 
 /// The gate's rules that a policy's files have; findings where none is, or one looks like one and is not.
@@ -173,10 +179,8 @@ fn gate_rules(
     let mut found = BTreeSet::new();
     for source in sources {
         if let Some(part) = package.iter().find(|part| !is_name(part)) {
-            findings.push(source.finding(
-                source.package_at,
-                format!("`{part}` is no name for a policy: letters, digits and _"),
-            ));
+            let message = format!("`{part}` is no name for a policy: letters, digits and _");
+            findings.push(source.problem(Id::PolicyName, source.package_at, message));
         }
         for rule in &source.rules {
             let ours = own.iter().find(|name| **name == rule.name);
@@ -185,19 +189,19 @@ fn gate_rules(
                     found.insert(*name);
                 }
                 (Some(name), Some(_)) => {
-                    findings.push(source.finding(
-                        rule.at,
-                        format!("`{name}` is a function here; the {gate} gate reads it as a rule"),
-                    ));
+                    let message = format!("`{name}` is a function here; the {gate} gate reads it as a rule");
+                    findings.push(source.problem(Id::GateRuleType, rule.at, message));
                 }
-                (None, _) => findings
-                    .extend(suspicious(gate, &rule.name).map(|message| source.finding(rule.at, message))),
+                (None, _) => findings.extend(
+                    suspicious(gate, &rule.name)
+                        .map(|message| source.problem(Id::RuleName, rule.at, message)),
+                ),
             }
         }
     }
     if let ([first, ..], true) = (sources, found.is_empty()) {
         let message = format!("no rule that the {gate} gate reads: one of {}", own.join(", "));
-        findings.push(first.finding(first.package_at, message));
+        findings.push(first.problem(Id::RuleName, first.package_at, message));
     }
     // In the order of the table, so that the generated entry does not depend on the files.
     own.iter().copied().filter(|name| found.contains(name)).collect()

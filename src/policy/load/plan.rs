@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::packages::Package;
 use crate::gate::Gate;
 use crate::policy::dialect::Dialect;
-use crate::policy::finding::Finding;
+use crate::policy::finding::{Finding, Id};
 use crate::policy::matching::Match;
 use crate::policy::metadata::{Instance, Metadata, Node, Overlay};
 use crate::policy::{Policy, glob};
@@ -43,8 +43,8 @@ pub(super) fn plans(packages: &[Package<'_>], settings: &[Value], findings: &mut
                     other.package.join(".")
                 );
                 findings.push(match place {
-                    Some((file, at)) => at.finding(file, message),
-                    None => package.finding(message),
+                    Some((file, at)) => at.problem(Id::PolicyName, file, message),
+                    None => package.problem(Id::PolicyName, message),
                 });
             }
             plans.push(Plan { package: at, policy });
@@ -116,11 +116,7 @@ fn overlay(
     plans: &mut [Plan],
     findings: &mut Vec<Finding>,
 ) {
-    let finding = |message: String| Finding {
-        file: Some(named.to_owned()),
-        message,
-        ..Finding::default()
-    };
+    let finding = |message: String| Finding::new(Id::Setting, message).in_file(named);
     let Some(pattern) = setting.get("policy").and_then(Node::as_text) else {
         return findings.push(finding(
             "a setting needs `policy`: GATE/NAME, with * for any run".to_owned(),
@@ -161,10 +157,8 @@ fn overlay(
             .iter()
             .map(|plan| format!("{}/{}", plan.policy.gate, plan.policy.name))
             .min_by_key(|name| strsim::levenshtein(name, pattern));
-        let hint = near
-            .map(|near| format!(": did you mean `{near}`?"))
-            .unwrap_or_default();
-        findings.push(finding(format!("no policy is named by `{pattern}`{hint}")));
+        let hint = near.map(|near| format!("did you mean `{near}`?"));
+        findings.push(finding(format!("no policy is named by `{pattern}`")).hinted(hint));
     }
 }
 
@@ -191,12 +185,8 @@ pub(super) fn ended_exceptions(packages: &[Package<'_>], plans: &[Policy], now_n
                 package.gate == policy.gate && package.metadata.exceptions.contains(exception)
             });
             ended.push(match (package, exception.at) {
-                (Some(package), Some(at)) => package.finding_at(at, message),
-                _ => Finding {
-                    file: Some("policies.settings".to_owned()),
-                    message,
-                    ..Finding::default()
-                },
+                (Some(package), Some(at)) => package.problem_at(Id::EndedException, at, message),
+                _ => Finding::new(Id::EndedException, message).in_file("policies.settings"),
             });
         }
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::policy::engine::Document;
-use crate::policy::engine::ast::Source;
-use crate::policy::finding::Finding;
+use crate::policy::engine::ast::{Position, Source};
+use crate::policy::finding::{Finding, Id};
 
 type Path = Vec<String>;
 
@@ -27,7 +27,34 @@ pub(super) fn check(
                 || needs.iter().any(|needed| related(needed, path))
                 || has(data, path);
             if !provided {
-                findings.push(source.finding(*at, message(path, &rules)));
+                findings.push(finding(source, *at, path, &rules));
+            }
+        }
+    }
+}
+
+/// Adds a finding for each path that tests read in a package which has nothing there. What is in no package they may
+/// give themselves, as data that stands in.
+pub(super) fn check_tests(
+    sources: &[Source],
+    tests: &[Source],
+    data: &Document,
+    findings: &mut Vec<Finding>,
+) {
+    let all = || sources.iter().chain(tests);
+    let rules: BTreeSet<Path> = all()
+        .flat_map(|source| source.rules.iter().map(|rule| source.path_of(rule)))
+        .collect();
+    let packages: BTreeSet<&[String]> = all().map(|source| source.package.as_slice()).collect();
+    for source in tests {
+        for (path, at) in &source.data_reads {
+            let inside =
+                (1..path.len()).any(|end| path.get(..end).is_some_and(|path| packages.contains(path)));
+            let provided = packages.iter().any(|package| package.starts_with(path))
+                || rules.iter().any(|rule| related(rule, path))
+                || has(data, path);
+            if inside && !provided {
+                findings.push(finding(source, *at, path, &rules));
             }
         }
     }
@@ -50,7 +77,7 @@ fn has(data: &Document, path: &[String]) -> bool {
     true
 }
 
-fn message(path: &[String], rules: &BTreeSet<Path>) -> String {
+fn finding(source: &Source, at: Position, path: &[String], rules: &BTreeSet<Path>) -> Finding {
     let name = path.join(".");
     let nearest = rules
         .iter()
@@ -58,11 +85,14 @@ fn message(path: &[String], rules: &BTreeSet<Path>) -> String {
         .map(|rule| (strsim::levenshtein(&rule, &name), rule))
         .min()
         .filter(|(distance, _)| *distance <= 2);
-    match nearest {
-        Some((_, near)) => format!("nothing provides `data.{name}`: did you mean `data.{near}`?"),
+    let hint = match nearest {
+        Some((_, near)) => format!("did you mean `data.{near}`?"),
         None => format!(
-            "nothing provides `data.{name}`: no package, no rule and no data file; what comes from elsewhere is listed \
-             in METADATA, as `needs: [data.{name}]`"
+            "no package, no rule and no data file; what comes from elsewhere is listed in METADATA, as `needs: \
+             [data.{name}]`"
         ),
-    }
+    };
+    source
+        .problem(Id::Reference, at, format!("nothing provides `data.{name}`"))
+        .hinted(hint)
 }

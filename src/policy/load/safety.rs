@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::policy::engine::ast::{Body, Position, Source};
-use crate::policy::finding::Finding;
+use crate::policy::finding::{Finding, Id};
 
 /// Adds a finding for each variable of a rule that nothing binds.
 pub(super) fn check(sources: &[Source], findings: &mut Vec<Finding>) {
@@ -22,22 +22,23 @@ pub(super) fn check(sources: &[Source], findings: &mut Vec<Finding>) {
         for body in source.rules.iter().flat_map(|rule| &rule.bodies) {
             let mut unbound = BTreeMap::new();
             judge(body, &is_global, &BTreeSet::new(), &mut unbound);
-            findings.extend(
-                unbound
-                    .into_iter()
-                    .map(|(name, at)| source.finding(at, message(name))),
-            );
+            findings.extend(unbound.into_iter().map(|(name, at)| finding(source, name, at)));
         }
     }
 }
 
-fn message(name: &str) -> String {
-    match name {
-        "_" => "`_` stands in what is negated, where nothing binds it: name what is not to be found in a rule or a \
-                comprehension, and negate that"
-            .into(),
-        name => format!("nothing binds `{name}`: there is no such variable here, and no rule or import of that name"),
-    }
+fn finding(source: &Source, name: &str, at: Position) -> Finding {
+    let (message, hint) = match name {
+        "_" => (
+            "`_` stands in what is negated, where nothing binds it".to_owned(),
+            "name what is not to be found in a rule or a comprehension, and negate that",
+        ),
+        name => (
+            format!("nothing binds `{name}`"),
+            "there is no such variable here, and no rule or import of that name",
+        ),
+    };
+    source.problem(Id::Unsafe, at, message).hinted(hint.to_owned())
 }
 
 /// Notes the first use of each variable that is not bound in a body or in what stands in it.

@@ -3,7 +3,7 @@
 
 use crate::gate::Gate;
 use crate::policy::engine::ast::{RuleKind, Source};
-use crate::policy::finding::Finding;
+use crate::policy::finding::{Finding, Id};
 use crate::policy::outcome::MESSAGE_CODES;
 use crate::policy::roots;
 
@@ -27,8 +27,9 @@ pub(super) fn check(gate: Gate, sources: &[&Source], findings: &mut Vec<Finding>
             };
             let Wanted { is, write, .. } = wanted;
             let mut wrong = |at, met: &str| {
-                let message = format!("`{}` is {is}, and here it is {met}: write `{write}`", rule.name);
-                findings.push(source.finding(at, message));
+                let message = format!("`{}` is {is}, and here it is {met}", rule.name);
+                let finding = source.problem(Id::GateRuleType, at, message);
+                findings.push(finding.hinted(format!("write `{write}`")));
             };
             if !wanted.kinds.contains(&rule.kind) {
                 wrong(rule.at, kind(rule.kind));
@@ -54,7 +55,8 @@ fn codes(source: &Source, findings: &mut Vec<Finding>) {
     let fits = |code: &str| code.parse().is_ok_and(|code| MESSAGE_CODES.contains(&code));
     for (code, at) in source.codes.iter().filter(|(code, _)| !fits(code)) {
         let codes = MESSAGE_CODES.map(|code| code.to_string()).join(", ");
-        findings.push(source.finding(*at, format!("`code` is {code}: clients understand {codes}")));
+        let finding = source.problem(Id::MessageCode, *at, format!("`code` is {code}"));
+        findings.push(finding.hinted(format!("clients understand {codes}")));
     }
 }
 

@@ -36,69 +36,121 @@ pub enum Scope {
     Namespaced,
 }
 
+/// An object under review, as far as conditions are about it.
+struct Object {
+    name: String,
+    generate_name: String,
+    /// A Namespace is in itself.
+    namespace: String,
+    labels: BTreeMap<String, String>,
+}
+
 impl Objects {
     /// Whether the review is about such an object.
     pub(super) fn fit(&self, facts: &Facts) -> bool {
-        let is_namespace = facts
-            .kind
-            .as_ref()
-            .is_some_and(|(group, kind)| group.is_empty() && kind == "Namespace");
-        let namespaced = !is_namespace && !facts.namespace.is_empty();
-        let in_scope = match self.scope {
+        self.in_scope(facts) && objects(facts).any(|object| self.unmet(&object).is_none())
+    }
+
+    /// The key that the review does not fit, what the constraint has there, and what the review has.
+    pub(in crate::policy) fn misfit(&self, facts: &Facts) -> Option<(&'static str, String, String)> {
+        if !self.in_scope(facts) {
+            return Some((
+                "scope",
+                format!("{:?}", self.scope),
+                format!("namespace {:?}", facts.namespace),
+            ));
+        }
+        if self.fit(facts) {
+            return None;
+        }
+        match objects(facts).find_map(|object| self.unmet(&object)) {
+            Some(unmet) => Some(unmet),
+            None => Some(("match", "an object".to_owned(), "none".to_owned())),
+        }
+    }
+
+    fn in_scope(&self, facts: &Facts) -> bool {
+        let namespaced = !is_namespace(facts) && !facts.namespace.is_empty();
+        match self.scope {
             Scope::Any => true,
             Scope::Cluster => !namespaced,
             Scope::Namespaced => namespaced,
-        };
-        in_scope
-            && facts
-                .objects
-                .iter()
-                .any(|object| self.fits(object, is_namespace, facts))
+        }
     }
 
-    fn fits(&self, object: &Document, is_namespace: bool, facts: &Facts) -> bool {
+    /// The first condition that does not hold for an object.
+    fn unmet(&self, object: &Object) -> Option<(&'static str, String, String)> {
+        let among = |patterns: &[String]| {
+            let mut patterns = patterns.iter();
+            patterns.any(|pattern| glob::matches(pattern, &object.namespace))
+        };
+        let unmet =
+            |key, wanted: String, found: &dyn std::fmt::Debug| Some((key, wanted, format!("{found:?}")));
+        let namespaced = !object.namespace.is_empty();
+        if namespaced && !self.namespaces.is_empty() && !among(&self.namespaces) {
+            return unmet("namespaces", format!("{:?}", self.namespaces), &object.namespace);
+        }
+        if namespaced && among(&self.excluded) {
+            return unmet(
+                "excludedNamespaces",
+                format!("{:?}", self.excluded),
+                &object.namespace,
+            );
+        }
+        if let Some(name) = self.name.as_ref().filter(|name| !object.is_called(name)) {
+            return unmet("name", format!("{name:?}"), &object.name);
+        }
+        let selector = self
+            .labels
+            .as_ref()
+            .filter(|labels| !labels.selects(&object.labels))?;
+        unmet("labelSelector", selector.to_string(), &object.labels)
+    }
+}
+
+impl Object {
+    fn is_called(&self, pattern: &str) -> bool {
+        // Of a generated name only the beginning is known.
+        let generated = !self.generate_name.is_empty() && pattern.ends_with('*');
+        glob::matches(pattern, &self.name) || (generated && glob::matches(pattern, &self.generate_name))
+    }
+}
+
+fn is_namespace(facts: &Facts) -> bool {
+    let kind = facts.kind.as_ref();
+    kind.is_some_and(|(group, kind)| group.is_empty() && kind == "Namespace")
+}
+
+/// The objects of a review.
+fn objects(facts: &Facts) -> impl Iterator<Item = Object> {
+    facts.objects.iter().map(|object| {
         let metadata = object.get("metadata").unwrap_or_else(Document::empty);
         let text = |key: &str| {
             let text = metadata.get(key);
             text.and_then(|text| text.as_str().map(str::to_owned))
                 .unwrap_or_default()
         };
-        // A Namespace is in itself.
-        let namespace = match is_namespace {
-            true => text("name"),
-            false => facts.namespace.clone(),
-        };
-        let any = |patterns: &[String]| patterns.iter().any(|pattern| glob::matches(pattern, &namespace));
-        let in_namespace = namespace.is_empty()
-            || ((self.namespaces.is_empty() || any(&self.namespaces)) && !any(&self.excluded));
-        let named = self.name.as_ref().is_none_or(|pattern| {
-            let generated = text("generateName");
-            glob::matches(pattern, &text("name"))
-                // Only how the name will begin is known.
-                || (!generated.is_empty() && pattern.ends_with('*') && glob::matches(pattern, &generated))
-        });
-        in_namespace
-            && named
-            && self
-                .labels
-                .as_ref()
-                .is_none_or(|labels| labels.selects(&labels_of(&metadata)))
-    }
+        Object {
+            namespace: match is_namespace(facts) {
+                true => text("name"),
+                false => facts.namespace.clone(),
+            },
+            name: text("name"),
+            generate_name: text("generateName"),
+            labels: labels_of(&metadata),
+        }
+    })
 }
 
 /// Whether the labels of the object, or of the old one, are selected.
 pub(in crate::policy) fn selects(selector: &Selector, facts: &Facts) -> bool {
-    facts.objects.iter().any(|object| {
-        let metadata = object.get("metadata").unwrap_or_else(Document::empty);
-        selector.selects(&labels_of(&metadata))
-    })
+    objects(facts).any(|object| selector.selects(&object.labels))
 }
 
 fn labels_of(metadata: &Document) -> BTreeMap<String, String> {
     let members = metadata.get("labels").and_then(|labels| labels.members());
-    members
-        .unwrap_or_default()
-        .into_iter()
+    let texts = members.unwrap_or_default().into_iter();
+    texts
         .filter_map(|(key, value)| Some((key.to_string(), value.as_str()?.to_owned())))
         .collect()
 }

@@ -6,7 +6,7 @@ use crate::gate::Gate;
 use crate::policy::engine::Document;
 use crate::policy::engine::ast::Position;
 use crate::policy::engine::builtins::BuiltinErrors;
-use crate::policy::finding::Finding;
+use crate::policy::finding::{Finding, Id};
 use crate::policy::matching::Match;
 
 mod matches;
@@ -80,11 +80,10 @@ impl<'a> Reader<'a> {
 
     fn finding(&mut self, node: &Node, message: impl Into<String>) {
         let at = node.at.or(self.at);
-        self.findings.push(Finding {
-            file: Some(self.file.to_owned()),
-            line: at.map(|at| at.line),
-            column: at.map(|at| at.column),
-            message: message.into(),
+        let finding = Finding::new(Id::Metadata, message).in_file(self.file);
+        self.findings.push(match at {
+            Some(at) => finding.at(at),
+            None => finding,
         });
     }
 

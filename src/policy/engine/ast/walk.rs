@@ -13,7 +13,7 @@ use super::reference::{Reference, reference, text_of};
 use super::{Call, Position, RuleFacts, RuleKind, Source, names};
 use crate::policy::engine::normalize::{Normalized, Origin};
 use crate::policy::files::RegoFile;
-use crate::policy::finding::Finding;
+use crate::policy::finding::{Finding, Id};
 
 /// The walk over one file: its imports, and what was met so far.
 pub(super) struct Walk<'n> {
@@ -94,7 +94,7 @@ impl<'n> Walk<'n> {
             let message = format!(
                 "an expression of more than {MAX_EXPRESSION_DEPTH} parts in each other: name a part of it in a rule"
             );
-            return Err(at.finding(&file.path, message));
+            return Err(at.problem(Id::Limit, &file.path, message));
         }
         // Not before the depth of all expressions is known.
         for (facts, rule) in rules.iter_mut().zip(module.policy.iter()) {

@@ -2,11 +2,19 @@
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
-use aws_lc_rs::hmac::{self, HMAC_SHA1_FOR_LEGACY_USE_ONLY, HMAC_SHA256, HMAC_SHA512};
+use aws_lc_rs::hmac::{self as codes, HMAC_SHA1_FOR_LEGACY_USE_ONLY, HMAC_SHA256, HMAC_SHA512};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use md5::{Digest as _, Md5};
 use regorus::Value;
 
 use super::encoding::hex;
 use super::text;
+
+/// For what others have written down in it: it proves nothing.
+pub(super) fn md5(values: &[Value]) -> anyhow::Result<Value> {
+    let text = text(values, 0, "crypto.md5")?;
+    Ok(Value::from(hex(&Md5::digest(text.as_bytes()))))
+}
 
 pub(super) fn sha1(values: &[Value]) -> anyhow::Result<Value> {
     let text = text(values, 0, "crypto.sha1")?;
@@ -22,6 +30,14 @@ pub(super) fn sha256(values: &[Value]) -> anyhow::Result<Value> {
     Ok(Value::from(hex(digest(&SHA256, text.as_bytes()).as_ref())))
 }
 
+pub(super) fn hmac_md5(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "crypto.hmac.md5";
+    let (message, key) = (text(values, 0, NAME)?, text(values, 1, NAME)?);
+    let mut code = Hmac::<Md5>::new_from_slice(key.as_bytes())?;
+    code.update(message.as_bytes());
+    Ok(Value::from(hex(&code.finalize().into_bytes())))
+}
+
 pub(super) fn hmac_sha1(values: &[Value]) -> anyhow::Result<Value> {
     sign(values, "crypto.hmac.sha1", HMAC_SHA1_FOR_LEGACY_USE_ONLY)
 }
@@ -35,10 +51,10 @@ pub(super) fn hmac_sha512(values: &[Value]) -> anyhow::Result<Value> {
 }
 
 /// The code of the first operand with the second as the key.
-fn sign(values: &[Value], name: &str, algorithm: hmac::Algorithm) -> anyhow::Result<Value> {
+fn sign(values: &[Value], name: &str, algorithm: codes::Algorithm) -> anyhow::Result<Value> {
     let (message, key) = (text(values, 0, name)?, text(values, 1, name)?);
-    let key = hmac::Key::new(algorithm, key.as_bytes());
-    Ok(Value::from(hex(hmac::sign(&key, message.as_bytes()).as_ref())))
+    let key = codes::Key::new(algorithm, key.as_bytes());
+    Ok(Value::from(hex(codes::sign(&key, message.as_bytes()).as_ref())))
 }
 
 /// Whether two codes are equal; the time that it takes tells nothing of where they differ.

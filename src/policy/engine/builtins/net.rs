@@ -1,71 +1,166 @@
-//! Networks: which are valid, and the addresses of those that are small enough.
+//! Networks: which are valid, which contain or touch each other, the fewest that cover the same, and the addresses of
+//! those that are small enough. Answers are OPA's; an address of IPv4 that is written as one of IPv6 is one of IPv4.
+
+mod network;
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use regorus::Value;
 
+use self::network::{Network, address};
+use super::bounded::{MAX_ITEMS, too_many};
 use super::{TooMuch, text};
-
-const NAME: &str = "net.cidr_expand";
 
 /// The bits of the addresses that are counted through: a /16 of IPv4.
 const MAX_HOST_BITS: u32 = 16;
 
+/// The most pairs of networks that are compared in one call.
+const MAX_PAIRS: usize = 8 * MAX_ITEMS;
+
 /// All addresses of a network, the network's own and the broadcast address included, as a set.
 pub(super) fn cidr_expand(values: &[Value]) -> anyhow::Result<Value> {
-    let text = text(values, 0, NAME)?;
-    let Some((address, prefix)) = parse(text) else {
-        anyhow::bail!("{NAME}: operand 1 must be a network in CIDR notation");
-    };
-    let (all, first) = match address {
-        IpAddr::V4(address) => (Ipv4Addr::BITS, u128::from(address.to_bits())),
-        IpAddr::V6(address) => (Ipv6Addr::BITS, address.to_bits()),
-    };
-    let host_bits = all.saturating_sub(prefix);
-    if host_bits > MAX_HOST_BITS {
+    const NAME: &str = "net.cidr_expand";
+    let network = operand(values, 0, NAME)?;
+    if network.host_bits() > MAX_HOST_BITS {
         let message = format!(
             "{NAME}: the network has more than {} addresses",
             1u32 << MAX_HOST_BITS
         );
         return Err(TooMuch(message).into());
     }
-    let first = first >> host_bits << host_bits;
-    let addresses: BTreeSet<Value> = (0..1u128 << host_bits)
-        .map(|host| Value::from(printed(address, first | host)))
-        .collect();
+    let addresses: BTreeSet<Value> = network.addresses().map(Value::from).collect();
     Ok(Value::from(addresses))
 }
 
 /// `net.cidr_is_valid(text)`; what is no string is not valid.
 pub(super) fn cidr_is_valid(values: &[Value]) -> anyhow::Result<Value> {
     Ok(Value::from(match values.first() {
-        Some(Value::String(text)) => parse(text).is_some(),
+        Some(Value::String(text)) => Network::parse(text).is_some(),
         _ => false,
     }))
 }
 
-fn parse(text: &str) -> Option<(IpAddr, u32)> {
-    let (address, prefix) = text.split_once('/')?;
-    let address: IpAddr = address.parse().ok()?;
-    let digits = !prefix.is_empty() && prefix.bytes().all(|byte| byte.is_ascii_digit());
-    let prefix: u32 = digits.then(|| prefix.parse().ok())??;
-    let most = if address.is_ipv4() {
-        Ipv4Addr::BITS
-    } else {
-        Ipv6Addr::BITS
-    };
-    (prefix <= most).then_some((address, prefix))
+/// `net.cidr_contains(network, network_or_address)`
+pub(super) fn cidr_contains(values: &[Value]) -> anyhow::Result<Value> {
+    contains(values, "net.cidr_contains")
 }
 
-/// An address of the same family, in the form that OPA prints.
-fn printed(family: IpAddr, bits: u128) -> String {
-    let address = Ipv6Addr::from_bits(bits);
-    match (family, u32::try_from(bits)) {
-        (IpAddr::V4(_), Ok(bits)) => Ipv4Addr::from_bits(bits).to_string(),
-        _ => match address.to_ipv4_mapped() {
-            Some(address) => address.to_string(),
-            None => address.to_string(),
-        },
+/// The name that it had before.
+pub(super) fn cidr_overlap(values: &[Value]) -> anyhow::Result<Value> {
+    contains(values, "net.cidr_overlap")
+}
+
+fn contains(values: &[Value], name: &str) -> anyhow::Result<Value> {
+    let network = operand(values, 0, name)?;
+    let inner = Network::parse_or_address(text(values, 1, name)?);
+    let inner = inner.ok_or_else(|| anyhow::anyhow!("{name}: operand 2 must be an address or a network"))?;
+    Ok(Value::from(network.contains(&inner)))
+}
+
+/// `net.cidr_intersects(network, network)`
+pub(super) fn cidr_intersects(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "net.cidr_intersects";
+    let (one, other) = (operand(values, 0, NAME)?, operand(values, 1, NAME)?);
+    Ok(Value::from(one.contains(&other) || other.contains(&one)))
+}
+
+/// `net.cidr_contains_matches(networks, networks_or_addresses)`: the pairs of what names a network of the first operand
+/// and what names one of the second that it contains.
+pub(super) fn cidr_contains_matches(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "net.cidr_contains_matches";
+    let mut operands = (0..2).map(|at| listed(values.get(at), at + 1, NAME));
+    let outer = operands.next().unwrap_or_else(|| Ok(Vec::new()))?;
+    // OPA does not look at the second operand when there is nothing to compare it with.
+    let inner = match outer.is_empty() {
+        true => Vec::new(),
+        false => operands.next().unwrap_or_else(|| Ok(Vec::new()))?,
+    };
+    if outer.is_empty() || inner.is_empty() {
+        return Ok(Value::from(BTreeSet::new()));
     }
+    if outer.len().saturating_mul(inner.len()) > MAX_PAIRS {
+        return Err(TooMuch(format!("{NAME}: more than {MAX_PAIRS} pairs of networks")).into());
+    }
+    let read = |listed: Vec<(&Value, Value)>, parse: fn(&str) -> Option<Network>| {
+        let read = listed.into_iter().map(|(text, index)| match text {
+            Value::String(text) => Some((parse(text)?, index)),
+            _ => None,
+        });
+        read.collect::<Option<Vec<_>>>()
+            .ok_or_else(|| anyhow::anyhow!("{NAME}: an item is no network in CIDR notation"))
+    };
+    let (outer, inner) = (
+        read(outer, Network::parse)?,
+        read(inner, Network::parse_or_address)?,
+    );
+    let mut pairs = Vec::new();
+    for (network, index) in &outer {
+        let inside = inner.iter().filter(|(inner, _)| network.contains(inner));
+        pairs.extend(inside.map(|(_, other)| Value::from(vec![index.clone(), other.clone()])));
+        too_many(pairs.len(), NAME)?;
+    }
+    Ok(Value::from(pairs.into_iter().collect::<BTreeSet<_>>()))
+}
+
+/// The networks of an operand, each with what names it: the text itself, a place, a key, or the item of a set. An item may
+/// be a list that begins with its network.
+fn listed<'a>(
+    value: Option<&'a Value>,
+    operand: usize,
+    name: &str,
+) -> anyhow::Result<Vec<(&'a Value, Value)>> {
+    let network = |item: &'a Value| match item {
+        Value::String(_) => Ok(item),
+        Value::Array(items) => items.first().ok_or(()),
+        _ => Err(()),
+    };
+    let all: Result<Vec<_>, ()> = match value {
+        Some(text @ Value::String(_)) => Ok(vec![(text, text.clone())]),
+        Some(Value::Array(items)) => items
+            .iter()
+            .enumerate()
+            .map(|(at, item)| Ok((network(item)?, Value::from(at as u64))))
+            .collect(),
+        Some(Value::Set(items)) => items
+            .iter()
+            .map(|item| Ok((network(item)?, item.clone())))
+            .collect(),
+        Some(Value::Object(members)) => members
+            .iter()
+            .map(|(key, member)| Ok((network(member)?, key.clone())))
+            .collect(),
+        _ => Ok(Vec::new()),
+    };
+    all.map_err(|()| {
+        anyhow::anyhow!("{name}: operand {operand}: an item must be a string or a list that begins with one")
+    })
+}
+
+/// `net.cidr_merge(networks)`: the fewest networks that cover the same addresses. A plain address stands for the network
+/// of its class, as in OPA.
+pub(super) fn cidr_merge(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "net.cidr_merge";
+    let read = |item: &Value| match item {
+        Value::String(text) => match address(text) {
+            Some(address) => Network::of_class(address),
+            None => Network::parse(text).map(|network| (network.to_string(), network)),
+        },
+        _ => None,
+    };
+    let read: Option<Vec<_>> = match values.first() {
+        Some(Value::Array(items)) => items.iter().map(read).collect(),
+        Some(Value::Set(items)) => items.iter().map(read).collect(),
+        _ => anyhow::bail!("{NAME}: operand 1 must be an array or a set"),
+    };
+    let networks = read.ok_or_else(|| {
+        anyhow::anyhow!("{NAME}: an item is neither a network in CIDR notation nor an address of IPv4")
+    })?;
+    too_many(networks.len(), NAME)?;
+    let merged = network::merged(networks).into_iter().map(Value::from);
+    Ok(Value::from(merged.collect::<BTreeSet<_>>()))
+}
+
+fn operand(values: &[Value], at: usize, name: &str) -> anyhow::Result<Network> {
+    let network = Network::parse(text(values, at, name)?);
+    network.ok_or_else(|| anyhow::anyhow!("{name}: operand {} must be a network in CIDR notation", at + 1))
 }

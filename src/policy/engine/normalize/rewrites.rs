@@ -53,7 +53,11 @@ impl<'a> Rewrites<'a> {
         rewrites
     }
 
-    pub(super) fn new(normalized: &'a Normalized, tokens: &'a [Token], module: &Module) -> Self {
+    pub(in crate::policy::engine) fn new(
+        normalized: &'a Normalized,
+        tokens: &'a [Token],
+        module: &Module,
+    ) -> Self {
         let mut prefix = String::from("__n");
         while normalized.text.contains(&prefix) {
             prefix.push('_');
@@ -73,7 +77,7 @@ impl<'a> Rewrites<'a> {
     }
 
     /// Whether a name is that of a rule or an import of this file, or of all that is given.
-    pub(super) fn is_global(&self, name: &str) -> bool {
+    pub(in crate::policy::engine) fn is_global(&self, name: &str) -> bool {
         ["input", "data"].contains(&name) || self.globals.contains(name)
     }
 
@@ -351,7 +355,7 @@ impl<'a> Rewrites<'a> {
     }
 
     /// The bytes of a span, which by itself leaves out quotes at its ends.
-    pub(super) fn bytes(&self, span: &Span) -> Range<usize> {
+    pub(in crate::policy::engine) fn bytes(&self, span: &Span) -> Range<usize> {
         let (start, end) = (offset(span.start), offset(span.end));
         let token = |begin: usize| self.tokens.get(begin).map(|token| &token.bytes);
         let first = token(self.tokens.partition_point(|token| token.bytes.end <= start));
@@ -360,7 +364,7 @@ impl<'a> Rewrites<'a> {
     }
 
     /// The bytes of an expression. Of an object of several keys the parser tells another beginning.
-    pub(super) fn range(&self, expr: &Expr) -> Option<Range<usize>> {
+    pub(in crate::policy::engine) fn range(&self, expr: &Expr) -> Option<Range<usize>> {
         let Range { start, end } = self.bytes(expr.span());
         match expr {
             Expr::Object { .. } => {

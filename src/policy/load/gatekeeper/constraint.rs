@@ -4,7 +4,7 @@ use super::Spot;
 use super::schema::Schema;
 use crate::policy::engine::Document;
 use crate::policy::files::ManifestFile;
-use crate::policy::finding::Finding;
+use crate::policy::finding::{Finding, Id};
 use crate::policy::matching::objects::{Objects, Scope};
 use crate::policy::matching::{Key, Match};
 use crate::policy::metadata::{Enforcement, Instance, Node, selector};
@@ -81,7 +81,8 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn finding(&mut self, node: &Node, message: impl Into<String>) {
         let at = node.at.unwrap_or(self.spot.at);
-        self.findings.push(at.finding(&self.file.path, message.into()));
+        self.findings
+            .push(at.problem(Id::Gatekeeper, &self.file.path, message));
     }
 
     fn enforcement(&mut self, spec: &Node) -> Enforcement {

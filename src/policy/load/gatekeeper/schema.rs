@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Spot;
 use crate::policy::files::ManifestFile;
-use crate::policy::finding::Finding;
+use crate::policy::finding::{Finding, Id};
 use crate::policy::metadata::Node;
 
 /// Deeper schemas are refused: they are walked by recursion.
@@ -74,7 +74,7 @@ impl Schema {
         for error in self.validator.iter_errors(&value) {
             let pointer = error.instance_path().as_str();
             let message = format!("`parameters{pointer}` does not fit the template's schema: {error}");
-            findings.push(Spot::of(file, parameters.pointed(pointer)).finding(message));
+            findings.push(Spot::of(file, parameters.pointed(pointer)).problem(Id::Parameters, message));
         }
         if self.is_structural {
             let mut unknown = Vec::new();
@@ -83,7 +83,7 @@ impl Schema {
                 let name = key.as_text().unwrap_or_default();
                 let message =
                     format!("the template's schema names no `{name}`: the API server would drop it");
-                Spot::of(file, key).finding(message)
+                Spot::of(file, key).problem(Id::UnnamedParameter, message)
             }));
         }
         Some(value)
