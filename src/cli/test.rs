@@ -7,8 +7,10 @@
 mod case;
 mod coverage;
 mod destination;
+mod difference;
 mod rego;
 mod report;
+mod why;
 
 use std::io::Write;
 use std::num::NonZeroUsize;

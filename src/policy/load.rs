@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::PolicySet;
 use super::engine::ast::Source;
@@ -19,7 +20,9 @@ mod circles;
 mod data;
 mod foreign;
 mod gatekeeper;
+mod keys;
 mod packages;
+pub mod plain;
 mod plan;
 mod references;
 mod safety;
@@ -88,6 +91,20 @@ struct World {
     is_whole: bool,
 }
 
+/// How long each file takes to be parsed, with its package. For benchmarks.
+///
+/// # Errors
+/// What cannot be parsed.
+pub fn parse_times(files: &Files) -> Result<Vec<(Vec<String>, Duration)>, Vec<Finding>> {
+    let parse = |file| {
+        let started = Instant::now();
+        let source = Source::parse(file).map_err(|finding| vec![finding])?;
+        Ok((source.package, started.elapsed()))
+    };
+    let modules = files.modules.iter().filter(|file| !file.is_test);
+    on_a_deep_stack(files, || modules.map(parse).collect())
+}
+
 /// Gives findings in policies the line that they are about.
 fn show(findings: &mut [Finding], files: &Files) {
     for finding in findings {
@@ -148,6 +165,9 @@ fn load_here(files: &Files, outside: &Arc<Outside>) -> Result<Loaded, Vec<Findin
     set.warnings = plan::ended_exceptions(&packages, &set.policies, super::now_ns());
     set.warnings.append(&mut gatekeeper.warnings);
     set.missing = packages::missing(&packages, &worlds);
+    for world in &worlds {
+        set.missing.extend(keys::missing(&world.sources, &outside.keys));
+    }
     let lenient = packages::lenient(&packages);
     drop(packages);
     let own = worlds.into_iter().next();

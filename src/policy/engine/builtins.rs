@@ -13,6 +13,7 @@ mod glob;
 mod graph;
 mod guarded;
 mod integer;
+mod jwks;
 mod jwt;
 mod net;
 mod numbers;
@@ -22,6 +23,7 @@ mod paths;
 mod query;
 mod regex;
 mod review;
+mod schema;
 mod search;
 mod sprintf;
 mod strings;
@@ -37,6 +39,7 @@ use std::time::Instant;
 
 use regorus::{Engine, Value};
 
+pub use self::jwks::key_set;
 use super::Outside;
 
 /// What the functions know of the review under evaluation. One value for all its policies and both runs of a
@@ -134,6 +137,12 @@ pub(crate) fn pattern_matches(pattern: &str, text: &str) -> Result<bool, String>
     }
 }
 
+/// What is outside cannot be had: a fault whatever the policy says of errors of builtins, since nobody knows what the
+/// answer would have been.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unavailable(String);
+
 type Function = fn(&[Value]) -> anyhow::Result<Value>;
 
 /// Name, number of operands, function. A name that the engine has too is overridden.
@@ -181,6 +190,7 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
         2,
         encoding::json_marshal_with_options,
     ),
+    ("json.match_schema", 2, schema::matches),
     ("json.remove", 2, paths::remove),
     ("json.unmarshal", 1, encoding::json_unmarshal),
     ("lower", 1, strings::lower),
@@ -230,6 +240,7 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("urlquery.decode_object", 1, query::decode_object),
     ("urlquery.encode", 1, query::encode),
     ("urlquery.encode_object", 1, query::encode_object),
+    ("uuid.parse", 1, review::uuid_parse),
     ("uuid.rfc4122", 1, review::uuid),
     ("yaml.is_valid", 1, yaml::is_valid),
     ("yaml.unmarshal", 1, yaml::unmarshal),
@@ -238,7 +249,7 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
 type Outgoing = fn(&[Value], &Outside) -> anyhow::Result<Value>;
 
 /// The same of functions that reach outside of the process.
-const OUTGOING: &[(&str, u8, Outgoing)] = &[];
+const OUTGOING: &[(&str, u8, Outgoing)] = &[("regate.jwks", 2, jwks::jwks)];
 
 /// Makes those functions, and the guarded ones of the engine, known to an engine that its policies call: each evaluation
 /// copies the list of them, and all of them would cost more than a small policy.
@@ -290,7 +301,7 @@ fn answer(
         .and_then(|value| counted(name, value));
     let evaluation = EVALUATION.get();
     match result {
-        Err(error) if error.is::<TooMuch>() => {
+        Err(error) if error.is::<TooMuch>() || error.is::<Unavailable>() => {
             EVALUATION.set(Evaluation {
                 too_much: true,
                 ..evaluation
