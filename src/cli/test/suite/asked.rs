@@ -244,13 +244,14 @@ fn subject(reader: &mut Reader<'_>, given: &Given<'_>, form: &str) -> Option<Sub
         Some(node) => Some(old(reader, node)?),
         None => None,
     };
+    let user = user.map_or_else(|| "kubernetes-admin".to_owned(), |(_, user)| user);
     Some(Subject {
-        operation,
-        user: user.map_or_else(|| "kubernetes-admin".to_owned(), |(_, user)| user),
-        groups,
+        operation: Some(operation),
+        user: json!({ "username": user, "groups": groups }),
         namespace,
         old,
         gate,
+        cluster: None,
     })
 }
 
