@@ -155,7 +155,7 @@ fn a_test_passes_when_it_is_true_and_in_no_other_case() {
     assert!(out.ends_with("\n2 passed, 7 failed, 2 skipped\n"), "{out}");
     assert_eq!(
         error,
-        "warning: policies/a_test.rego:12:1: `test_conflict` is there already: the test passes if one of them is true\n"
+        "warning: policies/a_test.rego:13:1: `test_conflict` is there already: the test passes if one of them is true\n"
     );
 }
 

@@ -244,7 +244,10 @@ fn each_expectation_that_is_not_met_fails_its_case_and_shows_the_difference() {
             "token: t, expect: {decision: allow, user: {username: jack}}",
             "-  username: jack\n  +  username: jane",
         ),
-        ("token: t, expect: {decision: allow, audiences: [a]}", "-- a"),
+        (
+            "token: t, expect: {decision: allow, audiences: [a]}",
+            "   - a\n  +- b",
+        ),
     ] {
         let (code, out, _) = desk(&format!("cases:\n- {{name: it, {case}}}\n")).test(&[]);
         assert_eq!(code, 1, "{case}");
