@@ -9,6 +9,7 @@ mod image;
 mod model;
 mod mutate;
 mod namespaces;
+mod oidc;
 mod operations;
 mod outage;
 mod plain;
@@ -52,6 +53,7 @@ pub(crate) const ALL: &[&[Case]] = &[
     versions::CASES,
     outage::CASES,
     faults::CASES,
+    oidc::CASES,
     starters::CASES,
     sets::CASES,
     rolling::CASES,
