@@ -258,6 +258,7 @@ fn review_settings(config: &Config, namespaces: Arc<Namespaces>) -> crate::revie
         image_default_allow: *image_default == ImageDefault::Allow,
         allow_identities: allow_identities.iter().map(allow_identity).collect(),
         namespaces,
+        now_ns: None,
     }
 }
 

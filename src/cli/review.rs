@@ -198,7 +198,7 @@ fn text_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
 }
 
 /// The operations that a mutating answer carries.
-fn patch_of(answer: &Answer) -> anyhow::Result<Option<Value>> {
+pub(super) fn patch_of(answer: &Answer) -> anyhow::Result<Option<Value>> {
     let review: Value = serde_json::from_slice(&answer.body)?;
     let Some(patch) = text_at(&review, "/response/patch") else {
         return Ok(None);

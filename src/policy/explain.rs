@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use super::dialect::Dialect;
+use super::dialect::gatekeeper::VIOLATION;
 use super::engine::Document;
 use super::matching::Facts;
 pub use super::select::Misfit;
@@ -73,6 +75,17 @@ pub struct Failed {
     pub ways: usize,
     /// The first [`MAX_EXAMPLES`] of those ways.
     pub examples: Vec<Example>,
+    /// The rules that the expression names, and what came of them: of at most [`MAX_NAMED`], to a depth of [`MAX_DEPTH`].
+    pub because: Vec<Named>,
+}
+
+/// A rule that a failing expression names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named {
+    /// The rule as the expression names it.
+    pub rule: String,
+    /// What came of each of its definitions.
+    pub definitions: Vec<Definition>,
 }
 
 /// One way in which the expressions before the failing one held.
@@ -129,6 +142,10 @@ pub const MAX_VALUES: usize = 10;
 pub const MAX_EXAMPLES: usize = 3;
 /// How many parts of a failing expression are given.
 pub const MAX_OPERANDS: usize = 8;
+/// How many of the rules that a failing expression names are explained.
+pub const MAX_NAMED: usize = 3;
+/// How far rules that others name are explained.
+pub const MAX_DEPTH: usize = 3;
 /// How long a value or an expression may be, in characters, before it is cut.
 pub const MAX_TEXT: usize = 240;
 
@@ -157,6 +174,15 @@ impl PolicySet {
 }
 
 impl Policy {
+    /// The rules that say what it says, as far as their names are known beforehand.
+    pub fn explained_rules(&self) -> Vec<&'static str> {
+        match self.dialect {
+            Dialect::Regate | Dialect::Conftest => self.rules.clone(),
+            Dialect::Gatekeeper => vec![VIOLATION],
+            Dialect::System => vec!["main"],
+        }
+    }
+
     /// Its package, `["kubernetes", "admission", "owner"]`.
     pub fn package(&self) -> Vec<String> {
         let path = self.entry.trim_start_matches("data.").split('.');

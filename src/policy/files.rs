@@ -114,6 +114,8 @@ pub struct Files {
     pub gatekeeper_suites: Vec<PathBuf>,
     /// What is set for policies from outside of their files, in its order.
     pub settings: Vec<serde_json::Value>,
+    /// Paths of `*_suite.yaml`, which are not read here: for `test`, never served and no part of the revision.
+    pub suites: Vec<PathBuf>,
     /// A hash of what decides: equal content gives an equal revision, wherever it lies.
     pub revision: String,
 }
@@ -157,7 +159,7 @@ impl Files {
                         bytes: text.as_bytes().to_vec(),
                     });
                 }
-                Some(Kind::Objects) | None => {}
+                Some(Kind::Objects | Kind::Suite) | None => {}
             }
         }
         files.finish()
@@ -222,6 +224,11 @@ impl Files {
                 // Whatever else lies among policies is none of ours.
                 self.take_objects(found, &read(found, MAX_MANIFEST_BYTES)?)?;
             }
+            // Gatekeeper's suites may be called so, too.
+            Kind::Suite => match read(found, MAX_MANIFEST_BYTES) {
+                Ok(bytes) if suites::is_suite(&bytes) => self.gatekeeper_suites.push(found.path.clone()),
+                _ => self.suites.push(found.path.clone()),
+            },
         }
         Ok(())
     }
@@ -247,6 +254,7 @@ impl Files {
         self.data.sort_by(|one, other| one.path.cmp(&other.path));
         self.manifests.sort_by(|one, other| one.path.cmp(&other.path));
         self.gatekeeper_suites.sort();
+        self.suites.sort();
         let modules = self.modules.iter().filter(|module| !module.is_test);
         let modules = modules.map(RegoFile::digest);
         let data = self.data.iter().map(DataFile::digest);

@@ -29,6 +29,8 @@ mod safety;
 mod trials;
 mod types;
 
+pub(super) use data::lies_over;
+
 /// The stack of the thread that parses and prepares: the engine recurses over what authors nest.
 const STACK: usize = 64 << 20;
 

@@ -10,6 +10,7 @@ mod image;
 mod model;
 mod mutate;
 mod namespaces;
+mod oidc;
 mod operations;
 mod outage;
 mod plain;
@@ -54,6 +55,7 @@ pub(crate) const ALL: &[&[Case]] = &[
     versions::CASES,
     outage::CASES,
     faults::CASES,
+    oidc::CASES,
     starters::CASES,
     sets::CASES,
     rolling::CASES,

@@ -37,7 +37,7 @@ pub(in crate::cli) enum Item {
 
 impl Item {
     /// The namespace that it is about; empty where it is about none.
-    pub(super) fn namespace(&self) -> String {
+    pub(in crate::cli) fn namespace(&self) -> String {
         let read;
         let review = match self {
             Item::Manifest { review, .. } => review,
@@ -102,16 +102,16 @@ impl FromStr for Operation {
 }
 
 /// Who asks for what.
-pub(super) struct Subject {
+pub(in crate::cli) struct Subject {
     /// What was asked for; without it, CREATE, or UPDATE of what is in the cluster.
-    pub(super) operation: Option<Operation>,
+    pub(in crate::cli) operation: Option<Operation>,
     /// `userInfo`, at least with `username` and `groups`.
-    pub(super) user: Value,
-    pub(super) namespace: String,
-    pub(super) old: Option<Value>,
-    pub(super) gate: Option<Gate>,
+    pub(in crate::cli) user: Value,
+    pub(in crate::cli) namespace: String,
+    pub(in crate::cli) old: Option<Value>,
+    pub(in crate::cli) gate: Option<Gate>,
     /// Where to look things up.
-    pub(super) cluster: Option<Look>,
+    pub(in crate::cli) cluster: Option<Look>,
 }
 
 /// Kinds that are in no namespace: a manifest does not say it.
@@ -150,7 +150,7 @@ const CLUSTER_KINDS: &[&str] = &[
 ];
 
 /// What a file holds: one review, or any number of manifests.
-pub(super) fn items(path: &Path, text: String, subject: &Subject) -> anyhow::Result<Vec<Item>> {
+pub(in crate::cli) fn items(path: &Path, text: String, subject: &Subject) -> anyhow::Result<Vec<Item>> {
     let name = path.display().to_string();
     // A review is decided on its own text, down to numbers and repeated keys.
     if let Ok(review) = serde_json::from_str::<Value>(&text)
@@ -191,7 +191,7 @@ pub(super) fn items(path: &Path, text: String, subject: &Subject) -> anyhow::Res
 }
 
 /// The one manifest of a file.
-pub(super) fn manifest(path: &Path, text: &str) -> anyhow::Result<Value> {
+pub(in crate::cli) fn manifest(path: &Path, text: &str) -> anyhow::Result<Value> {
     let name = path.display().to_string();
     let mut documents = documents(&name, text)?;
     match (documents.pop(), documents.is_empty()) {
@@ -201,7 +201,7 @@ pub(super) fn manifest(path: &Path, text: &str) -> anyhow::Result<Value> {
 }
 
 /// The YAML documents of a text that are not empty; JSON is YAML.
-pub(super) fn documents(name: &str, text: &str) -> anyhow::Result<Vec<Value>> {
+pub(in crate::cli) fn documents(name: &str, text: &str) -> anyhow::Result<Vec<Value>> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(text).with_context(|| name.to_owned())?;
     let documents: Vec<Value> = documents
         .into_iter()
@@ -327,7 +327,7 @@ fn change(
 }
 
 /// A TokenReview of this token.
-pub(super) fn token(token: &str) -> anyhow::Result<Item> {
+pub(in crate::cli) fn token(token: &str) -> anyhow::Result<Item> {
     if token.is_empty() {
         bail!("--token: the token is empty");
     }
@@ -340,7 +340,7 @@ pub(super) fn token(token: &str) -> anyhow::Result<Item> {
 }
 
 /// A SubjectAccessReview of this question.
-pub(super) fn access(
+pub(in crate::cli) fn access(
     verb: &str,
     resource: Option<&str>,
     path: Option<&str>,

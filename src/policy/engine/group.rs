@@ -19,6 +19,7 @@ use super::builtins::{self, BuiltinErrors, Context};
 use super::entry::entry;
 use super::json::Document;
 use super::normalize::Normalized;
+use super::normalize::mocks::Mocks;
 use crate::policy::Fault;
 use crate::policy::finding::Finding;
 
@@ -75,22 +76,28 @@ impl Group {
         let ours = |error: anyhow::Error| syntax_finding("(generated)", &error.to_string(), None);
         let rules = sources.iter().flat_map(|source| &source.rules);
         let calls = rules.flat_map(|rule| &rule.calls);
-        let called: BTreeSet<String> = calls.map(|call| call.function.join(".")).collect();
+        let mocks = Mocks::of(sources);
+        let mut called: BTreeSet<String> = calls.map(|call| call.function.join(".")).collect();
+        called.extend(mocks.builtins.iter().cloned());
         builtins::add_to(&mut engine, |name| called.contains(name)).map_err(ours)?;
         builtins::add_outgoing_to(&mut engine, |name| called.contains(name), outside).map_err(ours)?;
         let mut texts = BTreeMap::new();
         for (place, source) in sources.iter().enumerate() {
             let name = name(sources, place);
             engine.set_rego_v0(source.v0);
-            source.normalized.allow_length(&mut engine);
-            texts.insert(name.clone(), Arc::clone(&source.normalized));
+            let text = mocks.text(source);
+            text.allow_length(&mut engine);
+            texts.insert(name.clone(), Arc::clone(text));
             engine
-                .add_policy(name, source.normalized.text.clone())
-                .map_err(|error| {
-                    syntax_finding(&source.path, &error.to_string(), Some(&source.normalized))
-                })?;
+                .add_policy(name, text.text.clone())
+                .map_err(|error| syntax_finding(&source.path, &error.to_string(), Some(text)))?;
         }
         engine.set_rego_v0(false);
+        if let Some(module) = &mocks.module {
+            engine
+                .add_policy("(functions that stand in)".into(), module.clone())
+                .map_err(ours)?;
+        }
         let mut entries = Vec::with_capacity(policies.len());
         for (package, rules) in policies {
             let entry = entry(package, rules);

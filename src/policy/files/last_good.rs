@@ -195,6 +195,7 @@ impl Document {
             manifests: manifests.collect(),
             gatekeeper_suites: Vec::new(),
             settings: self.settings,
+            suites: Vec::new(),
             revision: String::new(),
         }
         .finish()

@@ -33,6 +33,8 @@ pub(super) enum Kind {
     },
     /// It may hold Kubernetes objects that are policies.
     Objects,
+    /// Cases for `regate test`: only that it is there is noted.
+    Suite,
 }
 
 /// A file that is to be read. Equal as long as it is the same file with the same content, as far as can be seen.
@@ -90,6 +92,7 @@ pub(super) fn kind(name: &str, at: &[String], v0: bool) -> Option<Kind> {
             is_test: name.ends_with("_test.rego"),
             v0,
         }),
+        name if name.ends_with("_suite.yaml") => Some(Kind::Suite),
         name if [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end)) => Some(Kind::Objects),
         _ => None,
     }
@@ -207,14 +210,15 @@ impl Walk {
             return;
         }
         match kind(name, at, role.v0()) {
-            Some(Kind::Rego { .. } | Kind::Objects) if role == Role::Data => {}
+            Some(Kind::Rego { .. } | Kind::Objects | Kind::Suite) if role == Role::Data => {}
             Some(kind) => self.file(path, kind, &metadata),
             None => {}
         }
     }
 
     fn file(&mut self, path: &Path, kind: Kind, metadata: &Metadata) {
-        if !metadata.is_file() {
+        // A suite is read by tests only, and no reason to refuse what is served.
+        if !metadata.is_file() && kind != Kind::Suite {
             return self
                 .findings
                 .push(finding(Id::FileFormat, path, "is neither a file nor a directory"));
@@ -225,7 +229,7 @@ impl Walk {
         };
         // A directory and a file in it may both be given: that is the file once.
         let data = match &kind {
-            Kind::Rego { .. } | Kind::Objects => None,
+            Kind::Rego { .. } | Kind::Objects | Kind::Suite => None,
             Kind::Data { at, format, .. } => Some((at.clone(), *format)),
         };
         if !self.seen.insert((real.clone(), data)) {
@@ -261,6 +265,9 @@ fn names(directory: &Path) -> std::io::Result<Vec<std::ffi::OsString>> {
 /// What a file given by name is, by its extension; its data stands at the root.
 fn named(path: &Path, role: Role) -> Option<Kind> {
     let name = path.file_name()?.to_str()?;
+    if name.ends_with("_suite.yaml") && role != Role::Data {
+        return Some(Kind::Suite);
+    }
     let data = |format| {
         Some(Kind::Data {
             at: Vec::new(),

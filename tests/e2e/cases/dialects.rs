@@ -19,17 +19,25 @@ fn a_constraint_denies_and_one_that_warns_warns(stage: &Stage) -> Result<()> {
         &gates.create(&pod("constrained-a", "p"))?,
         "[pods-have-owners] labels are missing: owner",
     );
-    let owned = with(pod("constrained-a", "p"), "/metadata/labels", json!({"owner": "jane"}));
+    let owned = with(
+        pod("constrained-a", "p"),
+        "/metadata/labels",
+        json!({"owner": "jane"}),
+    );
     assert_eq!(gates.create(&owned)?.stdout, "pod/p created");
     // Nobody walks out of the constraint by an update.
     let bare = gates.admin().run("label pod p -n constrained-a owner-")?;
     assert!(
-        bare.stderr.contains("[pods-have-owners] labels are missing: owner"),
+        bare.stderr
+            .contains("[pods-have-owners] labels are missing: owner"),
         "{}",
         bare.stderr
     );
     let warned = gates.create(&map("constrained-a", json!({"app": "x", "stage": "y"})))?;
-    assert_eq!(warned.stderr, "Warning: [maps-have-stages] labels are missing: owner");
+    assert_eq!(
+        warned.stderr,
+        "Warning: [maps-have-stages] labels are missing: owner"
+    );
     assert_eq!((warned.code, warned.stdout.as_str()), (0, "configmap/m created"));
     // What `match` leaves out is not asked about.
     gates.namespace("unconstrained")?;
@@ -49,9 +57,16 @@ fn the_whole_response_of_opas_main_denies_and_patches(stage: &Stage) -> Result<(
         "Error from server (Forbidden): error when creating \"STDIN\": admission webhook \"mutate.regate.dev\" denied \
          the request: [system] image 'registry.example.com/app:1' comes from an untrusted registry"
     );
-    let trusted = with(pod("opa", "p"), "/spec/containers/0/image", json!("hooli.example/app:1"));
+    let trusted = with(
+        pod("opa", "p"),
+        "/spec/containers/0/image",
+        json!("hooli.example/app:1"),
+    );
     assert_eq!(gates.create(&trusted)?.stdout, "pod/p created");
-    assert_eq!(gates.create(&map("opa", json!({})))?.stdout, "configmap/m created");
+    assert_eq!(
+        gates.create(&map("opa", json!({})))?.stdout,
+        "configmap/m created"
+    );
     assert_eq!(
         gates
             .admin()
