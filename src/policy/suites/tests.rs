@@ -206,8 +206,8 @@ fn what_is_not_wanted_is_not_run() {
     };
     assert_eq!(entries.len(), 10);
     assert_eq!(named(0), ("hosts/taken", Some(8), false));
-    assert_eq!(named(5), ("hosts/put off", Some(41), true));
-    assert_eq!(named(7), ("wrong parameters", Some(49), false));
+    assert_eq!(named(5), ("hosts/put off", Some(37), true));
+    assert_eq!(named(7), ("wrong parameters", Some(46), false));
     let run = |wanted: &str| suites[0].run(&|name| name == wanted).len();
     assert_eq!(run("hosts/free"), 1);
     assert_eq!(run("hosts"), 7);
