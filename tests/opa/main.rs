@@ -18,6 +18,7 @@ mod cases;
 mod conformance;
 mod drawn;
 mod expressions;
+mod library;
 mod networks;
 mod same;
 mod tokens;
@@ -91,6 +92,11 @@ fn main() -> ExitCode {
         conformance::conformance,
     )
     .with_ignored_flag(no_cases.is_some())])
+    .chain([trial(
+        "the_published_library_for_gatekeeper_passes_its_own_suites",
+        library::every_case,
+    )
+    .with_ignored_flag(library::checkout().is_none())])
     .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
