@@ -157,6 +157,8 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("indexof_n", 2, strings::indexof_n),
     ("io.jwt.decode", 1, jwt::decode),
     ("io.jwt.decode_verify", 2, jwt::decode_verify),
+    ("io.jwt.encode_sign", 3, jwt::encode_sign),
+    ("io.jwt.encode_sign_raw", 3, jwt::encode_sign_raw),
     ("io.jwt.verify_eddsa", 2, jwt::verify_eddsa),
     ("io.jwt.verify_es256", 2, jwt::verify_es256),
     ("io.jwt.verify_es384", 2, jwt::verify_es384),

@@ -19,6 +19,7 @@ use super::builtins::{self, BuiltinErrors, Context};
 use super::entry::entry;
 use super::json::Document;
 use super::normalize::Normalized;
+use super::normalize::mocks::Mocks;
 use crate::policy::Fault;
 use crate::policy::finding::Finding;
 
@@ -57,19 +58,25 @@ impl Group {
         let ours = |error: anyhow::Error| syntax_finding("(generated)", &error.to_string(), None);
         let rules = sources.iter().flat_map(|source| &source.rules);
         let calls = rules.flat_map(|rule| &rule.calls);
-        let called: BTreeSet<String> = calls.map(|call| call.function.join(".")).collect();
+        let mocks = Mocks::of(sources);
+        let mut called: BTreeSet<String> = calls.map(|call| call.function.join(".")).collect();
+        called.extend(mocks.builtins.iter().cloned());
         builtins::add_to(&mut engine, |name| called.contains(name)).map_err(ours)?;
         builtins::add_outgoing_to(&mut engine, |name| called.contains(name), outside).map_err(ours)?;
         for source in sources {
             engine.set_rego_v0(source.v0);
-            source.normalized.allow_length(&mut engine);
+            let text = mocks.text(source);
+            text.allow_length(&mut engine);
             engine
-                .add_policy(source.path.clone(), source.normalized.text.clone())
-                .map_err(|error| {
-                    syntax_finding(&source.path, &error.to_string(), Some(&source.normalized))
-                })?;
+                .add_policy(source.path.clone(), text.text.clone())
+                .map_err(|error| syntax_finding(&source.path, &error.to_string(), Some(text)))?;
         }
         engine.set_rego_v0(false);
+        if let Some(module) = &mocks.module {
+            engine
+                .add_policy("(functions that stand in)".into(), module.clone())
+                .map_err(ours)?;
+        }
         let mut entries = Vec::with_capacity(policies.len());
         for (package, rules) in policies {
             let entry = entry(package, rules);
@@ -87,7 +94,7 @@ impl Group {
             syntax_finding(
                 file.map_or("(policies)", |source| &source.path),
                 &error,
-                file.map(|source| &*source.normalized),
+                file.map(|source| &**mocks.text(source)),
             )
         })?;
         // Prepared engines share what they are made of until one of them is changed, so this is done once, here.
@@ -98,7 +105,7 @@ impl Group {
         });
         let texts = sources
             .iter()
-            .map(|source| (source.path.clone(), Arc::clone(&source.normalized)))
+            .map(|source| (source.path.clone(), Arc::clone(mocks.text(source))))
             .collect();
         let group = Group {
             strict: engine,

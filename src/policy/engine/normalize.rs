@@ -10,18 +10,22 @@
 //! - What a rule gives is looked at in its body ([`heads`]).
 //! - What a negated call is given has to be defined: `not f(input.x)` is undefined without `input.x` ([`negation`]).
 //! - `some x in y.z` finds nothing where `y.z` is no collection ([`rewrites`]).
+//! - Values of several `with` are looked at before the statement ([`withs`]).
 //! - An object that takes another one apart is compared with it as a whole ([`patterns`]).
-//! - Values of several `with` are refused where they could be undefined ([`refusals`]).
+//! - What could mean more than the engine makes of it and cannot be rewritten is refused ([`refusals`]).
+//! - Functions that `with` replaces are called by one name ([`mocks`]).
 //! - `f(a, x)` is `x = f(a)` of every builtin, and `walk` gives one pair after the other ([`results`]).
 
 pub(super) mod heads;
 pub(super) mod lines;
+pub(super) mod mocks;
 mod negation;
 mod patterns;
 mod refusals;
 pub(super) mod results;
 pub(super) mod rewrites;
 pub(super) mod tokens;
+pub(super) mod withs;
 
 use std::num::NonZeroU32;
 use std::ops::Range;

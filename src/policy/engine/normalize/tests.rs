@@ -287,10 +287,38 @@ fn what_cannot_be_read_as_opa_does_is_told() {
 }
 
 #[test]
-fn values_of_several_withs_that_may_be_undefined_are_refused() {
+fn what_stands_in_beside_something_else_is_looked_at_before_the_statement() {
+    for (written, rewritten) in [
+        (
+            "g with input as input.b with data.c as 1",
+            "__w0 := input.b; g with input as __w0 with data.c as 1",
+        ),
+        (
+            "not g with input as f({\n  \"a\": 1, # one\n}) with data.c as input.x[_]",
+            "__w0 := f({ \"a\": 1, }); __w1 := input.x[_]; not g with input as __w0\n\n with data.c as __w1",
+        ),
+        (
+            "x := [1 | g with input as input.b with data.c as g]",
+            "x := [1 | __w0 := input.b; g with input as __w0 with data.c as g]",
+        ),
+        ("g with input as input.b", "g with input as input.b"),
+    ] {
+        assert_eq!(body(written), rewritten, "{written}");
+    }
+    // A body without braces gets them, and what was moved is found where it was written.
+    let text = "package p\nr if g with input as f(1) with data.c as set()\nelse := 2\n";
+    let source = source(text);
+    assert_eq!(
+        source.normalized.text,
+        "package p\nr if { __w0 := f(1); g with input as __w0 with data.c as set() }\nelse := 2\n"
+    );
+    assert_eq!(source.normalized.place(at(2, 17)), at(2, 22));
+}
+
+#[test]
+fn values_of_several_withs_that_cannot_be_moved_are_refused() {
     for (body, refused) in [
-        ("g with input.a as input.b with input.c as 1", vec![21]),
-        ("g with input.a as 1 with input.c as f(1)", vec![39]),
+        ("g with input.a as 1 with input.c as concat(`\n`, [])", vec![39]),
         ("g with input.a as input.b", vec![]),
         ("g with input.a as {\"b\": [1]} with input.c as x; x := 2", vec![]),
         ("g with input.a as g with f as data.p.g", vec![]),
