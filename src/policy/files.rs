@@ -89,6 +89,8 @@ pub struct Files {
     pub data: Vec<DataFile>,
     /// What is set for policies from outside of their files, in its order.
     pub settings: Vec<serde_json::Value>,
+    /// Paths of `*_suite.yaml`, which are not read here: for `test`, never served and no part of the revision.
+    pub suites: Vec<PathBuf>,
     /// A hash of what decides: equal content gives an equal revision, wherever it lies.
     pub revision: String,
 }
@@ -132,7 +134,7 @@ impl Files {
                         bytes: text.as_bytes().to_vec(),
                     });
                 }
-                None => {}
+                Some(Kind::Suite) | None => {}
             }
         }
         files.finish()
@@ -185,6 +187,7 @@ impl Files {
                     bytes,
                 });
             }
+            Kind::Suite => self.suites.push(found.path.clone()),
         }
         Ok(())
     }
@@ -193,6 +196,7 @@ impl Files {
     fn finish(mut self) -> Self {
         self.modules.sort_by(|one, other| one.path.cmp(&other.path));
         self.data.sort_by(|one, other| one.path.cmp(&other.path));
+        self.suites.sort();
         let modules = self.modules.iter().filter(|module| !module.is_test);
         let modules = modules.map(RegoFile::digest);
         let mut items: Vec<_> = modules.chain(self.data.iter().map(DataFile::digest)).collect();

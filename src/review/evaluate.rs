@@ -30,9 +30,11 @@ pub(super) fn evaluate<R: Review>(
     // The answer leaves from another thread at the deadline; what was decided until shortly before shall be in it.
     let started = Instant::now();
     let margin = (deadline.saturating_duration_since(started) / 10).min(Duration::from_millis(50));
+    let mut context = context_of_now(R::GATE);
+    context.now_ns = settings.now_ns.unwrap_or(context.now_ns);
     let limits = Limits {
         deadline: deadline.checked_sub(margin).unwrap_or(deadline),
-        context: context_of_now(R::GATE),
+        context,
     };
     let facts = review.facts().clone();
     // At admission the API server has seen the Namespace; at authz anybody can ask for one that never was, and must not

@@ -13,6 +13,7 @@ mod glob;
 mod graph;
 mod guarded;
 mod integer;
+mod jwks;
 mod jwt;
 mod net;
 mod numbers;
@@ -23,6 +24,7 @@ mod paths;
 mod query;
 mod regex;
 mod review;
+mod schema;
 mod search;
 mod sprintf;
 mod strings;
@@ -39,6 +41,7 @@ use std::time::Instant;
 
 use regorus::{Engine, Value};
 
+pub use self::jwks::key_set;
 use super::Outside;
 
 /// What the functions know of the review under evaluation. One value for all its policies and both runs of a
@@ -124,6 +127,12 @@ pub(super) fn took_too_much() -> bool {
 #[error("{0}")]
 struct TooMuch(String);
 
+/// What is outside cannot be had: a fault whatever the policy says of errors of builtins, since nobody knows what the
+/// answer would have been.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unavailable(String);
+
 type Function = fn(&[Value]) -> anyhow::Result<Value>;
 
 /// Name, number of operands, function. A name that the engine has too is overridden.
@@ -159,6 +168,8 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("indexof_n", 2, strings::indexof_n),
     ("io.jwt.decode", 1, jwt::decode),
     ("io.jwt.decode_verify", 2, jwt::decode_verify),
+    ("io.jwt.encode_sign", 3, jwt::encode_sign),
+    ("io.jwt.encode_sign_raw", 3, jwt::encode_sign_raw),
     ("io.jwt.verify_eddsa", 2, jwt::verify_eddsa),
     ("io.jwt.verify_es256", 2, jwt::verify_es256),
     ("io.jwt.verify_es384", 2, jwt::verify_es384),
@@ -180,6 +191,7 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
         2,
         encoding::json_marshal_with_options,
     ),
+    ("json.match_schema", 2, schema::matches),
     ("json.remove", 2, paths::remove),
     ("json.unmarshal", 1, encoding::json_unmarshal),
     ("lower", 1, strings::lower),
@@ -234,6 +246,7 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("urlquery.decode_object", 1, query::decode_object),
     ("urlquery.encode", 1, query::encode),
     ("urlquery.encode_object", 1, query::encode_object),
+    ("uuid.parse", 1, review::uuid_parse),
     ("uuid.rfc4122", 1, review::uuid),
     ("yaml.is_valid", 1, yaml::is_valid),
     ("yaml.unmarshal", 1, yaml::unmarshal),
@@ -242,7 +255,7 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
 type Outgoing = fn(&[Value], &Outside) -> anyhow::Result<Value>;
 
 /// The same of functions that reach outside of the process.
-const OUTGOING: &[(&str, u8, Outgoing)] = &[];
+const OUTGOING: &[(&str, u8, Outgoing)] = &[("regate.jwks", 2, jwks::jwks)];
 
 /// Makes those functions, and the guarded ones of the engine, known to an engine that its policies call: each evaluation
 /// copies the list of them, and all of them would cost more than a small policy.
@@ -294,7 +307,7 @@ fn answer(
         .and_then(|value| counted(name, value));
     let evaluation = EVALUATION.get();
     match result {
-        Err(error) if error.is::<TooMuch>() => {
+        Err(error) if error.is::<TooMuch>() || error.is::<Unavailable>() => {
             EVALUATION.set(Evaluation {
                 too_much: true,
                 ..evaluation

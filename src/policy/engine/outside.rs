@@ -6,10 +6,13 @@
 use std::sync::Arc;
 
 use crate::fetch;
+use crate::keys::KeySets;
 
 /// What builtins may reach. By default nothing: then calls of those builtins are findings at load.
 #[derive(Clone, Debug, Default)]
 pub struct Outside {
     /// Whom `http.send` asks.
     pub http: Option<Arc<fetch::Client>>,
+    /// Where `regate.jwks` has its keys from.
+    pub keys: Arc<KeySets>,
 }

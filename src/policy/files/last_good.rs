@@ -172,6 +172,7 @@ impl Document {
             modules: modules.collect(),
             data: data.collect(),
             settings: self.settings,
+            suites: Vec::new(),
             revision: String::new(),
         }
         .finish()

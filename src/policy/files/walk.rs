@@ -21,8 +21,16 @@ const MAX_ENTRIES: usize = 100_000;
 /// What a file is read as.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    Rego { is_test: bool, v0: bool },
-    Data { at: Vec<String>, format: Format },
+    Rego {
+        is_test: bool,
+        v0: bool,
+    },
+    Data {
+        at: Vec<String>,
+        format: Format,
+    },
+    /// Cases for `regate test`: only that it is there is noted.
+    Suite,
 }
 
 /// A file that is to be read. Equal as long as it is the same file with the same content, as far as can be seen.
@@ -77,6 +85,7 @@ pub(super) fn kind(name: &str, at: &[String], v0: bool) -> Option<Kind> {
             is_test: name.ends_with("_test.rego"),
             v0,
         }),
+        name if name.ends_with("_suite.yaml") => Some(Kind::Suite),
         _ => None,
     }
 }
@@ -193,14 +202,15 @@ impl Walk {
             return;
         }
         match kind(name, at, role.v0()) {
-            Some(Kind::Rego { .. }) if role == Role::Data => {}
+            Some(Kind::Rego { .. } | Kind::Suite) if role == Role::Data => {}
             Some(kind) => self.file(path, kind, &metadata),
             None => {}
         }
     }
 
     fn file(&mut self, path: &Path, kind: Kind, metadata: &Metadata) {
-        if !metadata.is_file() {
+        // A suite is read by tests only, and no reason to refuse what is served.
+        if !metadata.is_file() && kind != Kind::Suite {
             return self
                 .findings
                 .push(finding(Id::FileFormat, path, "is neither a file nor a directory"));
@@ -211,7 +221,7 @@ impl Walk {
         };
         // A directory and a file in it may both be given: that is the file once.
         let data = match &kind {
-            Kind::Rego { .. } => None,
+            Kind::Rego { .. } | Kind::Suite => None,
             Kind::Data { at, format } => Some((at.clone(), *format)),
         };
         if !self.seen.insert((real.clone(), data)) {
@@ -246,6 +256,9 @@ fn names(directory: &Path) -> std::io::Result<Vec<std::ffi::OsString>> {
 /// What a file given by name is, by its extension; its data stands at the root.
 fn named(path: &Path, role: Role) -> Option<Kind> {
     let name = path.file_name()?.to_str()?;
+    if name.ends_with("_suite.yaml") && role != Role::Data {
+        return Some(Kind::Suite);
+    }
     match path.extension()?.to_str()? {
         "json" => Some(Kind::Data {
             at: Vec::new(),

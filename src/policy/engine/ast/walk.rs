@@ -9,7 +9,7 @@ use regorus::unstable::{
 };
 
 use super::parts::{declared_in, function_name, literal, negates_whole_bodies, pattern};
-use super::reference::{Reference, reference, text_of};
+use super::reference::{Reference, literal_text, reference, text_of};
 use super::{Call, Position, Replaced, RuleFacts, RuleKind, Source, names};
 use crate::policy::engine::normalize::Normalized;
 use crate::policy::files::RegoFile;
@@ -71,8 +71,11 @@ impl<'n> Walk<'n> {
         };
         for import in &module.imports {
             let target = reference(&import.refr);
-            let root = target.root.filter(|root| root == "data" || root == "input");
-            let path: Vec<String> = root.into_iter().chain(target.constant).collect();
+            // An import of a keyword gives no name: `contains` may still be called.
+            let Some(root) = target.root.filter(|root| root == "data" || root == "input") else {
+                continue;
+            };
+            let path: Vec<String> = std::iter::once(root).chain(target.constant).collect();
             match split(&path) {
                 // What is read of an imported input is noted where its name is used.
                 None => continue,
@@ -397,6 +400,7 @@ impl<'n> Walk<'n> {
             self.calls.push(Call {
                 function,
                 operands: None,
+                first: None,
                 statement: false,
                 at,
             });
@@ -413,7 +417,7 @@ impl<'n> Walk<'n> {
     fn call<'a>(
         &mut self,
         function: &Expr,
-        operands: impl ExactSizeIterator<Item = &'a Expr>,
+        operands: impl ExactSizeIterator<Item = &'a Expr> + Clone,
         statement: bool,
     ) {
         let target = reference(function);
@@ -422,10 +426,12 @@ impl<'n> Walk<'n> {
             if let Some(("data", path)) = split(&function) {
                 self.rule_reads.insert(path.to_vec());
             }
-            let (operands, at) = (Some(operands.len()), self.at(target.base.span()));
+            let (count, at) = (Some(operands.len()), self.at(target.base.span()));
+            let first = operands.clone().next().and_then(literal_text);
             self.calls.push(Call {
                 function,
-                operands,
+                operands: count,
+                first,
                 statement,
                 at,
             });
