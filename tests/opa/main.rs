@@ -70,6 +70,7 @@ fn main() -> ExitCode {
         ),
         trial("patterns_match_as_in_opa", builtins::patterns),
         trial("globs_match_as_in_opa", builtins::globs),
+        trial("uris_are_taken_apart_as_in_opa", builtins::uris),
         trial("builtins_answer_as_opa_does", builtins::expressions),
         trial("tokens_are_verified_as_in_opa", tokens::tokens),
         trial("networks_are_compared_and_merged_as_in_opa", networks::networks),
