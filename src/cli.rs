@@ -11,6 +11,7 @@ pub mod check;
 pub mod config;
 pub mod init;
 pub mod manifests;
+mod outside;
 pub mod review;
 pub mod serve;
 pub mod status;
@@ -30,7 +31,7 @@ use crate::config::{
     Resolved, Setting,
 };
 use crate::policy::files::{Files, Sources};
-use crate::policy::load::load;
+use crate::policy::load::load_with;
 use crate::policy::namespaces::Namespaces;
 use crate::policy::{Finding, PolicySet};
 use crate::review::{AllowIdentity, OnFault};
@@ -195,7 +196,9 @@ fn offline_sources(policies: &Policies, more: Vec<PathBuf>) -> Sources {
 
 /// The policies of a command that works on them offline. What is wrong with them is printed, and there is no set then.
 fn load_policies(policies: &Policies) -> anyhow::Result<Option<PolicySet>> {
-    match Files::read(&offline_sources(policies, Vec::new())).and_then(|files| load(&files)) {
+    let outside = outside::of(policies)?;
+    let files = Files::read(&offline_sources(policies, Vec::new()));
+    match files.and_then(|files| load_with(&files, &outside)) {
         Ok(set) => {
             // Offline a policy may be tried without its data; whoever tries it has to know.
             let mut out = std::io::stderr().lock();

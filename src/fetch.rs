@@ -174,6 +174,14 @@ impl Client {
         Target::of(url, &self.allowed).map(|_| ())
     }
 
+    /// Whether TLS can be made of this.
+    ///
+    /// # Errors
+    /// What of it cannot be used.
+    pub fn check(&self, tls: &Tls) -> Result<(), Error> {
+        self.trust.of(tls).map(|_| ())
+    }
+
     /// Sends a request and waits for the whole answer, at most until the deadline. Not to be called on a thread of an
     /// asynchronous runtime.
     ///

@@ -26,7 +26,7 @@ use arc_swap::ArcSwapOption;
 use crate::gate::Gate;
 use engine::builtins::BuiltinErrors;
 use engine::group::Group;
-pub use engine::{Context, Document, Limits, NotJson, Outside};
+pub use engine::{Context, Document, Limits, NotJson, Outside, Provider, Providers};
 use evaluating::Conduct;
 pub use finding::Finding;
 use matching::{Facts, Match};

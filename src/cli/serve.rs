@@ -67,6 +67,7 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         status: Arc::default(),
         metrics: Arc::clone(&metrics),
         namespaces: Arc::clone(&namespaces),
+        outside: super::outside::of(&config.policies)?,
         source: source(&config.policies),
         last_good: config.policies.last_good.clone().map(LastGood::new),
     };

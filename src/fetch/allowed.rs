@@ -53,22 +53,17 @@ pub(super) enum Host {
     Address(IpAddr),
 }
 
-/// What an URL leads to, found on the list.
-#[derive(Clone, Debug)]
-pub(super) struct Target {
-    pub(super) host: Host,
-    pub(super) port: u16,
-    pub(super) plain: bool,
-    /// As the header `Host` has it.
-    pub(super) authority: String,
-    /// What stands behind the host.
-    pub(super) path: PathAndQuery,
-    private: bool,
+/// What an URL leads to.
+struct Place {
+    host: Host,
+    port: u16,
+    plain: bool,
+    authority: String,
+    path: PathAndQuery,
 }
 
-impl Target {
-    /// Reads an URL.
-    pub(super) fn of(url: &str, allowed: &[AllowedHost]) -> Result<Self, Error> {
+impl Place {
+    fn of(url: &str) -> Result<Self, Error> {
         let uri: Uri = url.parse().map_err(|_| Error::Url("it cannot be read"))?;
         let plain = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTPS => false,
@@ -87,10 +82,69 @@ impl Target {
         };
         let port = match (authority.port_u16(), plain) {
             (Some(port), _) => port,
-            (None, _) if authority.as_str().ends_with(':') => return Err(Error::Url("it has no port")),
+            (None, _) if authority.as_str() != authority.host() => {
+                return Err(Error::Url("its port is none"));
+            }
             (None, true) => 80,
             (None, false) => 443,
         };
+        Ok(Self {
+            authority: authority.as_str().to_ascii_lowercase(),
+            path: uri
+                .path_and_query()
+                .cloned()
+                .unwrap_or(PathAndQuery::from_static("/")),
+            host,
+            port,
+            plain,
+        })
+    }
+}
+
+impl AllowedHost {
+    /// The host of an URL that the operator wrote, whatever kind its address is of.
+    ///
+    /// # Errors
+    /// When it is no URL that can be asked.
+    pub fn of(url: &str) -> Result<Self, Error> {
+        let Place {
+            host, port, plain, ..
+        } = Place::of(url)?;
+        Ok(Self {
+            host: match host {
+                Host::Name(name) => HostPattern::Name(name),
+                Host::Address(address) => HostPattern::Address(address),
+            },
+            port,
+            plain,
+            private: true,
+        })
+    }
+}
+
+/// What an URL leads to, found on the list.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) host: Host,
+    pub(super) port: u16,
+    pub(super) plain: bool,
+    /// As the header `Host` has it.
+    pub(super) authority: String,
+    /// What stands behind the host.
+    pub(super) path: PathAndQuery,
+    private: bool,
+}
+
+impl Target {
+    /// Reads an URL.
+    pub(super) fn of(url: &str, allowed: &[AllowedHost]) -> Result<Self, Error> {
+        let Place {
+            host,
+            port,
+            plain,
+            authority,
+            path,
+        } = Place::of(url)?;
         let mut entries = allowed
             .iter()
             .filter(|entry| entry.plain == plain && entry.port == port && entry.host.fits(&host))
@@ -100,14 +154,11 @@ impl Target {
         }
         Ok(Self {
             private: entries.any(|entry| entry.private),
-            authority: authority.as_str().to_ascii_lowercase(),
-            path: uri
-                .path_and_query()
-                .cloned()
-                .unwrap_or(PathAndQuery::from_static("/")),
             host,
             port,
             plain,
+            authority,
+            path,
         })
     }
 
@@ -216,8 +267,8 @@ mod tests {
                 "https://keys.example.com@evil/",
                 "it holds a user: credentials belong into headers",
             ),
-            ("https://keys.example.com:/", "it has no port"),
-            ("https://keys.example.com:99999/", "it cannot be read"),
+            ("https://keys.example.com:/", "its port is none"),
+            ("https://keys.example.com:99999/", "its port is none"),
             ("https://keys.example.com/a b", "it cannot be read"),
             ("https://keys.example.com\\@evil/", "it cannot be read"),
         ] {

@@ -6,9 +6,9 @@ pub(crate) mod entry;
 pub(crate) mod group;
 pub mod json;
 mod normalize;
-mod outside;
+pub(crate) mod outside;
 
 pub use builtins::Context;
 pub use group::Limits;
 pub use json::{Document, NotJson};
-pub use outside::Outside;
+pub use outside::{Outside, Provider, Providers};

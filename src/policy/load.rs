@@ -103,7 +103,7 @@ fn load_here(files: &Files, outside: &Arc<Outside>) -> Result<PolicySet, Vec<Fin
     let packages = packages::find(&sources, &mut findings);
     let plans = plan::plans(&packages, &files.settings, &mut findings);
     overlaps(&sources, &mut findings);
-    calls::check(&sources, &mut findings);
+    calls::check(&sources, outside, &mut findings);
     // What is missing may be in a file that cannot be read.
     if all_read {
         references::check(&sources, &data, &packages::needs(&packages), &mut findings);

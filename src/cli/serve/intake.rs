@@ -13,10 +13,10 @@ use super::report;
 use crate::metrics::Metrics;
 use crate::policy::files::{Files, LastGood};
 use crate::policy::finding::Id;
-use crate::policy::load::load;
+use crate::policy::load::load_with;
 use crate::policy::namespaces::Namespaces;
 use crate::policy::watch::Read;
-use crate::policy::{Finding, Policy, PolicySet, Served};
+use crate::policy::{Finding, Outside, Policy, PolicySet, Served};
 use crate::server::status::{PolicyStatus, RefusedLoad, Source};
 
 /// Takes policies over, or refuses them.
@@ -28,6 +28,8 @@ pub(super) struct Intake {
     pub(super) metrics: Arc<Metrics>,
     /// What policies can know of the cluster.
     pub(super) namespaces: Arc<Namespaces>,
+    /// What policies can reach.
+    pub(super) outside: Arc<Outside>,
     /// Where policies are read from.
     pub(super) source: Source,
     /// Where the accepted ones are kept.
@@ -120,7 +122,7 @@ impl Intake {
     }
 
     fn check_files(&self, files: &Files) -> Result<PolicySet, Refused> {
-        let set = load(files).map_err(Refused::Bad)?;
+        let set = load_with(files, &self.outside).map_err(Refused::Bad)?;
         if set.policies().is_empty() {
             return Err(Refused::Empty);
         }

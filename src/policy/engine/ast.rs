@@ -112,6 +112,8 @@ pub(crate) struct Call {
     pub(crate) function: Vec<String>,
     /// How many operands it was given; `None` where it is only named, to stand in for another (`with f as g`).
     pub(crate) operands: Option<usize>,
+    /// The members of its first operand whose key and value are written out as texts, for builtins that reach outside.
+    pub(crate) constants: Vec<(String, String)>,
     /// Whether it stands alone as a statement: only there may one more operand take the result.
     pub(crate) statement: bool,
     /// Where it stands.

@@ -383,6 +383,7 @@ impl<'n> Walk<'n> {
             self.calls.push(Call {
                 function,
                 operands: None,
+                constants: Vec::new(),
                 statement: false,
                 at,
             });
@@ -395,16 +396,24 @@ impl<'n> Walk<'n> {
         operands: impl ExactSizeIterator<Item = &'a Expr>,
         statement: bool,
     ) {
+        let mut operands = operands.peekable();
         let target = reference(function);
         if let (Some(root), true) = (&target.root, target.whole) {
             let function = self.resolved(root, &target.constant);
             if let Some(("data", path)) = split(&function) {
                 self.rule_reads.insert(path.to_vec());
             }
-            let (operands, at) = (Some(operands.len()), self.at(target.base.span()));
+            let constants = match function.join(".").as_str() {
+                "external_data" | "http.send" => operands
+                    .peek()
+                    .map_or_else(Vec::new, |operand| constants(operand)),
+                _ => Vec::new(),
+            };
+            let (count, at) = (Some(operands.len()), self.at(target.base.span()));
             self.calls.push(Call {
                 function,
-                operands,
+                operands: count,
+                constants,
                 statement,
                 at,
             });
@@ -412,6 +421,23 @@ impl<'n> Walk<'n> {
         target.indices.into_iter().for_each(|index| self.expr(index));
         operands.for_each(|operand| self.expr(operand));
     }
+}
+
+/// The members of an object whose key and value are written out as texts.
+fn constants(operand: &Expr) -> Vec<(String, String)> {
+    let Expr::Object { fields, .. } = operand else {
+        return Vec::new();
+    };
+    let text = |expr: &Expr| match expr {
+        Expr::String { value, .. } | Expr::RawString { value, .. } => {
+            Some(value.as_string().ok()?.to_string())
+        }
+        _ => None,
+    };
+    let fields = fields.iter();
+    fields
+        .filter_map(|(_, key, value)| Some((text(key)?, text(value)?)))
+        .collect()
 }
 
 fn split(path: &[String]) -> Option<(&str, &[String])> {
