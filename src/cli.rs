@@ -15,6 +15,7 @@ mod outside;
 pub mod review;
 pub mod serve;
 pub mod status;
+pub mod test;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -61,6 +62,7 @@ pub enum Action {
     Review(review::Args),
     Serve(serve::Args),
     Status(status::Args),
+    Test(test::Args),
 }
 
 /// Form of what a command prints.
@@ -307,6 +309,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Action::Review(args) => review::run(args, global),
         Action::Serve(args) => serve::run(args, global),
         Action::Status(args) => status::run(args, global),
+        Action::Test(args) => test::run(args, global),
     }
 }
 

@@ -9,6 +9,7 @@ mod cluster;
 mod error;
 mod gates;
 mod http;
+mod keys;
 mod layers;
 mod limits;
 mod listen;
@@ -27,6 +28,7 @@ pub use cluster::Cluster;
 pub use error::{Error, Place};
 pub use gates::{AdmissionFault, AllowedIdentity, AuthzFault, Gates, ImageDefault};
 pub use http::{HttpHost, HttpName};
+pub use keys::{KeySource, Keys};
 pub use layers::{Entry, Origin};
 pub use limits::{Limits, Shutdown};
 pub use listen::Listen;
@@ -54,6 +56,8 @@ pub struct Config {
     pub callers: Callers,
     /// What is loaded.
     pub policies: Policies,
+    /// What tokens are verified with.
+    pub keys: Keys,
     /// How the API server is asked.
     pub cluster: Cluster,
     /// Which gates are served, and how.
@@ -100,6 +104,7 @@ impl Config {
         let listen = listen::resolve(&mut layers)?;
         let tls = tls::resolve(&mut layers)?;
         let policies = policies::resolve(&mut layers);
+        let keys = keys::resolve(&mut layers)?;
         let cluster = cluster::resolve(&mut layers);
         let gates = gates::resolve(&mut layers)?;
         let callers = callers::resolve(&mut layers, &listen, &tls, &gates)?;
@@ -111,6 +116,7 @@ impl Config {
             tls,
             callers,
             policies,
+            keys,
             cluster,
             gates,
             limits,

@@ -27,6 +27,7 @@ pub mod fetch;
 pub mod fuzzing;
 pub mod gate;
 pub mod json;
+pub mod keys;
 pub mod metrics;
 pub mod patch;
 pub mod policy;

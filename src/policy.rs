@@ -6,6 +6,7 @@
 pub mod capabilities;
 pub mod engine;
 pub mod evaluating;
+pub mod explain;
 pub mod files;
 pub mod finding;
 pub mod glob;
@@ -15,6 +16,7 @@ pub mod metadata;
 pub mod namespaces;
 pub mod outcome;
 pub mod select;
+pub mod trials;
 pub mod watch;
 
 use std::collections::BTreeMap;
@@ -235,6 +237,9 @@ pub trait Evaluate {
     /// # Errors
     /// The fault, if the policy has no outcome that its gate understands.
     fn evaluate(&self, policy: &Policy, input: &Document, limits: &Limits) -> Result<Outcome, Fault>;
+
+    /// Learns what a review says that metadata can match on, before any policy is evaluated for it.
+    fn begins(&self, _facts: &Facts, _namespace: NamespaceOf<'_>) {}
 }
 
 impl Evaluate for PolicySet {

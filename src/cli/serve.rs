@@ -180,6 +180,7 @@ fn settings(config: &Config) -> Settings {
         tls,
         callers,
         policies: _,
+        keys: _,
         cluster: _,
         // Those that are served have a rule for their callers.
         gates: _,

@@ -3,9 +3,11 @@
 pub(crate) mod ast;
 pub mod builtins;
 pub(crate) mod entry;
+mod explain;
 pub(crate) mod group;
 pub mod json;
 mod normalize;
+pub(crate) mod observe;
 pub(crate) mod outside;
 
 pub use builtins::Context;

@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::PolicySet;
-use super::engine::Outside;
 use super::engine::ast::Source;
+use super::engine::{Document, Outside};
 use super::files::Files;
 use super::finding::{Finding, Id};
+use super::trials::Trials;
 
 mod build;
 pub(super) mod calls;
@@ -20,6 +21,7 @@ mod packages;
 mod plan;
 mod references;
 mod safety;
+mod trials;
 mod types;
 
 /// The stack of the thread that parses and prepares: the engine recurses over what authors nest.
@@ -38,12 +40,28 @@ pub fn load(files: &Files) -> Result<PolicySet, Vec<Finding>> {
 /// # Errors
 /// As [`load`].
 pub fn load_with(files: &Files, outside: &Arc<Outside>) -> Result<PolicySet, Vec<Finding>> {
+    let mut set = on_a_deep_stack(files, || Ok(load_here(files, outside)?.set))?;
+    show(&mut set.warnings, files);
+    show(&mut set.missing, files);
+    Ok(set)
+}
+
+/// Loads a set and its tests, which a server never loads.
+///
+/// # Errors
+/// What is wrong with the set; if nothing is, what is wrong with its tests.
+pub fn load_with_tests(files: &Files, outside: &Arc<Outside>) -> Result<Trials, Vec<Finding>> {
+    on_a_deep_stack(files, || trials::load(files, load_here(files, outside)?, outside))
+}
+
+/// Runs what recurses over what authors nest, and sorts what it finds.
+fn on_a_deep_stack<T: Send>(
+    files: &Files,
+    work: impl FnOnce() -> Result<T, Vec<Finding>> + Send,
+) -> Result<T, Vec<Finding>> {
     let loaded = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("load".into()).stack_size(STACK);
-        match thread
-            .spawn_scoped(scope, || load_here(files, outside))
-            .map(|thread| thread.join())
-        {
+        match thread.spawn_scoped(scope, work).map(|thread| thread.join()) {
             Ok(Ok(loaded)) => loaded,
             Ok(Err(_)) => Err(vec![Finding::new(Id::Internal, "loading the policies panicked")]),
             Err(error) => {
@@ -52,19 +70,12 @@ pub fn load_with(files: &Files, outside: &Arc<Outside>) -> Result<PolicySet, Vec
             }
         }
     });
-    match loaded {
-        Ok(mut set) => {
-            show(&mut set.warnings, files);
-            show(&mut set.missing, files);
-            Ok(set)
-        }
-        Err(mut findings) => {
-            findings.sort();
-            findings.dedup();
-            show(&mut findings, files);
-            Err(findings)
-        }
-    }
+    loaded.map_err(|mut findings: Vec<Finding>| {
+        findings.sort();
+        findings.dedup();
+        show(&mut findings, files);
+        findings
+    })
 }
 
 /// Gives findings in policies the line that they are about.
@@ -84,7 +95,16 @@ fn show(findings: &mut [Finding], files: &Files) {
     }
 }
 
-fn load_here(files: &Files, outside: &Arc<Outside>) -> Result<PolicySet, Vec<Finding>> {
+/// A set, and what it was made of.
+struct Loaded {
+    set: PolicySet,
+    sources: Vec<Source>,
+    data: Document,
+    /// Packages to which the errors of builtins are no faults.
+    lenient: BTreeSet<Vec<String>>,
+}
+
+fn load_here(files: &Files, outside: &Arc<Outside>) -> Result<Loaded, Vec<Finding>> {
     let mut findings = Vec::new();
     let mut sources = Vec::new();
     for file in files.modules.iter().filter(|file| !file.is_test) {
@@ -118,7 +138,13 @@ fn load_here(files: &Files, outside: &Arc<Outside>) -> Result<PolicySet, Vec<Fin
         .map_err(|finding| vec![finding])?;
     set.warnings = plan::ended_exceptions(&packages, &set.policies, super::now_ns());
     set.missing = packages::missing(&packages, &data);
-    Ok(set)
+    let lenient = packages::lenient(&packages);
+    Ok(Loaded {
+        set,
+        sources,
+        data,
+        lenient,
+    })
 }
 
 /// Findings for rules whose path is at, under or above another package: either would read the other's values.

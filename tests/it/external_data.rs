@@ -60,7 +60,7 @@ fn ask_with(outside: &Arc<Outside>, request: &Value, later_ns: i64) -> Result<Va
     limits.context.now_ns += later_ns;
     let input = Document::from_json(&json!({"request": request}));
     let outcome = set.evaluate(&set.policies()[0], &input, &limits)?;
-    Ok(serde_json::from_str(&outcome.deny[0].text).unwrap())
+    Ok(serde_json::from_str(&outcome.deny[0].msg).unwrap())
 }
 
 fn ask(outside: &Arc<Outside>, keys: &[&str]) -> Result<Value, Fault> {

@@ -9,6 +9,7 @@
 )]
 
 mod canaries;
+mod checks;
 mod cli_cert;
 mod cli_config;
 mod client_certificates;

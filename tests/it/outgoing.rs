@@ -81,7 +81,7 @@ fn evaluate(set: &PolicySet, request: &Value, limits: &Limits) -> Result<Vec<Str
             set.evaluate(policy, &input, limits)?
                 .deny
                 .into_iter()
-                .map(|message| message.text),
+                .map(|message| message.msg),
         );
     }
     Ok(said)
@@ -458,7 +458,7 @@ deny contains sprintf(\"asked: %d\", [http.send(input.request).status_code])
     assert_eq!(evaluate(&set, &request, &limits(LONG)).unwrap(), ["asked: 500"]);
     let request = json!({"method": "get", "url": "https://evil.example/?secret"});
     let fault = evaluate(&set, &request, &limits(LONG)).unwrap_err();
-    assert_eq!(fault.place(), "0.rego:2:39: a builtin failed");
+    assert_eq!(fault.place(), "0.rego:2:46: a builtin failed");
 }
 
 #[test]

@@ -16,10 +16,13 @@ use regorus::Engine;
 use regorus::unstable::{Module, Ref, Span};
 
 pub(crate) use names::Body;
+pub(super) use names::{account_of, account_of_expr};
 
+use super::builtins;
 use super::normalize::heads::Heads;
 use super::normalize::rewrites::Rewrites;
-use super::normalize::{Normalized, lines, tokens};
+use super::normalize::tokens::Token;
+use super::normalize::{Edit, Normalized, lines, results, tokens};
 use crate::policy::files::RegoFile;
 use crate::policy::finding::{Finding, Id};
 
@@ -132,14 +135,23 @@ impl Source {
             return Err(at.problem(Id::Limit, &file.path, message));
         }
         normalized.edit(lines::separate(&file.text, &tokens));
-        let module = module(file, &mut normalized)?;
+        let mut module = module(file, &mut normalized)?;
         let mut source = walk::Walk::of(&module, &normalized).source(file, &module)?;
-        let module = source.rewrite_heads(file, module, &mut normalized)?;
+        if rewrite_results(file, &mut module, &mut normalized, results::positive)? {
+            source = walk::Walk::of(&module, &normalized).source(file, &module)?;
+        }
+        let mut module = source.rewrite_heads(file, module, &mut normalized)?;
         let tokens = tokens::tokens(&normalized.text);
         let rewrites = Rewrites::of(&normalized, &tokens, &module);
         source.refuse(&rewrites.refused, &normalized);
         let edits = rewrites.into_edits();
-        normalized.edit(edits);
+        if calls_with_result(&source) {
+            normalized.edit(edits);
+            module = self::module(file, &mut normalized)?;
+            rewrite_results(file, &mut module, &mut normalized, results::negated)?;
+        } else {
+            normalized.edit(edits);
+        }
         source.normalized = Arc::new(normalized);
         Ok(source)
     }
@@ -181,6 +193,34 @@ impl Source {
         let findings: Vec<_> = findings.collect();
         self.findings.extend(findings);
     }
+}
+
+/// Rewrites statements that take the results of builtins, until none is left. Gives whether there were any.
+fn rewrite_results(
+    file: &RegoFile,
+    module: &mut Ref<Module>,
+    normalized: &mut Normalized,
+    edits: fn(&str, &[Token], &Module) -> Vec<Edit>,
+) -> Result<bool, Finding> {
+    let mut rewritten = false;
+    loop {
+        let edits = edits(&normalized.text, &tokens::tokens(&normalized.text), module);
+        if edits.is_empty() {
+            return Ok(rewritten);
+        }
+        rewritten = true;
+        normalized.edit(edits);
+        *module = self::module(file, normalized)?;
+    }
+}
+
+/// Whether a builtin is given one operand more than it takes, as `walk` is by most.
+fn calls_with_result(source: &Source) -> bool {
+    let mut calls = source.rules.iter().flat_map(|rule| &rule.calls);
+    calls.any(|call| {
+        let operands = builtins::operands_of(&call.function.join("."));
+        call.statement && operands.is_some_and(|operands| call.operands == Some(operands + 1))
+    })
 }
 
 /// Parses a text; what is chained and stands in the parser's way is split first.

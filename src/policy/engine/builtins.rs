@@ -57,7 +57,7 @@ pub struct Context {
 }
 
 /// What the error of a builtin is: a policy's `builtinErrors`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BuiltinErrors {
     /// A fault of the policy.
     #[default]

@@ -34,10 +34,10 @@ pub struct Limits {
 /// A prepared engine with the entry rules of its policies, and where one of them asks for it a second one in which the
 /// errors of builtins are no faults.
 pub(crate) struct Group {
-    strict: Engine,
-    lenient: Option<Engine>,
+    pub(super) strict: Engine,
+    pub(super) lenient: Option<Engine>,
     /// What the engine reads of each file, by path: the engine's places are not the author's.
-    texts: BTreeMap<String, Arc<Normalized>>,
+    pub(super) texts: BTreeMap<String, Arc<Normalized>>,
 }
 
 impl Group {
@@ -137,9 +137,22 @@ impl Group {
         Ok((values, Some(fault)))
     }
 
-    fn run(
+    /// Evaluates a rule in a clone of an engine.
+    pub(super) fn run(
         &self,
         engine: &Engine,
+        errors: BuiltinErrors,
+        entry: &str,
+        input: &Document,
+        limits: &Limits,
+    ) -> Result<Document, Fault> {
+        self.run_in(&mut engine.clone(), errors, entry, input, limits)
+    }
+
+    /// The same in the engine itself, which nobody uses after it but to ask what was printed.
+    pub(super) fn run_in(
+        &self,
+        engine: &mut Engine,
         errors: BuiltinErrors,
         entry: &str,
         input: &Document,
@@ -149,7 +162,6 @@ impl Group {
         if remaining.is_zero() {
             return Err(Fault::Deadline);
         }
-        let mut engine = engine.clone();
         engine.set_execution_timer_config(timer(remaining));
         engine.set_input(input.0.clone());
         builtins::enter(limits.context, errors);
@@ -176,7 +188,7 @@ fn timer(limit: Duration) -> ExecutionTimerConfig {
 }
 
 /// Prepares the engine, so that its clones share the work. Asking for a rule that is not there does just that.
-fn prepare(engine: &mut Engine) -> Result<(), String> {
+pub(super) fn prepare(engine: &mut Engine) -> Result<(), String> {
     const NOTHING: &str = "data.regate_entry.nothing";
     match engine.eval_rule(NOTHING.to_owned()) {
         Err(error) if error.to_string().contains("not a valid rule path") => Ok(()),

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum Severity {
     /// The set is refused.
     Error,
+    /// The set is served, and `regate check --strict` refuses it.
+    Strict,
     /// The set is served, and somebody should still be told.
     Warning,
 }
@@ -17,7 +19,7 @@ impl Severity {
     /// As it is printed.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Severity::Error => "error",
+            Severity::Error | Severity::Strict => "error",
             Severity::Warning => "warning",
         }
     }

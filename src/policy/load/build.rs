@@ -17,14 +17,14 @@ use crate::policy::{Policy, PolicySet};
 /// Packages that share an engine at most. More of them make an evaluation dearer, fewer cost memory.
 const GROUP_SIZE: usize = 32;
 
-/// Sources that a package reads, directly or through others, in the order of the files.
-fn closure<'a>(package: &[String], sources: &'a [Source]) -> Vec<&'a Source> {
+/// Sources that packages read, directly or through others, and their own, in the order of the files.
+pub(super) fn closure<'a>(packages: &[&[String]], sources: &'a [Source]) -> Vec<&'a Source> {
     let mut inside = vec![false; sources.len()];
     let mut wanted: Vec<&[String]> = Vec::new();
     for (source, inside) in sources
         .iter()
         .zip(&mut inside)
-        .filter(|(source, _)| source.package == package)
+        .filter(|(source, _)| packages.contains(&source.package.as_slice()))
     {
         *inside = true;
         wanted.extend(source.reads.iter().map(Vec::as_slice));
@@ -58,7 +58,7 @@ pub(super) fn set(
     let mut shared: BTreeMap<(Gate, Vec<&str>), Vec<usize>> = BTreeMap::new();
     let mut reads_namespace = vec![false; packages.len()];
     for (at, (package, reads)) in packages.iter().zip(&mut reads_namespace).enumerate() {
-        let closure = closure(package.package, sources);
+        let closure = closure(&[package.package], sources);
         *reads = read_the_namespace(&closure);
         let libraries = closure
             .into_iter()

@@ -406,6 +406,12 @@ fn no_builtin_panics_on_odd_operands() {
     assert_none_panics(|count| operands(&values, u32::try_from(count).unwrap()).collect());
 }
 
+/// How many operands a builtin takes, also one of the engine's that policies cannot name.
+fn operand_count(name: &str) -> usize {
+    let of_the_engine = || BUILTINS.get(name).map(|(_, operands)| usize::from(*operands));
+    operands_of(name).or_else(of_the_engine).unwrap()
+}
+
 fn assert_none_panics(operands: impl Fn(usize) -> Vec<Vec<Value>>) {
     enter(Context::default(), BuiltinErrors::Fault);
     let mut panicked = Vec::new();
@@ -415,7 +421,7 @@ fn assert_none_panics(operands: impl Fn(usize) -> Vec<Vec<Value>>) {
     for name in names {
         let ours = FUNCTIONS.iter().copied().find(|(ours, _, _)| *ours == name);
         let guard = guarded::all().find(|(guarded, _, _)| *guarded == name);
-        for operands in operands(operands_of(name).unwrap()) {
+        for operands in operands(operand_count(name)) {
             calls += 1;
             enter(Context::default(), BuiltinErrors::Fault);
             let started = Instant::now();

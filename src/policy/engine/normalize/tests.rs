@@ -165,14 +165,44 @@ fn chained_bodies_of_sets_become_rules() {
 }
 
 #[test]
-fn the_last_operand_of_our_builtins_may_take_the_result() {
-    assert_eq!(body("base64.decode(\"eA==\", x)"), "x = base64.decode(\"eA==\")");
+fn the_last_operand_of_a_builtin_may_take_the_result() {
+    for (written, rewritten) in [
+        ("base64.decode(\"eA==\", x)", "x = base64.decode(\"eA==\")"),
+        (
+            "rand.intn(\n  \"a\", # seed\n  [1][0],\n  [x, y],\n)",
+            "[x, y] = rand.intn(\n  \"a\", # seed\n  [1][0])\n\n",
+        ),
+        ("time.now_ns(x)", "x = time.now_ns()"),
+        ("trim_space(\"x\", x)", "x = trim_space(\"x\")"),
+        ("count(xs, n) with input as 1", "n = count(xs) with input as 1"),
+        (
+            "count([x | upper(\"a\", x)], n)",
+            "n = count([x | x = upper(\"a\")])",
+        ),
+        ("not count(\"ab\", 2)", "not count(\"ab\") == 2"),
+        (
+            "not count(\"ab\", input.n)",
+            "__n0 := input.n; not count(\"ab\") == __n0",
+        ),
+        ("walk(input, [p, v])", "walk(input, [p, v])"),
+        ("[p, v] = walk(input)", "walk(input, [p, v])"),
+        (
+            "[p, v] := walk(\n  input,\n)",
+            "some p, v; walk(\n  input, [p, v]\n)",
+        ),
+        ("[_, 1] := walk(input)", "walk(input, [_, 1])"),
+        ("not walk(\"a\", [[], 1])", "[1 | walk(\"a\", [[], 1])] == []"),
+    ] {
+        assert_eq!(body(written), rewritten, "{written}");
+    }
+    let bare = "package p\nr if [p, _] := walk(input)\n";
     assert_eq!(
-        body("rand.intn(\n  \"a\", # seed\n  [1][0],\n  [x, y],\n)"),
-        "[x, y] = rand.intn(\n  \"a\", # seed\n  [1][0])\n\n"
+        source(bare).normalized.text,
+        "package p\nr if { some p; walk(input, [p, _]) }\n"
     );
-    assert_eq!(body("time.now_ns(x)"), "x = time.now_ns()");
-    assert_eq!(body("trim_space(\"x\", x)"), "trim_space(\"x\", x)");
+    // A function of the file is no builtin, whatever its name.
+    let own = "package p\ncount(x, y) := [x, y]\nr if count(1, 2)\n";
+    assert_eq!(source(own).normalized.text, own);
 }
 
 #[test]
@@ -196,6 +226,17 @@ fn places_are_the_authors() {
     assert_eq!(source.normalized.place(engines("not f(")), at(4, 38));
     assert_eq!(source.normalized.place(at(5, 1)), at(5, 1));
     assert_eq!(source.normalized.text.lines().count(), text.lines().count());
+}
+
+#[test]
+fn what_takes_a_result_is_where_its_author_wrote_it() {
+    let source = source("package p\nr if {\n  split(\"a\", input.by,\n    [x, x.y])\n}\n");
+    let line = source.normalized.text.lines().nth(2).unwrap();
+    assert_eq!(line, "  [x, x.y] = split(\"a\", input.by)");
+    let column = |needle: &str| u32::try_from(line.find(needle).unwrap() + 1).unwrap();
+    assert_eq!(source.normalized.place(at(3, column("[x, x.y]"))), at(4, 5));
+    assert_eq!(source.normalized.place(at(3, column("split"))), at(3, 3));
+    assert_eq!(source.normalized.place(at(3, column("input.by"))), at(3, 14));
 }
 
 #[test]
