@@ -51,7 +51,15 @@ pub enum Error {
     /// The name is not known.
     #[error("the name {0} cannot be resolved")]
     Name(String),
-    /// There is no connection, or it broke.
+    /// The answer broke off in its body.
+    #[error("{host}: {problem}")]
+    Broken {
+        /// Who was asked.
+        host: String,
+        /// What HTTP says of it.
+        problem: String,
+    },
+    /// There is no connection, or it broke before there was an answer.
     #[error("{host}: {problem}")]
     Connection {
         /// Who was asked.

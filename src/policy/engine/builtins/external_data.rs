@@ -12,7 +12,7 @@ use regorus::Value;
 
 use super::http::{failure, object, patience};
 use super::once::{Failure, once};
-use super::{EVALUATION, encoding};
+use super::{EVALUATION, encoding, weight};
 use crate::fetch::{Request, Tls};
 use crate::policy::engine::outside::{Provider, Providers};
 use crate::policy::engine::{Document, Outside};
@@ -28,6 +28,7 @@ const API_VERSION: &str = "externaldata.gatekeeper.sh/v1beta1";
 /// `external_data({"provider": name, "keys": [key, …]})`
 pub(super) fn external_data(values: &[Value], outside: &Outside) -> anyhow::Result<Value> {
     let operand = values.first().cloned().unwrap_or(Value::Undefined);
+    weight::check(&operand, NAME)?;
     let question = Question::read(&operand)?;
     Ok(once(NAME, operand, || answer(&question, outside))?)
 }

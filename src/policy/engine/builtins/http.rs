@@ -12,7 +12,7 @@ use regorus::Value;
 
 use self::request::Asked;
 use super::once::{Failure, once};
-use super::{EVALUATION, deadline, yaml};
+use super::{EVALUATION, deadline, weight, yaml};
 use crate::fetch::{self, Response};
 use crate::policy::engine::{Document, Outside};
 
@@ -30,6 +30,7 @@ pub(super) fn send(values: &[Value], outside: &Outside) -> anyhow::Result<Value>
     let Some(operand @ Value::Object(_)) = values.first() else {
         anyhow::bail!("{NAME}: operand 1 must be an object");
     };
+    weight::check(operand, NAME)?;
     let raise = request::flag(operand, "raise_error", true)?;
     match once(NAME, request::key(operand), || answer(operand, outside)) {
         Ok(value) => Ok(value),
@@ -58,13 +59,14 @@ pub(super) fn failure(builtin: &str, error: &fetch::Error) -> Failure {
         | fetch::Error::Busy(..)
         | fetch::Error::Connection { .. }
         | fetch::Error::Late(_)
-        | fetch::Error::Name(_)
-        | fetch::Error::TooLarge(_)
-        | fetch::Error::Url(_) => NETWORK,
-        fetch::Error::Ended
+        | fetch::Error::Name(_) => NETWORK,
+        fetch::Error::Broken { .. }
+        | fetch::Error::Ended
         | fetch::Error::NotAllowed(_)
         | fetch::Error::Request(_)
-        | fetch::Error::Trust(_) => INTERNAL,
+        | fetch::Error::TooLarge(_)
+        | fetch::Error::Trust(_)
+        | fetch::Error::Url(_) => INTERNAL,
     };
     Failure {
         code,
@@ -166,11 +168,19 @@ fn is_json(kind: &str) -> bool {
         .is_some_and(|kind| kind == "json" || kind.ends_with("+json") && !kind.contains('/'))
 }
 
-/// Each header with all its values.
+/// Each header with all its values. As in Go what says how the message was framed is not among them.
 fn headers(response: &Response) -> Value {
     let mut headers = std::collections::BTreeMap::<&str, Vec<Value>>::new();
     for (name, value) in &response.headers {
-        let value = Value::from(&*String::from_utf8_lossy(value));
+        let value = String::from_utf8_lossy(value);
+        let framing = match name.as_str() {
+            "connection" => value.eq_ignore_ascii_case("close"),
+            name => ["trailer", "transfer-encoding"].contains(&name),
+        };
+        if framing {
+            continue;
+        }
+        let value = Value::from(&*value);
         headers.entry(name).or_default().push(value);
     }
     let members = headers
@@ -183,4 +193,40 @@ fn headers(response: &Response) -> Value {
 pub(super) fn object<'a>(members: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
     let members = members.into_iter().map(|(key, value)| (Value::from(key), value));
     Value::from(members.collect::<std::collections::BTreeMap<_, _>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::engine::builtins::TooMuch;
+    use crate::policy::engine::builtins::external_data::external_data;
+
+    /// A value that holds itself twice in each of forty steps: nothing that goes through it ever ends.
+    fn endless() -> Value {
+        (0..40).fold(Value::from("x"), |value, _| {
+            Value::from(vec![value.clone(), value])
+        })
+    }
+
+    #[test]
+    fn a_request_that_nobody_could_write_down_is_too_much() {
+        let outside = Outside::default();
+        let request = object([
+            ("method", Value::from("get")),
+            ("url", Value::from("x")),
+            ("body", endless()),
+        ]);
+        let question = object([("provider", Value::from("p")), ("keys", endless())]);
+        for (name, result) in [
+            (NAME, send(&[request], &outside)),
+            ("external_data", external_data(&[question], &outside)),
+        ] {
+            let error = result.unwrap_err();
+            assert!(error.is::<TooMuch>(), "{error}");
+            assert_eq!(
+                error.to_string(),
+                format!("{name}: the operands are more than 16 MiB")
+            );
+        }
+    }
 }
