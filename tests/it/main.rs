@@ -25,6 +25,7 @@ mod last_good;
 mod layering;
 mod manifests;
 mod outgoing;
+mod outgoing_served;
 mod peer;
 mod pki;
 mod policies;
