@@ -36,6 +36,8 @@ const PAUSE_PER_WAIT: u32 = 10;
 /// What a set holds, as its user reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
+    /// What is given out of its text.
+    pub text: String,
     /// The names of its keys, as far as they have one.
     pub ids: BTreeSet<String>,
     /// How many keys there are.
@@ -109,18 +111,6 @@ pub struct KeySets {
 }
 
 impl KeySets {
-    /// Sets of which nothing but the names is known, for whoever only checks policies.
-    pub fn of_names(names: impl IntoIterator<Item = String>) -> Self {
-        let sets = names.into_iter().map(|name| {
-            let set = KeySet::new(&name, |_| Err(String::new()), false);
-            (name, Arc::new(set))
-        });
-        Self {
-            sets: sets.collect(),
-            _watchers: Vec::new(),
-        }
-    }
-
     /// Reads the files, begins to ask the issuers, and goes on with both. A set that cannot be had is no error: it may come.
     ///
     /// # Errors
@@ -145,9 +135,9 @@ impl KeySets {
         Ok(started)
     }
 
-    /// The names of all sets.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.sets.keys().map(String::as_str)
+    /// Whether there is a set of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.sets.contains_key(name)
     }
 
     /// The text of a set, in which the key of this name is looked for. If it has none of that name its issuer is asked at
@@ -186,7 +176,8 @@ impl Drop for KeySets {
 /// A set as it was last usable.
 struct Held {
     text: Arc<str>,
-    content: Content,
+    ids: BTreeSet<String>,
+    keys: usize,
     loaded: SystemTime,
 }
 
@@ -243,7 +234,7 @@ impl KeySet {
     /// Whether a newer set could not help a token that names this key: in a set without names no key is looked for.
     fn knows(&self, id: Option<&str>) -> bool {
         self.held.load().as_ref().is_some_and(|held| {
-            let ids = &held.content.ids;
+            let ids = &held.ids;
             id.is_none_or(|id| ids.is_empty() || ids.contains(id))
         })
     }
@@ -282,14 +273,14 @@ impl KeySet {
             let text = String::from_utf8(body).map_err(|_| "is not UTF-8".to_owned())?;
             let content = (self.check)(&text)?;
             match content.keys {
-                0 => Err("has no key".to_owned()),
-                _ => Ok((text, content)),
+                0 => Err("has no key that a token can be verified with".to_owned()),
+                _ => Ok(content),
             }
         });
         match checked {
-            Ok((text, content)) => {
+            Ok(content) => {
                 self.successes.fetch_add(1, Ordering::Relaxed);
-                self.hold(text, content);
+                self.hold(content);
                 Ok(())
             }
             Err(problem) => {
@@ -299,17 +290,18 @@ impl KeySet {
         }
     }
 
-    fn hold(&self, text: String, content: Content) {
+    fn hold(&self, content: Content) {
         let before = self.held.load();
-        let same = before.as_ref().filter(|held| *held.text == *text);
+        let same = before.as_ref().filter(|held| *held.text == *content.text);
         if same.is_none() {
             let (set, keys) = (&self.name, content.keys);
             tracing::info!(target: "regate::keys", event = "jwks_loaded", set, keys, "a set of keys is used");
         }
-        let text = same.map_or_else(|| text.into(), |held| Arc::clone(&held.text));
+        let text = same.map_or_else(|| content.text.into(), |held| Arc::clone(&held.text));
         self.held.store(Some(Arc::new(Held {
             text,
-            content,
+            ids: content.ids,
+            keys: content.keys,
             loaded: SystemTime::now(),
         })));
     }
@@ -329,7 +321,7 @@ impl KeySet {
         Status {
             name: self.name.clone(),
             loaded: held.as_ref().map(|held| held.loaded),
-            keys: held.as_ref().map_or(0, |held| held.content.keys),
+            keys: held.as_ref().map_or(0, |held| held.keys),
             successes: self.successes.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),
         }

@@ -28,7 +28,7 @@ use arc_swap::ArcSwapOption;
 use crate::gate::Gate;
 use engine::builtins::BuiltinErrors;
 use engine::group::Group;
-pub use engine::{Context, Document, Limits, NotJson, Outside, Provider, Providers};
+pub use engine::{Context, Document, Limits, NotJson, Outside, Provider, Providers, key_set};
 use evaluating::Conduct;
 pub use finding::Finding;
 use matching::{Facts, Match};
@@ -178,7 +178,8 @@ pub struct PolicySet {
     pub revision: String,
     /// What is no reason to refuse the set and should still be told, like an exception that has ended.
     pub warnings: Vec<Finding>,
-    /// What the policies `needs` of data and nobody gives: no server serves the set without it.
+    /// Data that the policies `needs`, and sets of keys that they name, and that nobody gives: no server serves the set
+    /// without them.
     pub missing: Vec<Finding>,
     policies: Vec<Policy>,
     groups: Vec<Group>,

@@ -14,7 +14,7 @@ pub struct Args {}
 
 /// Runs the command.
 pub fn run(_: Args, global: Global) -> anyhow::Result<ExitCode> {
-    let outside = super::outside::of(&global.resolve()?.config.policies)?;
+    let outside = super::outside::without_keys(&global.resolve()?.config.policies)?;
     let capabilities = capabilities::capabilities(&outside);
     writeln!(std::io::stdout().lock(), "{capabilities:#}")?;
     Ok(ExitCode::SUCCESS)

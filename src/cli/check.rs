@@ -39,7 +39,7 @@ pub enum Form {
 /// Runs the command.
 pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let policies = global.resolve()?.config.policies;
-    let outside = super::outside::of(&policies)?;
+    let outside = super::outside::without_keys(&policies)?;
     let sources = super::offline_sources(&policies, args.paths);
     let (unreadable, loaded) = match Files::read(&sources) {
         Ok(files) => (false, load_with(&files, &outside)),

@@ -103,7 +103,7 @@ pub struct Args {
 /// Runs the command. Policies that cannot be loaded say nothing of what they need: nothing is written then.
 pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let policies = global.resolve()?.config.policies;
-    let Some(set) = super::load_policies(&policies)? else {
+    let Some(set) = super::load_policies(&policies, &super::outside::without_keys(&policies)?)? else {
         return Ok(ExitCode::from(2));
     };
     let registered = Registered::of(&set);

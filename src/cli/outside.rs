@@ -1,153 +1,126 @@
-//! What policies may reach outside, from the configuration: the hosts of `http.send` and the providers of external data.
-//!
-//! Used by every command that loads policies. Nobody is asked here.
+//! What policies may reach outside of their review, made of the configuration: all of it for commands that decide
+//! reviews, and without keys for those that only load policies or run their tests.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+mod asked;
+
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
+use anyhow::Context;
 
-use crate::config::{HttpHost, HttpName, Policies};
-use crate::fetch::{AllowedHost, Client, HostPattern, Settings, Tls};
-use crate::policy::{Outside, Provider, Providers};
+use crate::config::{Config, KeySource, Keys, Policies};
+use crate::fetch::{AllowedHost, Client, Request, Settings};
+use crate::keys::{Fetch, Fetched, KeySets, Patience, Source};
+use crate::policy::{Outside, key_set};
+use crate::watch::Pace;
 
-/// What the configuration lets policies reach.
-pub(super) fn of(policies: &Policies) -> anyhow::Result<Arc<Outside>> {
-    let settings = |allowed| Settings {
-        allowed,
-        authorities: policies.http_ca.clone(),
-    };
-    let mut outside = Outside::default();
-    if !policies.http_allow.is_empty() {
-        let allowed = policies.http_allow.iter().map(allowed_host).collect();
-        let client = Client::start(&settings(allowed)).context("--http-ca")?;
-        outside.http = Some(Arc::new(client));
-    }
-    let mut named = BTreeMap::new();
-    let mut hosts = Vec::new();
-    for file in &policies.providers {
-        let place = || format!("--provider {}", file.display());
-        for (name, provider) in read(file).with_context(place)? {
-            hosts.push(AllowedHost::of(&provider.url).with_context(place)?);
-            ensure!(
-                named.insert(name.clone(), provider).is_none(),
-                "{}: a second provider `{name}`",
-                place()
-            );
-        }
-    }
-    if !policies.providers.is_empty() {
-        let client = Client::start(&settings(hosts)).context("--http-ca")?;
-        for (name, provider) in &named {
-            let authorities = provider.authorities.clone();
-            let tls = Tls {
-                authorities,
-                ..Tls::default()
-            };
-            client
-                .check(&tls)
-                .with_context(|| format!("the provider `{name}`"))?;
-        }
-        outside.providers = Some(Providers { client, named });
-    }
-    Ok(Arc::new(outside))
+/// Begins to read and to fetch what is configured.
+///
+/// # Errors
+/// When it can never be had as it is configured, or the machine gives no thread.
+pub(super) fn outside(config: &Config) -> anyhow::Result<Arc<Outside>> {
+    Ok(Arc::new(Outside {
+        keys: Arc::new(keys(&config.keys)?),
+        ..asked::asked(&config.policies)?
+    }))
 }
 
-fn allowed_host(host: &HttpHost) -> AllowedHost {
-    let HttpHost {
-        name,
-        port,
-        plain,
-        private,
-    } = host;
-    AllowedHost {
-        host: match name {
-            HttpName::Exact(name) => HostPattern::Name(name.clone()),
-            HttpName::Below(domain) => HostPattern::Below(domain.clone()),
-            HttpName::Address(address) => HostPattern::Address(*address),
-        },
-        port: *port,
-        plain: *plain,
-        private: *private,
-    }
+/// The same without keys: nobody is asked for any.
+///
+/// # Errors
+/// As [`outside`].
+pub(super) fn without_keys(policies: &Policies) -> anyhow::Result<Arc<Outside>> {
+    Ok(Arc::new(asked::asked(policies)?))
 }
 
-/// A Provider as Gatekeeper has it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Manifest {
-    api_version: String,
-    kind: String,
-    metadata: Metadata,
-    spec: Spec,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    name: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Spec {
-    url: String,
-    /// Seconds.
-    #[serde(default = "one")]
-    timeout: u32,
-    /// PEM in base64.
-    ca_bundle: Option<String>,
-}
-
-const fn one() -> u32 {
-    1
-}
-
-/// All providers of a file.
-fn read(file: &Path) -> anyhow::Result<Vec<(String, Provider)>> {
-    let text = std::fs::read_to_string(file)?;
-    let manifests: Vec<Manifest> = serde_saphyr::from_multiple(&text)?;
-    manifests.into_iter().map(provider).collect()
-}
-
-fn provider(manifest: Manifest) -> anyhow::Result<(String, Provider)> {
-    let Manifest {
-        api_version,
-        kind,
-        metadata: Metadata { name },
-        spec: Spec {
-            url,
-            timeout,
-            ca_bundle,
-        },
-    } = manifest;
-    if !api_version.starts_with("externaldata.gatekeeper.sh/") || kind != "Provider" {
-        bail!("`{name}` is no Provider of externaldata.gatekeeper.sh");
-    }
-    ensure!(
-        url.starts_with("https://"),
-        "the provider `{name}`: its url does not begin with https://"
-    );
-    ensure!(timeout > 0, "the provider `{name}`: its timeout is no time");
-    let authorities = ca_bundle.map(|bundle| {
-        let pem = STANDARD.decode(bundle.split_whitespace().collect::<String>())?;
-        Ok::<_, anyhow::Error>(String::from_utf8(pem)?)
+fn keys(config: &Keys) -> anyhow::Result<KeySets> {
+    let Keys {
+        sets,
+        issuer_ca,
+        refresh,
+    } = config;
+    let allowed = sets.iter().filter_map(|(name, source)| match source {
+        KeySource::File(_) => None,
+        // The operator has named this very address: it may be inside of the cluster.
+        KeySource::Url(url) => Some(AllowedHost::of(url).with_context(|| format!("--jwks {name}"))),
     });
-    let authorities = authorities
-        .transpose()
-        .with_context(|| format!("the provider `{name}`: its caBundle is no PEM in base64"))?;
-    let timeout = Duration::from_secs(u64::from(timeout));
-    let provider = Provider {
-        url,
-        authorities,
-        timeout,
+    let settings = Settings {
+        allowed: allowed.collect::<anyhow::Result<_>>()?,
+        authorities: issuer_ca.clone(),
     };
-    Ok((name, provider))
+    let client = match settings.allowed.is_empty() {
+        true => None,
+        false => Some(Arc::new(Client::start(&settings).context("--jwks-ca")?)),
+    };
+    let sources = sets.iter().filter_map(|(name, source)| {
+        let source = match source {
+            KeySource::File(path) => Source::File(path.clone()),
+            KeySource::Url(url) => Source::Issuer(fetch(Arc::clone(client.as_ref()?), url.clone())),
+        };
+        Some((name.clone(), source))
+    });
+    let patience = Patience {
+        refresh: *refresh,
+        watch: Pace::default(),
+    };
+    KeySets::start(sources, key_set, patience).context("no thread to keep keys up to date")
+}
+
+/// How an issuer is asked for its keys.
+fn fetch(client: Arc<Client>, url: String) -> Fetch {
+    Box::new(move |deadline: Instant| {
+        let request = Request {
+            method: "GET".to_owned(),
+            url: url.clone(),
+            headers: vec![("accept".to_owned(), "application/json".to_owned())],
+            ..Request::default()
+        };
+        let response = client
+            .send(request, deadline)
+            .map_err(|error| error.to_string())?;
+        if response.status != 200 {
+            return Err(format!("the issuer answers {}", response.status));
+        }
+        let mut headers = response.headers.iter();
+        let control = headers.find(|(name, _)| name == "cache-control");
+        Ok(Fetched {
+            max_age: control.and_then(|(_, value)| max_age(&String::from_utf8_lossy(value))),
+            body: response.body.to_vec(),
+        })
+    })
+}
+
+/// For how long an answer holds, as `Cache-Control` says it.
+fn max_age(control: &str) -> Option<Duration> {
+    let mut directives = control
+        .split(',')
+        .map(|directive| directive.trim().to_ascii_lowercase());
+    directives.find_map(|directive| match directive.as_str() {
+        "no-store" | "no-cache" => Some(Duration::ZERO),
+        directive => {
+            let seconds = directive.strip_prefix("max-age=")?.trim_matches('"');
+            seconds.parse().ok().map(Duration::from_secs)
+        }
+    })
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_says_for_how_long_its_keys_hold() {
+        for (control, seconds) in [
+            ("max-age=600", Some(600)),
+            ("public, Max-Age=20, must-revalidate", Some(20)),
+            ("max-age=\"7\"", Some(7)),
+            ("no-store", Some(0)),
+            ("no-cache, max-age=60", Some(0)),
+            ("private", None),
+            ("max-age=soon", None),
+            ("", None),
+        ] {
+            assert_eq!(max_age(control), seconds.map(Duration::from_secs), "{control}");
+        }
+    }
+}

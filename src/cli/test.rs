@@ -7,8 +7,10 @@
 mod case;
 mod coverage;
 mod destination;
+mod difference;
 mod rego;
 mod report;
+mod why;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -99,7 +101,7 @@ impl From<Vec<Finding>> for Unable {
 pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     destination::check(&args)?;
     let policies = global.resolve()?.config.policies;
-    let outside = super::outside::of(&policies)?;
+    let outside = super::outside::without_keys(&policies)?;
     let sources = super::offline_sources(&policies, args.paths.clone());
     match once(&args, &sources, &outside) {
         Ok(all_is_well) => Ok(ExitCode::from(u8::from(!all_is_well))),

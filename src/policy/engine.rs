@@ -11,6 +11,7 @@ pub(crate) mod observe;
 pub(crate) mod outside;
 
 pub use builtins::Context;
+pub use builtins::key_set;
 pub use group::Limits;
 pub use json::{Document, NotJson};
 pub use outside::{Outside, Provider, Providers};

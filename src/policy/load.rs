@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::PolicySet;
 use super::engine::ast::Source;
@@ -17,7 +18,9 @@ mod build;
 pub(super) mod calls;
 mod circles;
 mod data;
+mod keys;
 mod packages;
+pub mod plain;
 mod plan;
 mod references;
 mod safety;
@@ -76,6 +79,20 @@ fn on_a_deep_stack<T: Send>(
         show(&mut findings, files);
         findings
     })
+}
+
+/// How long each file takes to be parsed, with its package. For benchmarks.
+///
+/// # Errors
+/// What cannot be parsed.
+pub fn parse_times(files: &Files) -> Result<Vec<(Vec<String>, Duration)>, Vec<Finding>> {
+    let parse = |file| {
+        let started = Instant::now();
+        let source = Source::parse(file).map_err(|finding| vec![finding])?;
+        Ok((source.package, started.elapsed()))
+    };
+    let modules = files.modules.iter().filter(|file| !file.is_test);
+    on_a_deep_stack(files, || modules.map(parse).collect())
 }
 
 /// Gives findings in policies the line that they are about.
@@ -138,6 +155,7 @@ fn load_here(files: &Files, outside: &Arc<Outside>) -> Result<Loaded, Vec<Findin
         .map_err(|finding| vec![finding])?;
     set.warnings = plan::ended_exceptions(&packages, &set.policies, super::now_ns());
     set.missing = packages::missing(&packages, &data);
+    set.missing.extend(keys::missing(&sources, &outside.keys));
     let lenient = packages::lenient(&packages);
     Ok(Loaded {
         set,

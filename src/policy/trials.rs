@@ -9,6 +9,7 @@ use super::engine::ast::Source;
 use super::engine::group::Group;
 use super::engine::observe::{Lines, Observed};
 use super::engine::{Document, Limits};
+use super::explain::Definition;
 use super::{Fault, Finding, PolicySet};
 
 /// A policy set with its tests.
@@ -129,6 +130,22 @@ impl Trials {
             prints: observed.prints,
             reached: Reached(observed.reached),
         }
+    }
+
+    /// What came of each definition of a test's rule. Slow: for one that failed only.
+    pub fn explain(&self, trial: &Trial, mut limits: Limits) -> Vec<Definition> {
+        limits.context.lenient_decoding = trial.lenient_decoding;
+        let Some(group) = self.groups.get(trial.group) else {
+            return Vec::new();
+        };
+        let package = std::slice::from_ref(&trial.package);
+        group.explain(
+            package,
+            &trial.name,
+            &Document::undefined(),
+            group.errors(),
+            &limits,
+        )
     }
 
     /// For each file of policies and libraries, which of its lines were reached.

@@ -13,6 +13,7 @@ mod operations;
 mod outage;
 mod plain;
 mod playground;
+mod plugin;
 mod readme;
 mod rolling;
 mod rules;
@@ -37,6 +38,7 @@ pub(crate) const ALL: &[&[Case]] = &[
     calls::CASES,
     plain::CASES,
     playground::CASES,
+    plugin::CASES,
     readme::CASES,
     rules::CASES,
     authn::CASES,

@@ -21,7 +21,7 @@ const LAYERS: &[Layer] = &[
         must_not_name: &["regorus"] },
     Layer { module: "review", may_use: &["gate", "json", "metrics", "patch", "policy"],
         must_not_name: &["actix*", "regorus", "rustls*", "tokio_rustls"] },
-    Layer { module: "policy", may_use: &["fetch", "gate", "json", "metrics", "watch"],
+    Layer { module: "policy", may_use: &["fetch", "gate", "json", "keys", "metrics", "watch"],
         must_not_name: &["actix*", "kube", "regorus", "rustls*", "tokio_rustls"] },
     Layer { module: "cluster", may_use: &["gate", "policy"], must_not_name: &["actix*", "regorus"] },
     Layer { module: "certs", may_use: &["gate"], must_not_name: &["actix*", "kube", "regorus"] },

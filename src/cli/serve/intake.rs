@@ -26,10 +26,10 @@ pub(super) struct Intake {
     /// What is told.
     pub(super) status: Arc<ArcSwap<PolicyStatus>>,
     pub(super) metrics: Arc<Metrics>,
+    /// What policies may reach outside.
+    pub(super) outside: Arc<Outside>,
     /// What policies can know of the cluster.
     pub(super) namespaces: Arc<Namespaces>,
-    /// What policies can reach.
-    pub(super) outside: Arc<Outside>,
     /// Where policies are read from.
     pub(super) source: Source,
     /// Where the accepted ones are kept.

@@ -52,6 +52,8 @@ pub(super) struct Tried {
     pub(super) prints: Vec<String>,
     /// The lines that were reached.
     pub(super) reached: Reached,
+    /// How long it took, without telling why it failed.
+    pub(super) took: Duration,
 }
 
 /// Why a case did not pass.
@@ -72,7 +74,6 @@ pub(super) struct Done {
     pub(super) place: Place,
     pub(super) is_skipped: bool,
     pub(super) tried: Tried,
-    pub(super) elapsed: Duration,
 }
 
 impl Tried {
@@ -133,7 +134,7 @@ pub(super) fn run_all(cases: Vec<Case>, bounds: &Bounds) -> anyhow::Result<Vec<D
             .context("no thread to run tests on")?;
     }
     drop(results);
-    let mut tried: Vec<Option<(Tried, Duration)>> = (0..count).map(|_| None).collect();
+    let mut tried: Vec<Option<Tried>> = (0..count).map(|_| None).collect();
     // The channel ends with the threads; where nothing arrives for too long, they do not.
     while let Ok((at, result)) = arrived.recv_timeout(bounds.timeout.saturating_add(GRACE)) {
         if let Some(slot) = tried.get_mut(at) {
@@ -141,17 +142,18 @@ pub(super) fn run_all(cases: Vec<Case>, bounds: &Bounds) -> anyhow::Result<Vec<D
         }
     }
     let begun = shared.1.load(Ordering::Relaxed);
-    let done = shared.0.iter().zip(tried).enumerate().map(|(at, (case, tried))| {
-        let (tried, elapsed) = tried.unwrap_or_else(|| (unfinished(&case.place, at < begun), bounds.timeout));
-        Done {
+    let done = shared
+        .0
+        .iter()
+        .zip(tried)
+        .enumerate()
+        .map(|(at, (case, tried))| Done {
             group: case.group.clone(),
             name: case.name.clone(),
             place: case.place.clone(),
             is_skipped: case.work.is_none(),
-            tried,
-            elapsed,
-        }
-    });
+            tried: tried.unwrap_or_else(|| unfinished(&case.place, at < begun)),
+        });
     Ok(done.collect())
 }
 
@@ -164,21 +166,20 @@ fn unfinished(place: &Place, begun: bool) -> Tried {
     Tried::failed(Failure::error(place, text))
 }
 
-type Arrival = (usize, (Tried, Duration));
+type Arrival = (usize, Tried);
 
 /// Takes one case after the other.
 fn work(cases: &[Case], next: &AtomicUsize, timeout: Duration, results: &Sender<Arrival>) {
     loop {
         let at = next.fetch_add(1, Ordering::Relaxed);
         let Some(case) = cases.get(at) else { return };
-        let started = Instant::now();
         let tried = match &case.work {
             None => Tried::default(),
-            Some(work) => catch_unwind(AssertUnwindSafe(|| work(started + timeout)))
+            Some(work) => catch_unwind(AssertUnwindSafe(|| work(Instant::now() + timeout)))
                 .unwrap_or_else(|_| Tried::failed(Failure::error(&case.place, "the evaluation panicked"))),
         };
         // Nobody waits any more when it is too late.
-        if results.send((at, (tried, started.elapsed()))).is_err() {
+        if results.send((at, tried)).is_err() {
             return;
         }
     }

@@ -22,6 +22,7 @@ use super::builtins;
 use super::normalize::heads::Heads;
 use super::normalize::rewrites::Rewrites;
 use super::normalize::tokens::Token;
+use super::normalize::withs::Withs;
 use super::normalize::{Edit, Normalized, lines, results, tokens};
 use crate::policy::files::RegoFile;
 use crate::policy::finding::{Finding, Id};
@@ -117,6 +118,8 @@ pub(crate) struct Call {
     pub(crate) operands: Option<usize>,
     /// The members of its first operand whose key and value are written out as texts, for builtins that reach outside.
     pub(crate) constants: Vec<(String, String)>,
+    /// Its first operand, if that is a text as it stands.
+    pub(crate) first: Option<String>,
     /// Whether it stands alone as a statement: only there may one more operand take the result.
     pub(crate) statement: bool,
     /// Where it stands.
@@ -134,13 +137,16 @@ impl Source {
         if let Some((at, message)) = limits::exceeded(&normalized, &tokens) {
             return Err(at.problem(Id::Limit, &file.path, message));
         }
-        normalized.edit(lines::separate(&file.text, &tokens));
+        let mut edits = lines::separate(&file.text, &tokens);
+        edits.extend(lines::leading_zeros(&file.text, &tokens));
+        normalized.edit(edits);
         let mut module = module(file, &mut normalized)?;
         let mut source = walk::Walk::of(&module, &normalized).source(file, &module)?;
         if rewrite_results(file, &mut module, &mut normalized, results::positive)? {
             source = walk::Walk::of(&module, &normalized).source(file, &module)?;
         }
-        let mut module = source.rewrite_heads(file, module, &mut normalized)?;
+        let module = source.rewrite_heads(file, module, &mut normalized)?;
+        let mut module = look_at_withs(file, module, &mut normalized)?;
         let tokens = tokens::tokens(&normalized.text);
         let rewrites = Rewrites::of(&normalized, &tokens, &module);
         source.refuse(&rewrites.refused, &normalized);
@@ -221,6 +227,21 @@ fn calls_with_result(source: &Source) -> bool {
         let operands = builtins::operands_of(&call.function.join("."));
         call.statement && operands.is_some_and(|operands| call.operands == Some(operands + 1))
     })
+}
+
+/// Takes the values of several `with` out of their statements, and gives the tree of what that makes.
+fn look_at_withs(
+    file: &RegoFile,
+    module: Ref<Module>,
+    normalized: &mut Normalized,
+) -> Result<Ref<Module>, Finding> {
+    let tokens = tokens::tokens(&normalized.text);
+    let edits = Withs::of(normalized, &tokens, &module).into_edits();
+    if edits.is_empty() {
+        return Ok(module);
+    }
+    normalized.edit(edits);
+    self::module(file, normalized)
 }
 
 /// Parses a text; what is chained and stands in the parser's way is split first.

@@ -15,6 +15,7 @@ mod graph;
 mod guarded;
 mod http;
 mod integer;
+mod jwks;
 mod jwt;
 mod kept;
 mod net;
@@ -26,6 +27,7 @@ mod paths;
 mod query;
 mod regex;
 mod review;
+mod schema;
 mod search;
 mod sprintf;
 mod strings;
@@ -41,6 +43,7 @@ use std::time::Instant;
 
 use regorus::{Engine, Value};
 
+pub use self::jwks::key_set;
 use super::Outside;
 pub use kept::Answers;
 
@@ -128,6 +131,12 @@ pub(super) fn took_too_much() -> bool {
 #[error("{0}")]
 struct TooMuch(String);
 
+/// What is outside cannot be had: a fault whatever the policy says of errors of builtins, since nobody knows what the
+/// answer would have been.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unavailable(String);
+
 type Function = fn(&[Value]) -> anyhow::Result<Value>;
 
 /// Name, number of operands, function. A name that the engine has too is overridden.
@@ -175,6 +184,7 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
         2,
         encoding::json_marshal_with_options,
     ),
+    ("json.match_schema", 2, schema::matches),
     ("json.remove", 2, paths::remove),
     ("json.unmarshal", 1, encoding::json_unmarshal),
     ("lower", 1, strings::lower),
@@ -224,6 +234,7 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("urlquery.decode_object", 1, query::decode_object),
     ("urlquery.encode", 1, query::encode),
     ("urlquery.encode_object", 1, query::encode_object),
+    ("uuid.parse", 1, review::uuid_parse),
     ("uuid.rfc4122", 1, review::uuid),
     ("yaml.is_valid", 1, yaml::is_valid),
     ("yaml.unmarshal", 1, yaml::unmarshal),
@@ -235,6 +246,7 @@ type Outgoing = fn(&[Value], &Outside) -> anyhow::Result<Value>;
 const OUTGOING: &[(&str, u8, Outgoing)] = &[
     ("external_data", 1, external_data::external_data),
     ("http.send", 1, http::send),
+    ("regate.jwks", 2, jwks::jwks),
 ];
 
 /// Makes those functions, and the guarded ones of the engine, known to an engine that its policies call: each evaluation
@@ -287,7 +299,7 @@ fn answer(
         .and_then(|value| counted(name, value));
     let evaluation = EVALUATION.get();
     match result {
-        Err(error) if error.is::<TooMuch>() => {
+        Err(error) if error.is::<TooMuch>() || error.is::<Unavailable>() => {
             EVALUATION.set(Evaluation {
                 too_much: true,
                 ..evaluation

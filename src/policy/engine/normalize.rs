@@ -5,20 +5,25 @@
 //! place that the engine tells.
 //!
 //! - A line that begins with `(` is no call of what the line above it ends with ([`lines`]).
+//! - `.5` is `0.5` ([`lines`]).
 //! - `deny[x] { … } { … }` is two rules ([`lines`]).
 //! - What a rule gives is looked at in its body ([`heads`]).
 //! - What a negated call is given has to be defined: `not f(input.x)` is undefined without `input.x` ([`negation`]).
 //! - `some x in y.z` finds nothing where `y.z` is no collection ([`rewrites`]).
-//! - Objects that take others apart and values of several `with` are refused where they could mean more ([`refusals`]).
+//! - Values of several `with` are looked at before the statement ([`withs`]).
+//! - An object that takes another one apart is compared with it as a whole ([`patterns`]).
+//! - What could mean more than the engine makes of it and cannot be rewritten is refused ([`refusals`]).
 //! - `f(a, x)` is `x = f(a)` of every builtin, and `walk` gives one pair after the other ([`results`]).
 
 pub(super) mod heads;
 pub(super) mod lines;
 mod negation;
+mod patterns;
 mod refusals;
 pub(super) mod results;
 pub(super) mod rewrites;
 pub(super) mod tokens;
+pub(super) mod withs;
 
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -26,6 +31,9 @@ use std::ops::Range;
 use regorus::{Engine, PolicyLengthConfig};
 
 use super::ast::Position;
+
+/// The columns that an author's line may have: a chain of certificates in one string has 6,000.
+const MAX_LINE: NonZeroU32 = NonZeroU32::MIN.saturating_add(8191);
 
 /// What the engine is given of a file.
 #[derive(Clone, Debug)]
@@ -77,7 +85,10 @@ impl Normalized {
         if self.is_edited() {
             Self::allow_any_length(engine);
         } else {
-            engine.set_policy_length_config(PolicyLengthConfig::default());
+            engine.set_policy_length_config(PolicyLengthConfig {
+                max_col: MAX_LINE,
+                ..PolicyLengthConfig::default()
+            });
         }
     }
 

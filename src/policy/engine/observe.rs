@@ -64,6 +64,14 @@ impl Group {
         (second, again)
     }
 
+    /// What the errors of builtins are to what is observed here.
+    pub(crate) fn errors(&self) -> BuiltinErrors {
+        match self.lenient {
+            Some(_) => BuiltinErrors::Undefined,
+            None => BuiltinErrors::Fault,
+        }
+    }
+
     #[expect(
         clippy::too_many_arguments,
         reason = "an evaluation, its engine, and what to look at"
@@ -139,18 +147,16 @@ impl Lines {
         let Rule::Spec { head, bodies, .. } = rule else {
             return;
         };
-        let values = bodies.iter().filter_map(|body| body.assign.as_ref());
-        let mut given: Vec<&Expr> = values.map(|assign| &*assign.value).collect();
-        match head {
+        let given = match head {
             RuleHead::Compr { assign, .. } | RuleHead::Func { assign, .. } => {
-                given.extend(assign.iter().map(|assign| &*assign.value));
+                assign.as_ref().map(|assign| &*assign.value)
             }
-            RuleHead::Set { key, .. } => given.extend(key.iter().map(|key| &**key)),
-        }
-        for expr in given {
-            self.add(source, expr.span());
-            self.queries_in(source, expr);
-        }
+            RuleHead::Set { key, .. } => key.as_deref(),
+        };
+        given.into_iter().for_each(|expr| self.expr(source, expr));
+        // Of the value behind an `else` the engine does not tell whether it came to it.
+        let values = bodies.iter().filter_map(|body| body.assign.as_ref());
+        values.for_each(|assign| self.queries_in(source, &assign.value));
         bodies.iter().for_each(|body| self.query(source, &body.query));
     }
 
@@ -171,16 +177,23 @@ impl Lines {
         }
     }
 
-    /// The queries of comprehensions, and what those give.
+    /// The line of an expression, and those of the queries in it. A comprehension by itself has only these.
+    fn expr(&mut self, source: &Source, expr: &Expr) {
+        if of_expr(expr).query.is_none() {
+            self.add(source, expr.span());
+        }
+        self.queries_in(source, expr);
+    }
+
     fn queries_in(&mut self, source: &Source, expr: &Expr) {
         let parts = of_expr(expr);
-        if let Some(query) = parts.query {
-            self.query(source, query);
-            parts
-                .exprs
-                .iter()
-                .for_each(|given| self.add(source, given.span()));
+        parts
+            .query
+            .into_iter()
+            .for_each(|query| self.query(source, query));
+        // What a comprehension gives the engine does not look into.
+        if parts.query.is_none() {
+            parts.exprs.iter().for_each(|expr| self.queries_in(source, expr));
         }
-        parts.exprs.iter().for_each(|expr| self.queries_in(source, expr));
     }
 }

@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use super::builtins::Answers;
 use crate::fetch;
+use crate::keys::KeySets;
 
 /// What builtins may reach. By default nothing: then calls of those builtins are findings at load.
 #[derive(Debug, Default)]
 pub struct Outside {
     /// Whom `http.send` asks.
     pub http: Option<Arc<fetch::Client>>,
+    /// Where `regate.jwks` has its keys from.
+    pub keys: Arc<KeySets>,
     /// Whom `external_data` asks.
     pub providers: Option<Providers>,
     /// What was answered before and still holds, whichever set asked.

@@ -109,7 +109,7 @@ pub(super) fn hiding(data: &Document, sources: &[Source], findings: &mut Vec<Fin
             let path: Vec<String> = source.package.iter().chain([&rule.name]).cloned().collect();
             if lies_over(data, &path) {
                 let message = format!("data at `data.{}` hides this rule", path.join("."));
-                findings.push(source.finding(rule.at, message));
+                findings.push(source.problem(Id::DataConflict, rule.at, message));
             }
         }
     }

@@ -9,7 +9,7 @@ use regorus::unstable::{
 };
 
 use super::parts::{declared_in, literal, negates_whole_bodies, pattern};
-use super::reference::{Reference, reference, text_of};
+use super::reference::{Reference, literal_text, reference, text_of};
 use super::{Call, Position, RuleFacts, RuleKind, Source, names};
 use crate::policy::engine::normalize::Normalized;
 use crate::policy::files::RegoFile;
@@ -69,8 +69,11 @@ impl<'n> Walk<'n> {
         };
         for import in &module.imports {
             let target = reference(&import.refr);
-            let root = target.root.filter(|root| root == "data" || root == "input");
-            let path: Vec<String> = root.into_iter().chain(target.constant).collect();
+            // An import of a keyword gives no name: `contains` may still be called.
+            let Some(root) = target.root.filter(|root| root == "data" || root == "input") else {
+                continue;
+            };
+            let path: Vec<String> = std::iter::once(root).chain(target.constant).collect();
             match split(&path) {
                 // What is read of an imported input is noted where its name is used.
                 None => continue,
@@ -383,6 +386,7 @@ impl<'n> Walk<'n> {
             self.calls.push(Call {
                 function,
                 operands: None,
+                first: None,
                 constants: Vec::new(),
                 statement: false,
                 at,
@@ -393,26 +397,25 @@ impl<'n> Walk<'n> {
     fn call<'a>(
         &mut self,
         function: &Expr,
-        operands: impl ExactSizeIterator<Item = &'a Expr>,
+        operands: impl ExactSizeIterator<Item = &'a Expr> + Clone,
         statement: bool,
     ) {
-        let mut operands = operands.peekable();
         let target = reference(function);
         if let (Some(root), true) = (&target.root, target.whole) {
             let function = self.resolved(root, &target.constant);
             if let Some(("data", path)) = split(&function) {
                 self.rule_reads.insert(path.to_vec());
             }
+            let (count, at) = (Some(operands.len()), self.at(target.base.span()));
+            let first = operands.clone().next();
             let constants = match function.join(".").as_str() {
-                "external_data" | "http.send" => operands
-                    .peek()
-                    .map_or_else(Vec::new, |operand| constants(operand)),
+                "external_data" | "http.send" => first.map_or_else(Vec::new, constants),
                 _ => Vec::new(),
             };
-            let (count, at) = (Some(operands.len()), self.at(target.base.span()));
             self.calls.push(Call {
                 function,
                 operands: count,
+                first: first.and_then(literal_text),
                 constants,
                 statement,
                 at,
@@ -428,15 +431,9 @@ fn constants(operand: &Expr) -> Vec<(String, String)> {
     let Expr::Object { fields, .. } = operand else {
         return Vec::new();
     };
-    let text = |expr: &Expr| match expr {
-        Expr::String { value, .. } | Expr::RawString { value, .. } => {
-            Some(value.as_string().ok()?.to_string())
-        }
-        _ => None,
-    };
     let fields = fields.iter();
     fields
-        .filter_map(|(_, key, value)| Some((text(key)?, text(value)?)))
+        .filter_map(|(_, key, value)| Some((literal_text(key)?, literal_text(value)?)))
         .collect()
 }
 

@@ -10,6 +10,7 @@ use super::*;
 
 mod caps;
 mod huge;
+mod jwks;
 mod jwt;
 
 fn evaluate(context: Context, errors: BuiltinErrors, expression: &str) -> anyhow::Result<Value> {

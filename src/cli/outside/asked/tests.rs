@@ -16,11 +16,12 @@ fn policies(flags: &[(Setting, &str)]) -> Policies {
     Config::resolve(&sources).unwrap().config.policies
 }
 
-fn of_file(text: &str) -> Result<Arc<Outside>, String> {
+fn of_file(text: &str) -> Result<Outside, String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
     let path = file.path().display().to_string();
-    of(&policies(&[(Setting::Provider, &path)])).map_err(|error| format!("{error:#}").replace(&path, "FILE"))
+    asked(&policies(&[(Setting::Provider, &path)]))
+        .map_err(|error| format!("{error:#}").replace(&path, "FILE"))
 }
 
 fn manifest(name: &str, spec: &str) -> String {
@@ -31,13 +32,13 @@ fn manifest(name: &str, spec: &str) -> String {
 
 #[test]
 fn nothing_is_reached_where_nothing_is_configured() {
-    let outside = of(&policies(&[])).unwrap();
+    let outside = asked(&policies(&[])).unwrap();
     assert!(outside.http.is_none() && outside.providers.is_none());
 }
 
 #[test]
 fn hosts_of_http_send_are_those_of_the_list() {
-    let outside = of(&policies(&[(Setting::HttpAllow, "private=a.example:8443")])).unwrap();
+    let outside = asked(&policies(&[(Setting::HttpAllow, "private=a.example:8443")])).unwrap();
     let client = outside.http.as_ref().unwrap();
     assert_eq!(client.admits("https://a.example:8443/x"), Ok(()));
     assert!(client.admits("https://a.example/x").is_err());
@@ -103,7 +104,7 @@ fn a_provider_that_cannot_be_used_is_told_of() {
         let told = of_file(&text).unwrap_err();
         assert!(told.contains(expected), "{text}{told}");
     }
-    let told = of(&policies(&[(Setting::Provider, "/nowhere/at-all.yaml")])).unwrap_err();
+    let told = asked(&policies(&[(Setting::Provider, "/nowhere/at-all.yaml")])).unwrap_err();
     assert_eq!(
         format!("{told:#}"),
         "--provider /nowhere/at-all.yaml: No such file or directory (os error 2)"
