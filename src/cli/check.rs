@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Global;
 use crate::policy::files::Files;
-use crate::policy::load::load;
+use crate::policy::load::{Strictness, load_as};
 use crate::policy::{Finding, Policy, PolicySet};
 
 /// Says all that is wrong with policies, as loading them would
@@ -23,6 +23,9 @@ pub struct Args {
     /// `findings` and `warnings` [default: long at a terminal, else text]
     #[arg(short, long, env = "REGATE_OUTPUT", value_name = "text|long|json")]
     pub output: Option<Form>,
+    /// Refuse what OPA's strict mode refuses, too, as unused variables, arguments and imports
+    #[arg(long, env = "REGATE_STRICT")]
+    pub strict: bool,
 }
 
 /// Form of what is printed.
@@ -39,8 +42,12 @@ pub enum Form {
 /// Runs the command.
 pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let sources = super::offline_sources(&global.resolve()?.config.policies, args.paths);
+    let strictness = match args.strict {
+        true => Strictness::Strict,
+        false => Strictness::Checked,
+    };
     let (unreadable, loaded) = match Files::read(&sources) {
-        Ok(files) => (false, load(&files)),
+        Ok(files) => (false, load_as(&files, strictness)),
         Err(findings) => (true, Err(findings)),
     };
     let mut out = std::io::stdout().lock();

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::PolicySet;
+use super::engine::Document;
 use super::engine::ast::Source;
 use super::files::Files;
 use super::finding::{Finding, Id};
@@ -13,6 +14,7 @@ use super::finding::{Finding, Id};
 mod build;
 pub(super) mod calls;
 mod circles;
+mod conflicts;
 mod data;
 mod packages;
 mod plan;
@@ -23,15 +25,34 @@ mod types;
 /// The stack of the thread that parses and prepares: the engine recurses over what authors nest.
 const STACK: usize = 64 << 20;
 
+/// What is refused besides errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strictness {
+    /// Nothing: what is served and tried out.
+    Served,
+    /// What is wrong with tests, too.
+    Checked,
+    /// And everything that OPA's strict mode refuses.
+    Strict,
+}
+
 /// Loads a set.
 ///
 /// # Errors
 /// Everything that was found, sorted by file and place. A set without policies is no error here.
 pub fn load(files: &Files) -> Result<PolicySet, Vec<Finding>> {
+    load_as(files, Strictness::Served)
+}
+
+/// Loads a set, and refuses it for more than would keep it from being served.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_as(files: &Files, strictness: Strictness) -> Result<PolicySet, Vec<Finding>> {
     let loaded = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("load".into()).stack_size(STACK);
         match thread
-            .spawn_scoped(scope, || load_here(files))
+            .spawn_scoped(scope, || load_here(files, strictness))
             .map(|thread| thread.join())
         {
             Ok(Ok(loaded)) => loaded,
@@ -74,32 +95,31 @@ fn show(findings: &mut [Finding], files: &Files) {
     }
 }
 
-fn load_here(files: &Files) -> Result<PolicySet, Vec<Finding>> {
+fn load_here(files: &Files, strictness: Strictness) -> Result<PolicySet, Vec<Finding>> {
     let mut findings = Vec::new();
     let mut sources = Vec::new();
     for file in files.modules.iter().filter(|file| !file.is_test) {
         match Source::parse(file) {
-            Ok(source) => {
-                findings.extend(source.findings.iter().cloned());
-                sources.push(source);
-            }
+            Ok(source) => sources.push(source),
             Err(finding) => findings.push(finding),
         }
     }
-    let all_parsed = sources.len() == files.modules.iter().filter(|file| !file.is_test).count();
-    let before = findings.len();
+    let all_parsed = findings.is_empty();
     let data = data::merged(&files.data, &sources, &mut findings);
-    let all_read = all_parsed && findings.len() == before;
+    let all_read = findings.is_empty();
     let packages = packages::find(&sources, &mut findings);
     let plans = plan::plans(&packages, &files.settings, &mut findings);
+    let needs = packages::needs(&packages);
     overlaps(&sources, &mut findings);
-    calls::check(&sources, &mut findings);
-    // What is missing may be in a file that cannot be read.
-    if all_read {
-        references::check(&sources, &data, &packages::needs(&packages), &mut findings);
-    }
-    if all_parsed {
-        safety::check(&sources, &mut findings);
+    let known = Known {
+        all_parsed,
+        all_read,
+        data: &data,
+        needs: &needs,
+    };
+    check(&sources, &known, strictness, &mut findings);
+    if strictness != Strictness::Served {
+        tests(files, &sources, &known, strictness, &mut findings);
     }
     if !findings.is_empty() {
         return Err(findings);
@@ -109,6 +129,61 @@ fn load_here(files: &Files) -> Result<PolicySet, Vec<Finding>> {
     set.warnings = plan::ended_exceptions(&packages, &set.policies, super::now_ns());
     set.missing = packages::missing(&packages, &data);
     Ok(set)
+}
+
+/// What is known besides the files that are checked.
+struct Known<'a> {
+    all_parsed: bool,
+    all_read: bool,
+    data: &'a Document,
+    needs: &'a BTreeSet<Vec<String>>,
+}
+
+/// Adds what is wrong with the text of files and between them, whatever their packages are for.
+fn check(sources: &[Source], known: &Known<'_>, strictness: Strictness, findings: &mut Vec<Finding>) {
+    for source in sources {
+        findings.extend(source.findings.iter().cloned());
+        if strictness == Strictness::Strict {
+            findings.extend(source.strict.iter().cloned());
+        }
+    }
+    calls::check(sources, findings);
+    conflicts::check(sources, findings);
+    // What is missing may be in a file that cannot be read.
+    if known.all_read {
+        references::check(sources, known.data, known.needs, findings);
+    }
+    if known.all_parsed {
+        safety::check(sources, findings);
+    }
+}
+
+/// Adds what is wrong with the files of tests, which see the rules of the policies.
+fn tests(
+    files: &Files,
+    sources: &[Source],
+    known: &Known<'_>,
+    strictness: Strictness,
+    findings: &mut Vec<Finding>,
+) {
+    let mut all = sources.to_vec();
+    let mut all_parsed = known.all_parsed;
+    for file in files.modules.iter().filter(|file| file.is_test) {
+        match Source::parse(file) {
+            Ok(source) => all.push(source),
+            Err(finding) => {
+                all_parsed = false;
+                findings.push(finding);
+            }
+        }
+    }
+    let known = Known {
+        all_parsed,
+        all_read: known.all_read && all_parsed,
+        ..*known
+    };
+    // What is wrong with the others is said twice then, and told once.
+    check(&all, &known, strictness, findings);
 }
 
 /// Findings for rules whose path is at, under or above another package: either would read the other's values.

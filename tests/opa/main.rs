@@ -15,6 +15,7 @@ mod binaries;
 mod builtins;
 mod capabilities;
 mod cases;
+mod checked;
 mod drawn;
 mod expressions;
 mod networks;
@@ -77,6 +78,7 @@ fn main() -> ExitCode {
     ]
     .into_iter()
     .map(|trial| trial.with_ignored_flag(ignored.is_some()))
+    .chain([trial("no_false_findings", checked::no_false_findings)])
     .chain([trial(
         "nothing_that_opa_compiles_is_refused_by_checks_of_ours",
         accepted::nothing_is_refused,

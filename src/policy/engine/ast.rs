@@ -3,10 +3,14 @@
 //! Loading asks these facts to group packages, to generate entry rules and to refuse what the engine would accept and
 //! should not. The engine's tree is walked once per file and not kept.
 
+mod heads;
+mod imports;
+mod infer;
 mod limits;
 mod names;
 pub(super) mod parts;
 mod reference;
+mod scopes;
 mod walk;
 
 use std::collections::BTreeSet;
@@ -15,13 +19,13 @@ use std::sync::Arc;
 use regorus::Engine;
 use regorus::unstable::{Module, Ref, Span};
 
-pub(crate) use names::Body;
+pub(crate) use names::{Body, WILDCARD};
 
 use super::normalize::heads::Heads;
 use super::normalize::rewrites::Rewrites;
 use super::normalize::{Normalized, lines, tokens};
 use crate::policy::files::RegoFile;
-use crate::policy::finding::{Finding, Id};
+use crate::policy::finding::{Finding, Id, Severity};
 
 /// One parsed file.
 #[derive(Clone, Debug)]
@@ -40,6 +44,10 @@ pub(crate) struct Source {
     pub(crate) package_at: Position,
     /// What is wrong with it although it can be read.
     pub(crate) findings: Vec<Finding>,
+    /// What OPA's strict mode refuses of it.
+    pub(crate) strict: Vec<Finding>,
+    /// What is wrong with its calls of builtins, unless functions of the package stand in for them.
+    pub(crate) of_builtins: Vec<Finding>,
     /// Its rules, in order.
     pub(crate) rules: Vec<RuleFacts>,
     /// Paths below `data` that it reads, as far as they are constant: `data.a[x].b` is `["a"]`.
@@ -53,6 +61,8 @@ pub(crate) struct Source {
     /// Whether it names `regate` as a member of something that is neither `data` nor plainly `input`: a variable that may
     /// hold the whole `input`, a call's result, or a key in a text.
     pub(crate) names_regate: bool,
+    /// What `with` puts something in the place of, but for parts of `input` and `data`.
+    pub(crate) replaced: Vec<(Vec<String>, Position)>,
     /// Codes of messages, where they are written out: `404` of `{"msg": "x", "code": 404}`.
     pub(crate) codes: Vec<(String, Position)>,
 }
@@ -75,6 +85,10 @@ pub(crate) struct RuleFacts {
     pub(crate) arguments: Option<usize>,
     /// Whether it is a `default`.
     pub(crate) is_default: bool,
+    /// Whether no variable is in its head's name: `x[key]` has one.
+    pub(crate) is_ground: bool,
+    /// Whether it gives members of sets: `x contains member`, `x[key] contains member`.
+    pub(crate) is_set: bool,
     /// Where it stands.
     pub(crate) at: Position,
     /// What it calls.
@@ -132,6 +146,7 @@ impl Source {
         normalized.edit(lines::separate(&file.text, &tokens));
         let module = module(file, &mut normalized)?;
         let mut source = walk::Walk::of(&module, &normalized).source(file, &module)?;
+        source.look(&module, &normalized);
         let module = source.rewrite_heads(file, module, &mut normalized)?;
         let tokens = tokens::tokens(&normalized.text);
         let rewrites = Rewrites::of(&normalized, &tokens, &module);
@@ -152,6 +167,31 @@ impl Source {
             v0: self.v0,
         };
         parse(&file, &self.normalized).map(drop)
+    }
+
+    /// Notes what is wrong with variables, imports and operands in the author's own text.
+    fn look(&mut self, module: &Module, normalized: &Normalized) {
+        let v1 = !self.v0 || module.rego_v1;
+        let problems = [
+            scopes::problems(module, normalized, v1),
+            imports::problems(module, normalized, v1),
+            heads::problems(module, normalized),
+        ];
+        for (id, at, message) in problems.into_iter().flatten() {
+            let finding = self.problem(id, at, message);
+            match id.severity() {
+                Severity::Strict => self.strict.push(finding),
+                Severity::Error | Severity::Warning => self.findings.push(finding),
+            }
+        }
+        for (id, at, message) in infer::problems(module, normalized) {
+            let finding = self.problem(id, at, message);
+            // Of the old language only the strict mode refuses it.
+            match id == Id::Deprecated && !v1 {
+                true => self.strict.push(finding),
+                false => self.of_builtins.push(finding),
+            }
+        }
     }
 
     /// Moves what rules give into their bodies, and gives the tree of what that makes.

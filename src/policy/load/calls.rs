@@ -60,7 +60,42 @@ pub(super) fn check(sources: &[Source], findings: &mut Vec<Finding>) {
             }
         }
     }
+    for source in sources.iter().filter(|source| !shadows(source, &rules)) {
+        findings.extend(source.of_builtins.iter().cloned());
+    }
+    for source in sources {
+        replaced(source, &rules, findings);
+    }
     recursion(sources, &graph(sources, &functions), findings);
+}
+
+/// Findings for `with` that puts something in the place of what is not there.
+fn replaced(source: &Source, rules: &BTreeSet<(&[String], &str)>, findings: &mut Vec<Finding>) {
+    for (path, at) in &source.replaced {
+        let root = path.first().map_or("", String::as_str);
+        let name = path.join(".");
+        if rules.contains(&(source.package.as_slice(), root)) || builtins::declared::find(&name).is_some() {
+            continue;
+        }
+        let near = builtins::nearest(&name).map(|near| format!("did you mean `{near}`?"));
+        let message = format!("`with` replaces `{name}`, which is not there");
+        findings.push(source.problem(Id::WithTarget, *at, message).hinted(near));
+    }
+}
+
+/// Whether a rule of its package or an import of a file has the name of a builtin that it calls, or of what one's name
+/// begins with.
+fn shadows(source: &Source, rules: &BTreeSet<(&[String], &str)>) -> bool {
+    let mut calls = source.rules.iter().flat_map(|rule| &rule.calls);
+    calls.any(|call| {
+        let root = call.function.first().map_or("", String::as_str);
+        rules.contains(&(source.package.as_slice(), root))
+            && builtins::declared::find(&call.function.join(".")).is_some()
+            || source
+                .imported
+                .iter()
+                .any(|import| builtins::declared::find(import).is_some())
+    })
 }
 
 /// What each rule or function depends on, as far as the text says it: the functions that it calls, and everything at,

@@ -27,6 +27,7 @@ pub(super) struct Walk<'n> {
     input_reads: BTreeSet<Vec<String>>,
     names_regate: bool,
     codes: Vec<(String, Position)>,
+    replaced: Vec<(Vec<String>, Position)>,
     /// Below `data` and where, but for what is called.
     data_reads: Vec<(Vec<String>, Position)>,
     /// Of the rule under way.
@@ -59,6 +60,7 @@ impl<'n> Walk<'n> {
             input_reads: BTreeSet::new(),
             names_regate: false,
             codes: Vec::new(),
+            replaced: Vec::new(),
             data_reads: Vec::new(),
             rule_reads: BTreeSet::new(),
             own_reads: BTreeSet::new(),
@@ -108,6 +110,9 @@ impl<'n> Walk<'n> {
             package: self.package,
             normalized: Arc::new(Normalized::new("")),
             findings: Vec::new(),
+            strict: Vec::new(),
+            of_builtins: Vec::new(),
+            replaced: self.replaced,
             package_at,
             rules,
             reads: self.reads,
@@ -146,6 +151,8 @@ impl<'n> Walk<'n> {
             below: head.constant,
             arguments,
             is_default: matches!(rule, Rule::Default { .. }),
+            is_ground: head.indices.iter().all(|index| literal(index).is_some()),
+            is_set: is_set(rule),
             at: self.at(at),
             calls,
             reads,
@@ -251,6 +258,7 @@ impl<'n> Walk<'n> {
             let known = self.data_reads.len();
             self.expr(&with.refr);
             self.data_reads.truncate(known);
+            self.replaces(&with.refr);
             self.expr(&with.r#as);
             self.stand_in(&with.r#as);
         }
@@ -374,6 +382,18 @@ impl<'n> Walk<'n> {
         start.into_iter().chain(constant.iter().cloned()).collect()
     }
 
+    /// Notes what something else stands in for.
+    fn replaces(&mut self, expr: &Expr) {
+        let target = reference(expr);
+        let Some(root) = &target.root else { return };
+        let path = self.resolved(root, &target.constant);
+        let is_local = self.locals.iter().any(|names| names.contains(root));
+        if !is_local && !path.first().is_some_and(|root| root == "input" || root == "data") {
+            let at = self.at(target.base.span());
+            self.replaced.push((path, at));
+        }
+    }
+
     /// Notes a function that stands in for another, which may be called from inside of it.
     fn stand_in(&mut self, expr: &Expr) {
         let target = reference(expr);
@@ -433,6 +453,17 @@ fn declared_by(rule: &Rule) -> BTreeSet<String> {
         }
     }
     names
+}
+
+/// Whether a rule gives members of sets.
+const fn is_set(rule: &Rule) -> bool {
+    matches!(
+        rule,
+        Rule::Spec {
+            head: RuleHead::Set { key: Some(_), .. },
+            ..
+        }
+    )
 }
 
 /// What kind of value a rule gives, and the literals among its values or members.

@@ -84,8 +84,8 @@ fn variables_that_nothing_binds_are_refused() {
     assert_eq!(
         told("deny contains \"x\" if not f(input.xs[_])\nf(y) := y"),
         [
-            "0.rego:2:37: `_` stands in what is negated, where nothing binds it: name what is not to be found in a rule \
-             or a comprehension, and negate that"
+            "0.rego:2:37: `_` stands where nothing binds it: `_` is for what is passed over, as in `xs[_]`; what is not \
+             to be found is named in a rule, and that negated"
         ]
     );
 }
@@ -93,7 +93,6 @@ fn variables_that_nothing_binds_are_refused() {
 #[test]
 fn variables_that_something_binds_are_not_refused() {
     for rules in [
-        "deny contains msg if { some i; msg := input.xs[i].y }",
         "deny contains msg if { msg = concat(\"\", ys); ys := [y | y := input.xs[_]] }",
         "deny contains msg if { y := x + 1; x := input.n; msg := sprintf(\"%d\", [y]) }",
         "deny contains msg if { [a, {\"b\": [msg, _]}] = input.pair; a > 1 }",
