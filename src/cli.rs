@@ -11,9 +11,11 @@ pub mod check;
 pub mod config;
 pub mod init;
 pub mod manifests;
+mod outside;
 pub mod review;
 pub mod serve;
 pub mod status;
+pub mod test;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -30,9 +32,9 @@ use crate::config::{
     Resolved, Setting,
 };
 use crate::policy::files::{Files, Sources};
-use crate::policy::load::load;
+use crate::policy::load::load_with;
 use crate::policy::namespaces::Namespaces;
-use crate::policy::{Finding, PolicySet};
+use crate::policy::{Finding, Outside, PolicySet};
 use crate::review::{AllowIdentity, OnFault};
 
 /// Answers the Kubernetes API server's review webhooks from Rego policies
@@ -60,6 +62,7 @@ pub enum Action {
     Review(review::Args),
     Serve(serve::Args),
     Status(status::Args),
+    Test(test::Args),
 }
 
 /// Form of what a command prints.
@@ -194,8 +197,8 @@ fn offline_sources(policies: &Policies, more: Vec<PathBuf>) -> Sources {
 }
 
 /// The policies of a command that works on them offline. What is wrong with them is printed, and there is no set then.
-fn load_policies(policies: &Policies) -> anyhow::Result<Option<PolicySet>> {
-    match Files::read(&offline_sources(policies, Vec::new())).and_then(|files| load(&files)) {
+fn load_policies(policies: &Policies, outside: &Arc<Outside>) -> anyhow::Result<Option<PolicySet>> {
+    match Files::read(&offline_sources(policies, Vec::new())).and_then(|files| load_with(&files, outside)) {
         Ok(set) => {
             // Offline a policy may be tried without its data; whoever tries it has to know.
             let mut out = std::io::stderr().lock();
@@ -304,6 +307,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Action::Review(args) => review::run(args, global),
         Action::Serve(args) => serve::run(args, global),
         Action::Status(args) => status::run(args, global),
+        Action::Test(args) => test::run(args, global),
     }
 }
 

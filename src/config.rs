@@ -8,6 +8,7 @@ mod callers;
 mod cluster;
 mod error;
 mod gates;
+mod keys;
 mod layers;
 mod limits;
 mod listen;
@@ -25,6 +26,7 @@ pub use callers::{Caller, Callers};
 pub use cluster::Cluster;
 pub use error::{Error, Place};
 pub use gates::{AdmissionFault, AllowedIdentity, AuthzFault, Gates, ImageDefault};
+pub use keys::{KeySource, Keys};
 pub use layers::{Entry, Origin};
 pub use limits::{Limits, Shutdown};
 pub use listen::Listen;
@@ -52,6 +54,8 @@ pub struct Config {
     pub callers: Callers,
     /// What is loaded.
     pub policies: Policies,
+    /// What tokens are verified with.
+    pub keys: Keys,
     /// How the API server is asked.
     pub cluster: Cluster,
     /// Which gates are served, and how.
@@ -98,6 +102,7 @@ impl Config {
         let listen = listen::resolve(&mut layers)?;
         let tls = tls::resolve(&mut layers)?;
         let policies = policies::resolve(&mut layers);
+        let keys = keys::resolve(&mut layers)?;
         let cluster = cluster::resolve(&mut layers);
         let gates = gates::resolve(&mut layers)?;
         let callers = callers::resolve(&mut layers, &listen, &tls, &gates)?;
@@ -109,6 +114,7 @@ impl Config {
             tls,
             callers,
             policies,
+            keys,
             cluster,
             gates,
             limits,

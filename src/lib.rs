@@ -21,11 +21,13 @@ pub mod certs;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod fetch;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate;
 pub mod json;
+pub mod keys;
 pub mod metrics;
 pub mod patch;
 pub mod policy;

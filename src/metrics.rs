@@ -4,6 +4,7 @@
 //! users, uids and messages are never labels, so what is scraped stays small whatever callers send.
 
 mod certificates;
+mod keys;
 mod policies;
 mod process;
 mod replication;
@@ -27,6 +28,7 @@ use prometheus_client::registry::Registry;
 
 pub use self::certificates::CertificateRole;
 use self::certificates::Certificates;
+pub use self::keys::KeySetState;
 use self::policies::PolicyDecisions;
 use self::process::Process;
 use self::replication::Replicated;
@@ -185,6 +187,11 @@ impl Metrics {
     ) {
         self.registry
             .register_collector(Box::new(Replicated { resource, ask }));
+    }
+
+    /// From now on every scrape asks how the sets of keys are.
+    pub fn asks_key_sets(&mut self, ask: impl Fn() -> Vec<KeySetState> + Send + Sync + 'static) {
+        self.registry.register_collector(Box::new(keys::KeySets(ask)));
     }
 
     /// All metrics in the OpenMetrics text format.

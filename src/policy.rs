@@ -6,6 +6,7 @@
 pub mod capabilities;
 pub mod engine;
 pub mod evaluating;
+pub mod explain;
 pub mod files;
 pub mod finding;
 pub mod glob;
@@ -15,6 +16,7 @@ pub mod metadata;
 pub mod namespaces;
 pub mod outcome;
 pub mod select;
+pub mod trials;
 pub mod watch;
 
 use std::collections::BTreeMap;
@@ -26,7 +28,7 @@ use arc_swap::ArcSwapOption;
 use crate::gate::Gate;
 use engine::builtins::BuiltinErrors;
 use engine::group::Group;
-pub use engine::{Context, Document, Limits, NotJson};
+pub use engine::{Context, Document, Limits, NotJson, Outside, key_set};
 use evaluating::Conduct;
 pub use finding::Finding;
 use matching::{Facts, Match};
@@ -176,7 +178,8 @@ pub struct PolicySet {
     pub revision: String,
     /// What is no reason to refuse the set and should still be told, like an exception that has ended.
     pub warnings: Vec<Finding>,
-    /// What the policies `needs` of data and nobody gives: no server serves the set without it.
+    /// Data that the policies `needs`, and sets of keys that they name, and that nobody gives: no server serves the set
+    /// without them.
     pub missing: Vec<Finding>,
     policies: Vec<Policy>,
     groups: Vec<Group>,
@@ -235,6 +238,9 @@ pub trait Evaluate {
     /// # Errors
     /// The fault, if the policy has no outcome that its gate understands.
     fn evaluate(&self, policy: &Policy, input: &Document, limits: &Limits) -> Result<Outcome, Fault>;
+
+    /// Learns what a review says that metadata can match on, before any policy is evaluated for it.
+    fn begins(&self, _facts: &Facts, _namespace: NamespaceOf<'_>) {}
 }
 
 impl Evaluate for PolicySet {

@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use crate::gate::Gate;
 use crate::policy::matching::Facts;
 use crate::policy::namespaces::Namespaces;
-use crate::policy::{Document, Enforcement, Fault, Outcome, Policy, PolicySet};
+use crate::policy::{Document, Enforcement, Evaluate, Fault, Outcome, Policy, PolicySet};
 pub use envelope::EnvelopeHint;
 pub use failure::{Failure, OnFault};
 use failure::{Refusal, Reply};
@@ -163,13 +163,32 @@ pub fn answer(
     settings: &Settings,
     deadline: Instant,
 ) -> (Answer, Record) {
+    answer_by(gate, body, set, set, settings, deadline)
+}
+
+/// The same with another evaluator of the set's policies, such as one that also takes notes.
+pub fn answer_by(
+    gate: Gate,
+    body: &[u8],
+    set: &PolicySet,
+    by: &dyn Evaluate,
+    settings: &Settings,
+    deadline: Instant,
+) -> (Answer, Record) {
+    let policies = Policies { set, by };
     match gate {
-        Gate::Authn => run::<token::TokenReview>(body, set, settings, deadline),
-        Gate::Authz => run::<subject_access::SubjectAccessReview>(body, set, settings, deadline),
-        Gate::Image => run::<image::ImageReview>(body, set, settings, deadline),
-        Gate::Mutate => run::<mutating::Mutating>(body, set, settings, deadline),
-        Gate::Validate => run::<validating::Validating>(body, set, settings, deadline),
+        Gate::Authn => run::<token::TokenReview>(body, &policies, settings, deadline),
+        Gate::Authz => run::<subject_access::SubjectAccessReview>(body, &policies, settings, deadline),
+        Gate::Image => run::<image::ImageReview>(body, &policies, settings, deadline),
+        Gate::Mutate => run::<mutating::Mutating>(body, &policies, settings, deadline),
+        Gate::Validate => run::<validating::Validating>(body, &policies, settings, deadline),
     }
+}
+
+/// The policies that are asked, and who evaluates them.
+struct Policies<'a> {
+    set: &'a PolicySet,
+    by: &'a dyn Evaluate,
 }
 
 /// Answers a review that was not evaluated, from the envelope alone. `set` is the served set, if there is one: at authz
@@ -190,8 +209,13 @@ pub fn refuse(
     }
 }
 
-fn run<R: Review>(body: &[u8], set: &PolicySet, settings: &Settings, deadline: Instant) -> (Answer, Record) {
-    let mut record = Record::new(R::GATE, &set.revision);
+fn run<R: Review>(
+    body: &[u8],
+    policies: &Policies<'_>,
+    settings: &Settings,
+    deadline: Instant,
+) -> (Answer, Record) {
+    let mut record = Record::new(R::GATE, &policies.set.revision);
     let (envelope, document) = match decode::<R>(body) {
         Ok(decoded) => decoded,
         Err((envelope, failure)) => return fail::<R>(&envelope, &failure, settings, record),
@@ -206,7 +230,7 @@ fn run<R: Review>(body: &[u8], set: &PolicySet, settings: &Settings, deadline: I
         Err(problem) => return fail::<R>(&envelope, &Failure::Content(problem), settings, record),
     };
     let started = Instant::now();
-    evaluate::evaluate(&mut review, set, settings, deadline);
+    evaluate::evaluate(&mut review, policies, settings, deadline);
     record.evaluation = started.elapsed();
     let decided = review.decide(settings);
     let fault = |fault: &tally::PolicyFault| FaultRecord {

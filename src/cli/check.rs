@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Global;
 use crate::policy::files::Files;
-use crate::policy::load::{Strictness, load_as};
+use crate::policy::load::{self, Strictness};
 use crate::policy::{Finding, Policy, PolicySet};
 
 /// Says all that is wrong with policies, as loading them would
@@ -23,7 +23,7 @@ pub struct Args {
     /// `findings` and `warnings` [default: long at a terminal, else text]
     #[arg(short, long, env = "REGATE_OUTPUT", value_name = "text|long|json")]
     pub output: Option<Form>,
-    /// Refuse what OPA's strict mode refuses, too, as unused variables, arguments and imports
+    /// Refuse what OPA's strict mode refuses, too, as unused variables, arguments and imports; in tests, too
     #[arg(long, env = "REGATE_STRICT")]
     pub strict: bool,
 }
@@ -44,10 +44,10 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let sources = super::offline_sources(&global.resolve()?.config.policies, args.paths);
     let strictness = match args.strict {
         true => Strictness::Strict,
-        false => Strictness::Checked,
+        false => Strictness::Served,
     };
     let (unreadable, loaded) = match Files::read(&sources) {
-        Ok(files) => (false, load_as(&files, strictness)),
+        Ok(files) => (false, load::check(&files, strictness)),
         Err(findings) => (true, Err(findings)),
     };
     let mut out = std::io::stdout().lock();

@@ -1,10 +1,11 @@
 //! `regate review`: decides reviews from files, as the server would and without one.
 //!
-//! A file holds a review, or manifests that are wrapped into admission reviews: mutate first, then validate on the
+//! With `--explain` it tells why ([`why`]). A file holds a review, or manifests that are wrapped into admission reviews: mutate first, then validate on the
 //! result, as the API server asks. `--token` and `--verb` make reviews of their own.
 
 mod explain;
 mod namespaces;
+mod why;
 mod wrap;
 
 use std::io::{Read as _, Write};
@@ -18,11 +19,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::outside::outside;
 use super::{Global, Output};
 use crate::gate::Gate;
 use crate::policy::PolicySet;
 use crate::policy::namespaces::Namespaces;
 use crate::review::{self, Answer, Record, Settings};
+use why::{Why, Witness};
 use wrap::{Item, Subject};
 
 /// Decides reviews from files, without a server
@@ -97,6 +100,9 @@ pub struct Args {
         conflicts_with = "resource"
     )]
     pub path: Option<String>,
+    /// Tell why: the policies asked and not asked, what fired, and what kept the rest from it
+    #[arg(long, env = "REGATE_EXPLAIN")]
+    pub explain: bool,
     /// Form of what is printed: an explanation, or the responses as the server would send them
     #[arg(
         short,
@@ -111,7 +117,7 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let config = global.resolve()?.config;
-    let Some(set) = super::load_policies(&config.policies)? else {
+    let Some(set) = super::load_policies(&config.policies, &outside(&config)?)? else {
         return Ok(ExitCode::from(2));
     };
     let namespaces = match &args.namespace_file {
@@ -122,6 +128,7 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         set,
         settings: super::review_settings(&config, Arc::new(namespaces)),
         limit: config.limits.deadline,
+        explains: args.explain,
     };
     let items = items(&args)?;
     if items.is_empty() {
@@ -130,20 +137,36 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let mut allowed = true;
     let mut out = std::io::stdout().lock();
     for item in items {
-        for Decided { gate, answer, record } in desk.decide(&item)? {
-            allowed &= record.decision == "allow";
-            match args.output {
-                Output::Json => {
-                    out.write_all(&answer.body)?;
-                    if !answer.body.ends_with(b"\n") {
-                        out.write_all(b"\n")?;
-                    }
-                }
-                Output::Text => explain::write(&mut out, item.name(), gate, &answer, &record)?,
-            }
+        for decided in desk.decide(&item)? {
+            allowed &= decided.record.decision == "allow";
+            write(&mut out, item.name(), &decided, args.output)?;
         }
     }
     Ok(ExitCode::from(u8::from(!allowed)))
+}
+
+fn write(out: &mut impl Write, name: &str, decided: &Decided, output: Output) -> anyhow::Result<()> {
+    let Decided {
+        gate,
+        answer,
+        record,
+        why,
+    } = decided;
+    match (output, why) {
+        (Output::Json, Some(why)) => {
+            writeln!(out, "{}", why::document(name, *gate, answer, record, why))?;
+        }
+        (Output::Json, None) => {
+            out.write_all(&answer.body)?;
+            if !answer.body.ends_with(b"\n") {
+                out.write_all(b"\n")?;
+            }
+        }
+        (Output::Text, why) => {
+            explain::write(out, name, *gate, answer, record, why.as_ref())?;
+        }
+    }
+    Ok(())
 }
 
 /// What the arguments ask for, in their order.
@@ -194,12 +217,14 @@ struct Desk {
     set: PolicySet,
     settings: Settings,
     limit: std::time::Duration,
+    explains: bool,
 }
 
 struct Decided {
     gate: Gate,
     answer: Answer,
     record: Record,
+    why: Option<Why>,
 }
 
 impl Desk {
@@ -241,11 +266,31 @@ impl Desk {
             let thread = std::thread::Builder::new()
                 .name("review".to_owned())
                 .stack_size(64 << 20);
-            let decide =
-                || review::answer(gate, body, &self.set, &self.settings, Instant::now() + self.limit);
-            let decided = thread.spawn_scoped(scope, decide)?.join();
-            let (answer, record) = decided.map_err(|_| anyhow::anyhow!("the evaluation panicked"))?;
-            Ok(Decided { gate, answer, record })
+            let decided = thread.spawn_scoped(scope, || self.ask_here(gate, body))?.join();
+            decided.map_err(|_| anyhow::anyhow!("the evaluation panicked"))?
+        })
+    }
+
+    fn ask_here(&self, gate: Gate, body: &[u8]) -> anyhow::Result<Decided> {
+        let deadline = Instant::now() + self.limit;
+        if !self.explains {
+            let (answer, record) = review::answer(gate, body, &self.set, &self.settings, deadline);
+            let why = None;
+            return Ok(Decided {
+                gate,
+                answer,
+                record,
+                why,
+            });
+        }
+        let witness = Witness::new(&self.set, gate);
+        let (answer, record) = review::answer_by(gate, body, &self.set, &witness, &self.settings, deadline);
+        let why = Some(witness.explain(body, &answer, &record)?);
+        Ok(Decided {
+            gate,
+            answer,
+            record,
+            why,
         })
     }
 }

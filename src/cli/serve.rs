@@ -4,18 +4,20 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use anyhow::Context;
 
+use super::outside::outside;
 use super::{Global, ServerFlags};
 use crate::cluster::{Access, Cluster, TOKEN_FILE};
 use crate::config::{self, Config, PolicySource, Tls};
 use crate::gate::Gate;
-use crate::metrics::{Metrics, Replication};
+use crate::metrics::{KeySetState, Metrics, Replication};
 use crate::policy::files::{Files, LastGood, Sources};
 use crate::policy::namespaces::Namespaces;
 use crate::policy::watch::{Pace, Read, Watcher, watch};
-use crate::policy::{Finding, Served};
+use crate::policy::{Finding, Outside, Served};
 use crate::server::status::Source;
 use crate::server::{self, CertificateFiles, Policies, Running, Settings, Signals};
 use crate::telemetry;
@@ -54,6 +56,8 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     memory::keep_private();
     warn_of_backtraces();
     let (namespaces, _cluster) = watch_namespaces(&config.cluster, &mut metrics)?;
+    let outside = outside(&config)?;
+    metrics.asks_key_sets(key_set_states(&outside));
     let metrics = Arc::new(metrics);
     let sources = super::sources(&config.policies);
     let builtin = config.policies.source == PolicySource::Default;
@@ -66,6 +70,7 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         served: Served::default(),
         status: Arc::default(),
         metrics: Arc::clone(&metrics),
+        outside,
         namespaces: Arc::clone(&namespaces),
         source: source(&config.policies),
         last_good: config.policies.last_good.clone().map(LastGood::new),
@@ -137,6 +142,23 @@ fn watch_namespaces(
     Ok((namespaces, Some(cluster)))
 }
 
+/// How the sets of keys are doing, whenever a scrape asks.
+fn key_set_states(outside: &Arc<Outside>) -> impl Fn() -> Vec<KeySetState> + Send + Sync + use<> {
+    let keys = Arc::clone(&outside.keys);
+    move || {
+        let states = keys.status().into_iter().map(|set| KeySetState {
+            name: set.name,
+            loaded: set
+                .loaded
+                .and_then(|loaded| loaded.duration_since(UNIX_EPOCH).ok())
+                .map(|loaded| loaded.as_secs_f64()),
+            keys: set.keys,
+            loads: [("success", set.successes), ("failure", set.failures)],
+        });
+        states.collect()
+    }
+}
+
 /// Where the configuration has the policies from.
 fn source(policies: &config::Policies) -> Source {
     let texts = |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
@@ -179,6 +201,7 @@ fn settings(config: &Config) -> Settings {
         tls,
         callers,
         policies: _,
+        keys: _,
         cluster: _,
         // Those that are served have a rule for their callers.
         gates: _,

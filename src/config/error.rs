@@ -103,6 +103,12 @@ pub enum Error {
         /// The largest value.
         max: String,
     },
+    /// One name for two sets of keys.
+    #[error("--jwks {name}=...: two sets of keys have this name")]
+    TwoKeySets {
+        /// The name.
+        name: String,
+    },
     /// A text that cannot be read.
     #[error("{place}: `{value}`: {reason}")]
     Value {

@@ -90,7 +90,7 @@ fn at_most(setting: Setting, span: Span, max: Span) -> Result<Duration, Error> {
     Ok(span.duration())
 }
 
-fn within(setting: Setting, span: Span, max: Span) -> Result<Duration, Error> {
+pub(super) fn within(setting: Setting, span: Span, max: Span) -> Result<Duration, Error> {
     if span.duration().is_zero() || span > max {
         return Err(Error::OutOfRange {
             setting,

@@ -15,6 +15,9 @@ pub enum Setting {
     Gate,
     ImageDefault,
     InsecureAllowAnonymous,
+    Jwks,
+    JwksCa,
+    JwksRefresh,
     Kubeconfig,
     LastGood,
     Listen,
@@ -74,10 +77,12 @@ impl Row {
 
 impl Setting {
     /// All settings, in the order in which `--help` lists them.
-    pub const ALL: [Setting; 20] = [
+    pub const ALL: [Setting; 23] = [
         Setting::Policy,
         Setting::PolicyV0,
         Setting::Data,
+        Setting::Jwks,
+        Setting::JwksCa,
         Setting::LogFormat,
         Setting::Listen,
         Setting::ProbeListen,
@@ -91,6 +96,7 @@ impl Setting {
         Setting::OnFault,
         Setting::ImageDefault,
         Setting::LastGood,
+        Setting::JwksRefresh,
         Setting::Kubeconfig,
         Setting::Deadline,
         Setting::ShutdownDelay,
@@ -117,6 +123,12 @@ impl Setting {
                 "Answer for images that no policy judges"),
             Setting::InsecureAllowAnonymous => Row::one("insecure-allow-anonymous", "REGATE_INSECURE_ALLOW_ANONYMOUS", "GATE",
                 "Gate that anyone may ask, without a client certificate").list(),
+            Setting::Jwks => Row::one("jwks", "REGATE_JWKS", "NAME=FILE|NAME=URL",
+                "Set of public keys (JWKS) that policies verify tokens with: a file, or an issuer's https:// address").list().global(),
+            Setting::JwksCa => Row::one("jwks-ca", "REGATE_JWKS_CA", "FILE",
+                "Certificates (PEM) of the authorities that sign for those issuers; without it the system's").global(),
+            Setting::JwksRefresh => Row::one("jwks-refresh", "REGATE_JWKS_REFRESH", "DURATION",
+                "Longest time between two fetches of a set of keys; a token that names a new key does not wait for it"),
             Setting::Kubeconfig => Row::one("kubeconfig", "REGATE_KUBECONFIG", "FILE",
                 "How the API server is reached, only to watch Namespaces; in a Pod its service account does without"),
             Setting::LastGood => Row::one("last-good", "REGATE_LAST_GOOD", "DIR",

@@ -96,6 +96,14 @@ const CASES: &[Case] = &[
     Case { setting: Setting::InsecureAllowAnonymous, flag: &["validate", "mutate"], environment: "image,authz",
         file: "callers: {insecureAllowAnonymous: [authn]}", read: anonymous, default: "authn authz image mutate validate",
         expected: ["authn", "authz image", "mutate validate"], with: &[CA, CLIENT] },
+    Case { setting: Setting::Jwks, flag: &["f=f.json", "g=https://g/keys"], environment: "e=e.json,d=https://d", file: "keys: {sets: [a=a.json]}",
+        read: |c| format!("{:?}", c.keys.sets), default: "{}",
+        expected: [r#"{"a": File("a.json")}"#, r#"{"d": Url("https://d"), "e": File("e.json")}"#, r#"{"f": File("f.json"), "g": Url("https://g/keys")}"#], with: &[] },
+    Case { setting: Setting::JwksCa, flag: &["f.crt"], environment: "e.crt", file: "keys: {issuerCA: d.crt}",
+        read: |c| format!("{:?}", c.keys.issuer_ca), default: "None",
+        expected: [r#"Some("d.crt")"#, r#"Some("e.crt")"#, r#"Some("f.crt")"#], with: &[] },
+    Case { setting: Setting::JwksRefresh, flag: &["1h"], environment: "20s", file: "keys: {refresh: 1m}",
+        read: |c| format!("{:?}", c.keys.refresh), default: "300s", expected: ["60s", "20s", "3600s"], with: &[] },
     Case { setting: Setting::Kubeconfig, flag: &["f.conf"], environment: "e.conf", file: "cluster: {kubeconfig: d.conf}",
         read: |c| format!("{:?}", c.cluster.kubeconfig), default: "None",
         expected: [r#"Some("d.conf")"#, r#"Some("e.conf")"#, r#"Some("f.conf")"#], with: &[] },
@@ -398,6 +406,33 @@ fn impossible_combinations_are_refused_by_the_name_of_the_flag() {
     assert_eq!(
         refused(&[(Setting::ShutdownDelay, "61m")]),
         "--shutdown-delay: 3660s is out of range: at most 3600s"
+    );
+    assert_eq!(
+        refused(&[(Setting::JwksRefresh, "25h")]),
+        "--jwks-refresh: 90000s is out of range: more than 0s and at most 86400s"
+    );
+    for (words, told) in [
+        ("a.json", "expected NAME=FILE or NAME=https://..."),
+        ("=a.json", "a name has 1 to 63 letters, digits, `-`, `_` and `.`"),
+        (
+            "a b=a.json",
+            "a name has 1 to 63 letters, digits, `-`, `_` and `.`",
+        ),
+        ("a=", "a path cannot be empty"),
+        ("a=http://issuer/keys", "keys are fetched over https:// only"),
+    ] {
+        let wanted = format!("--jwks: `{words}`: {told}");
+        assert_eq!(refused(&[(Setting::Jwks, words)]), wanted);
+    }
+    let twice = [(Setting::Jwks, vec!["a=1.json".to_owned(), "a=2.json".to_owned()])];
+    let twice = Sources {
+        flags: &twice,
+        environment: &|_| None,
+        file: None,
+    };
+    assert_eq!(
+        Config::resolve(&twice).unwrap_err().to_string(),
+        "--jwks a=...: two sets of keys have this name"
     );
     let off = Gate::ALL
         .map(|gate| format!("  {gate}: {{enabled: false}}\n"))

@@ -8,7 +8,9 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::error::Place;
-use super::{API_VERSION, Error, KIND, Setting, callers, cluster, gates, limits, listen, log, policies, tls};
+use super::{
+    API_VERSION, Error, KIND, Setting, callers, cluster, gates, keys, limits, listen, log, policies, tls,
+};
 
 /// The document as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -20,6 +22,7 @@ pub(super) struct Written {
     pub(super) tls: tls::Written,
     pub(super) callers: callers::Written,
     pub(super) policies: policies::Written,
+    pub(super) keys: keys::Written,
     pub(super) cluster: cluster::Written,
     pub(super) gates: gates::Written,
     pub(super) limits: limits::WrittenLimits,
@@ -92,6 +95,9 @@ impl Written {
             Setting::Gate => self.gates.serve_only(words)?,
             Setting::ImageDefault => self.gates.image.default = one(words)?,
             Setting::InsecureAllowAnonymous => self.callers.insecure_allow_anonymous = Some(many(words)?),
+            Setting::Jwks => self.keys.sets = Some(many(words)?),
+            Setting::JwksCa => self.keys.issuer_ca = one(words)?,
+            Setting::JwksRefresh => self.keys.refresh = one(words)?,
             Setting::Kubeconfig => self.cluster.kubeconfig = one(words)?,
             Setting::LastGood => self.policies.last_good = one(words)?,
             Setting::Listen => self.listen.reviews = one(words)?,

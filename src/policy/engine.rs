@@ -3,10 +3,15 @@
 pub(crate) mod ast;
 pub mod builtins;
 pub(crate) mod entry;
+mod explain;
 pub(crate) mod group;
 pub mod json;
 mod normalize;
+pub(crate) mod observe;
+mod outside;
 
 pub use builtins::Context;
+pub use builtins::key_set;
 pub use group::Limits;
 pub use json::{Document, NotJson};
+pub use outside::Outside;

@@ -4,57 +4,92 @@
 //! whoever called keeps the last good one when this one is refused.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::PolicySet;
-use super::engine::Document;
 use super::engine::ast::Source;
+use super::engine::{Document, Outside};
 use super::files::Files;
 use super::finding::{Finding, Id};
+use super::trials::Trials;
 
 mod build;
 pub(super) mod calls;
 mod circles;
 mod conflicts;
 mod data;
+mod keys;
 mod packages;
 mod plan;
 mod references;
 mod safety;
+mod trials;
 mod types;
 
 /// The stack of the thread that parses and prepares: the engine recurses over what authors nest.
 const STACK: usize = 64 << 20;
 
-/// What is refused besides errors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strictness {
-    /// Nothing: what is served and tried out.
-    Served,
-    /// What is wrong with tests, too.
-    Checked,
-    /// And everything that OPA's strict mode refuses.
-    Strict,
-}
-
-/// Loads a set.
+/// Loads a set whose builtins reach nothing outside.
 ///
 /// # Errors
 /// Everything that was found, sorted by file and place. A set without policies is no error here.
 pub fn load(files: &Files) -> Result<PolicySet, Vec<Finding>> {
-    load_as(files, Strictness::Served)
+    load_with(files, &Arc::default())
 }
 
-/// Loads a set, and refuses it for more than would keep it from being served.
+/// Loads a set whose builtins reach outside as far as they may.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_as(files: &Files, strictness: Strictness) -> Result<PolicySet, Vec<Finding>> {
+pub fn load_with(files: &Files, outside: &Arc<Outside>) -> Result<PolicySet, Vec<Finding>> {
+    let mut set = on_a_deep_stack(files, || Ok(load_here(files, outside, Strictness::Served)?.set))?;
+    show(&mut set.warnings, files);
+    show(&mut set.missing, files);
+    Ok(set)
+}
+
+/// Loads a set and warns of tests in it that are not run; with [`Strictness::Strict`] it is refused for everything that
+/// `opa check --strict` refuses, in its tests, too.
+///
+/// # Errors
+/// As [`load`].
+pub fn check(files: &Files, strictness: Strictness) -> Result<PolicySet, Vec<Finding>> {
+    let outside = Arc::default();
+    let mut set = on_a_deep_stack(files, || {
+        trials::check(files, load_here(files, &outside, strictness), strictness)
+    })?;
+    show(&mut set.warnings, files);
+    show(&mut set.missing, files);
+    Ok(set)
+}
+
+/// What is refused besides errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strictness {
+    /// Nothing: as it is served.
+    Served,
+    /// What OPA's strict mode refuses.
+    Strict,
+}
+
+/// Loads a set and its tests, which a server never loads.
+///
+/// # Errors
+/// What is wrong with the set; if nothing is, what is wrong with its tests.
+pub fn load_with_tests(files: &Files, outside: &Arc<Outside>) -> Result<Trials, Vec<Finding>> {
+    on_a_deep_stack(files, || {
+        trials::load(files, load_here(files, outside, Strictness::Served)?, outside)
+    })
+}
+
+/// Runs what recurses over what authors nest, and sorts what it finds.
+fn on_a_deep_stack<T: Send>(
+    files: &Files,
+    work: impl FnOnce() -> Result<T, Vec<Finding>> + Send,
+) -> Result<T, Vec<Finding>> {
     let loaded = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("load".into()).stack_size(STACK);
-        match thread
-            .spawn_scoped(scope, || load_here(files, strictness))
-            .map(|thread| thread.join())
-        {
+        match thread.spawn_scoped(scope, work).map(|thread| thread.join()) {
             Ok(Ok(loaded)) => loaded,
             Ok(Err(_)) => Err(vec![Finding::new(Id::Internal, "loading the policies panicked")]),
             Err(error) => {
@@ -63,19 +98,12 @@ pub fn load_as(files: &Files, strictness: Strictness) -> Result<PolicySet, Vec<F
             }
         }
     });
-    match loaded {
-        Ok(mut set) => {
-            show(&mut set.warnings, files);
-            show(&mut set.missing, files);
-            Ok(set)
-        }
-        Err(mut findings) => {
-            findings.sort();
-            findings.dedup();
-            show(&mut findings, files);
-            Err(findings)
-        }
-    }
+    loaded.map_err(|mut findings: Vec<Finding>| {
+        findings.sort();
+        findings.dedup();
+        show(&mut findings, files);
+        findings
+    })
 }
 
 /// Gives findings in policies the line that they are about.
@@ -95,95 +123,66 @@ fn show(findings: &mut [Finding], files: &Files) {
     }
 }
 
-fn load_here(files: &Files, strictness: Strictness) -> Result<PolicySet, Vec<Finding>> {
+/// A set, and what it was made of.
+struct Loaded {
+    set: PolicySet,
+    sources: Vec<Source>,
+    data: Document,
+    /// Packages to which the errors of builtins are no faults.
+    lenient: BTreeSet<Vec<String>>,
+}
+
+fn load_here(files: &Files, outside: &Arc<Outside>, strictness: Strictness) -> Result<Loaded, Vec<Finding>> {
     let mut findings = Vec::new();
     let mut sources = Vec::new();
     for file in files.modules.iter().filter(|file| !file.is_test) {
         match Source::parse(file) {
-            Ok(source) => sources.push(source),
+            Ok(source) => {
+                own(&source, strictness, &mut findings);
+                sources.push(source);
+            }
             Err(finding) => findings.push(finding),
         }
     }
-    let all_parsed = findings.is_empty();
+    let all_parsed = sources.len() == files.modules.iter().filter(|file| !file.is_test).count();
+    let before = findings.len();
     let data = data::merged(&files.data, &sources, &mut findings);
-    let all_read = findings.is_empty();
+    let all_read = all_parsed && findings.len() == before;
     let packages = packages::find(&sources, &mut findings);
     let plans = plan::plans(&packages, &files.settings, &mut findings);
-    let needs = packages::needs(&packages);
     overlaps(&sources, &mut findings);
-    let known = Known {
-        all_parsed,
-        all_read,
-        data: &data,
-        needs: &needs,
-    };
-    check(&sources, &known, strictness, &mut findings);
-    if strictness != Strictness::Served {
-        tests(files, &sources, &known, strictness, &mut findings);
+    calls::check(&sources, &mut findings);
+    conflicts::check(&sources, &mut findings);
+    // What is missing may be in a file that cannot be read.
+    if all_read {
+        references::check(&sources, &data, &packages::needs(&packages), &mut findings);
+    }
+    if all_parsed {
+        safety::check(&sources, &mut findings);
     }
     if !findings.is_empty() {
         return Err(findings);
     }
-    let mut set =
-        build::set(&files.revision, &sources, &packages, plans, &data).map_err(|finding| vec![finding])?;
+    let mut set = build::set(&files.revision, &sources, &packages, plans, &data, outside)
+        .map_err(|finding| vec![finding])?;
     set.warnings = plan::ended_exceptions(&packages, &set.policies, super::now_ns());
     set.missing = packages::missing(&packages, &data);
-    Ok(set)
+    set.missing.extend(keys::missing(&sources, &outside.keys));
+    let lenient = packages::lenient(&packages);
+    Ok(Loaded {
+        set,
+        sources,
+        data,
+        lenient,
+    })
 }
 
-/// What is known besides the files that are checked.
-struct Known<'a> {
-    all_parsed: bool,
-    all_read: bool,
-    data: &'a Document,
-    needs: &'a BTreeSet<Vec<String>>,
-}
-
-/// Adds what is wrong with the text of files and between them, whatever their packages are for.
-fn check(sources: &[Source], known: &Known<'_>, strictness: Strictness, findings: &mut Vec<Finding>) {
-    for source in sources {
-        findings.extend(source.findings.iter().cloned());
-        if strictness == Strictness::Strict {
-            findings.extend(source.strict.iter().cloned());
-        }
+/// Adds what is wrong with the text of a file.
+fn own(source: &Source, strictness: Strictness, findings: &mut Vec<Finding>) {
+    findings.extend(source.findings.iter().cloned());
+    if strictness == Strictness::Strict {
+        findings.extend(source.strict.iter().cloned());
     }
-    calls::check(sources, findings);
-    conflicts::check(sources, findings);
-    // What is missing may be in a file that cannot be read.
-    if known.all_read {
-        references::check(sources, known.data, known.needs, findings);
-    }
-    if known.all_parsed {
-        safety::check(sources, findings);
-    }
-}
-
-/// Adds what is wrong with the files of tests, which see the rules of the policies.
-fn tests(
-    files: &Files,
-    sources: &[Source],
-    known: &Known<'_>,
-    strictness: Strictness,
-    findings: &mut Vec<Finding>,
-) {
-    let mut all = sources.to_vec();
-    let mut all_parsed = known.all_parsed;
-    for file in files.modules.iter().filter(|file| file.is_test) {
-        match Source::parse(file) {
-            Ok(source) => all.push(source),
-            Err(finding) => {
-                all_parsed = false;
-                findings.push(finding);
-            }
-        }
-    }
-    let known = Known {
-        all_parsed,
-        all_read: known.all_read && all_parsed,
-        ..*known
-    };
-    // What is wrong with the others is said twice then, and told once.
-    check(&all, &known, strictness, findings);
 }
 
 /// Findings for rules whose path is at, under or above another package: either would read the other's values.

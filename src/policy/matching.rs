@@ -152,9 +152,14 @@ pub struct Resource {
 impl Match {
     /// Whether the review is one of those meant, by everything but its namespace's labels.
     pub fn fits(&self, facts: &Facts, reach: Reach) -> bool {
-        self.lists
-            .iter()
-            .all(|(key, patterns)| fits(*key, patterns, facts, reach))
+        self.misfit(facts, reach).is_none()
+    }
+
+    /// The first key whose patterns describe something else than the review.
+    pub(super) fn misfit(&self, facts: &Facts, reach: Reach) -> Option<(Key, &[String])> {
+        let mut lists = self.lists.iter();
+        let found = lists.find(|(key, patterns)| !fits(*key, patterns, facts, reach));
+        found.map(|(key, patterns)| (*key, patterns.as_slice()))
     }
 
     /// The patterns of a key, if it is there.

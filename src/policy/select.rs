@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::Policy;
 use super::glob;
-use super::matching::{Facts, IMPERSONATE, Key, Match, Reach, is_impersonation, kinds};
+use super::matching::{Facts, IMPERSONATE, Key, Match, NAMESPACE_SELECTOR, Reach, is_impersonation, kinds};
 use super::metadata::Exception;
 use super::namespaces::{Namespace, Unknown};
 
@@ -210,6 +210,92 @@ impl GateIndex {
     }
 }
 
+/// How far a policy's `match` reaches: a refusal must not be walked around.
+fn reach_of(policy: &Policy) -> Reach {
+    if policy.has("deny") {
+        Reach::Wide
+    } else {
+        Reach::Narrow
+    }
+}
+
+/// The part of a policy's `match` that a review is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// The key of `match`.
+    pub key: &'static str,
+    /// What the policy has there.
+    pub wanted: String,
+    /// What the review has there.
+    pub found: String,
+}
+
+/// The first part of a policy's `match` that keeps it from being asked about a review; `None` if nothing does.
+pub(super) fn misfit(policy: &Policy, facts: &Facts, namespace: NamespaceOf<'_>) -> Option<Misfit> {
+    let reach = reach_of(policy);
+    let lists = policy
+        .matching
+        .iter()
+        .find_map(|matching| matching.misfit(facts, reach));
+    if let Some((key, patterns)) = lists {
+        return Some(Misfit {
+            key: key.as_str(),
+            wanted: listed(patterns.iter().map(String::as_str)),
+            found: found(key, facts),
+        });
+    }
+    let selectors = policy.matching.iter().find_map(|matching| {
+        let selected = selects(matching, namespace, Reach::Wide);
+        matching.selector.as_ref().filter(|_| selected == Ok(false))
+    });
+    let labels = || match namespace() {
+        Ok(Some(namespace)) => namespace
+            .labels
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect(),
+        _ => Vec::new(),
+    };
+    selectors.map(|selector| Misfit {
+        key: NAMESPACE_SELECTOR,
+        wanted: selector.to_string(),
+        found: listed(labels().iter().map(String::as_str)),
+    })
+}
+
+/// What a review has that a key is about.
+fn found(key: Key, facts: &Facts) -> String {
+    let none = || "none".to_owned();
+    let one = |text: &str| format!("\"{text}\"");
+    match (key, &facts.resource) {
+        (Key::Resources, Some(resource)) => one(&match resource.subresource.as_str() {
+            "" => resource.plural.clone(),
+            subresource => format!("{}/{subresource}", resource.plural),
+        }),
+        (Key::Kinds, _) => facts
+            .kind
+            .as_ref()
+            .map_or_else(none, |(group, kind)| match group.as_str() {
+                "" => one(kind),
+                group => one(&format!("{group}/{kind}")),
+            }),
+        (Key::Namespaces | Key::ExcludedNamespaces, _)
+            if facts.all_namespaces && facts.namespace.is_empty() =>
+        {
+            "all namespaces".to_owned()
+        }
+        (Key::ExcludedNamespaces, _) => one(&facts.namespace),
+        (Key::Groups, _) => listed(values(key, facts).into_iter()),
+        (Key::Operations, _) => one(&facts.operation),
+        _ => values(key, facts).first().map_or_else(none, |text| one(text)),
+    }
+}
+
+fn listed<'t>(texts: impl Iterator<Item = &'t str>) -> String {
+    let texts: Vec<String> = texts.map(|text| format!("\"{text}\"")).collect();
+    format!("[{}]", texts.join(", "))
+}
+
 /// What to do with a policy for a review, if it matches.
 pub(super) fn judge<'a>(
     policy: &'a Policy,
@@ -217,11 +303,7 @@ pub(super) fn judge<'a>(
     now_ns: i64,
     namespace: NamespaceOf<'_>,
 ) -> Option<Selected<'a>> {
-    let reach = if policy.has("deny") {
-        Reach::Wide
-    } else {
-        Reach::Narrow
-    };
+    let reach = reach_of(policy);
     if !policy.matching.iter().all(|matching| matching.fits(facts, reach)) {
         return None;
     }

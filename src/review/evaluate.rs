@@ -6,16 +6,14 @@
 use std::time::{Duration, Instant};
 
 use super::namespace::{self, NamespaceOf};
-use super::{Review, Settings};
+use super::{Policies, Review, Settings};
 use crate::gate::Gate;
 use crate::policy::select::Selected;
-use crate::policy::{
-    Document, Enforcement, Evaluate, Fault, Limits, Outcome, Policy, PolicySet, context_of_now,
-};
+use crate::policy::{Document, Enforcement, Evaluate, Fault, Limits, Outcome, Policy, context_of_now};
 
 /// What all policies of one review share.
 struct Question<'a> {
-    set: &'a PolicySet,
+    by: &'a dyn Evaluate,
     limits: Limits,
     namespace: NamespaceOf<'a>,
     /// `input.regate`, without what differs between policies.
@@ -23,7 +21,12 @@ struct Question<'a> {
 }
 
 /// Asks every policy that the review matches; mutating ones in their order, each about the object as patched so far.
-pub(super) fn evaluate<R: Review>(review: &mut R, set: &PolicySet, settings: &Settings, deadline: Instant) {
+pub(super) fn evaluate<R: Review>(
+    review: &mut R,
+    Policies { set, by }: &Policies<'_>,
+    settings: &Settings,
+    deadline: Instant,
+) {
     // The answer leaves from another thread at the deadline; what was decided until shortly before shall be in it.
     let started = Instant::now();
     let margin = (deadline.saturating_duration_since(started) / 10).min(Duration::from_millis(50));
@@ -40,7 +43,7 @@ pub(super) fn evaluate<R: Review>(review: &mut R, set: &PolicySet, settings: &Se
         limits.deadline
     };
     let question = Question {
-        set,
+        by: *by,
         limits,
         namespace: NamespaceOf::new(&settings.namespaces, &facts, patience),
         regate: Document::object([
@@ -48,6 +51,7 @@ pub(super) fn evaluate<R: Review>(review: &mut R, set: &PolicySet, settings: &Se
             ("revision", Document::text(&set.revision)),
         ]),
     };
+    by.begins(&facts, &|| question.namespace.get());
     let selected = set.select(R::GATE, &facts, limits.context.now_ns, &|| {
         question.namespace.get()
     });
@@ -100,7 +104,7 @@ impl Question<'_> {
         let input = input
             .with("regate", regate)
             .with("parameters", policy.parameters.clone());
-        self.set.evaluate(policy, &input, &self.limits)
+        self.by.evaluate(policy, &input, &self.limits)
     }
 }
 

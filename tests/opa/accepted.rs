@@ -51,6 +51,27 @@ pub(crate) fn all() -> Result<Vec<Case>> {
     Ok(all)
 }
 
+/// OPA's cases for what its compiler refuses.
+pub(crate) fn diagnosed() -> Result<Vec<Case>> {
+    let root = cases().context("OPA's module is not there")?;
+    let root = root
+        .ancestors()
+        .nth(2)
+        .context("no tests beside the cases")?
+        .join("compilecases/testdata");
+    let mut all = Vec::new();
+    for (directory, v0) in [("v0", true), ("v1", false)] {
+        let mut files = Vec::new();
+        yaml_files(&root.join(directory), &mut files)?;
+        files.sort();
+        for file in files {
+            all.extend(cases_of(&file, v0)?);
+        }
+    }
+    ensure!(all.len() > 15, "only {} cases of what is refused", all.len());
+    Ok(all)
+}
+
 /// None of them gets a finding of ours.
 pub(crate) fn nothing_is_refused() -> Result<()> {
     let root = cases().context("OPA's module is not there")?;

@@ -7,17 +7,19 @@ use std::io::Write;
 
 use serde_json::Value;
 
+use super::why::{self, Why};
 use super::{patch_of, text_at};
 use crate::gate::Gate;
 use crate::review::{Answer, Record};
 
-/// Writes it all; `name` says what was reviewed.
+/// Writes it all; `name` says what was reviewed, `why` why it was decided so.
 pub(super) fn write(
     out: &mut impl Write,
     name: &str,
     gate: Gate,
     answer: &Answer,
     record: &Record,
+    why: Option<&Why>,
 ) -> anyhow::Result<()> {
     decision(out, name, gate, record)?;
     // What is no review is a problem, and the record has told it.
@@ -28,11 +30,14 @@ pub(super) fn write(
         messages(out, &review)?;
     }
     warnings(out, &review)?;
-    silent(out, record)?;
+    silent(out, record, why.is_some())?;
     if let Some(user) = review.pointer("/status/user") {
         writeln!(out, "  user: {user}")?;
     }
-    operations(out, patch_of(answer)?.as_ref())?;
+    match why {
+        Some(why) => why::write(out, why)?,
+        None => operations(out, patch_of(answer)?.as_ref())?,
+    }
     Ok(())
 }
 
@@ -84,11 +89,12 @@ fn warnings(out: &mut impl Write, review: &Value) -> std::io::Result<()> {
 }
 
 /// What had no effect, so that no client learns of it: dry runs that would have denied, and exceptions.
-fn silent(out: &mut impl Write, record: &Record) -> std::io::Result<()> {
+fn silent(out: &mut impl Write, record: &Record, explained: bool) -> std::io::Result<()> {
     for rehearsed in &record.would_deny {
         writeln!(out, "  would deny: {}", rehearsed.text)?;
     }
-    for excepted in &record.excepted {
+    // An explanation tells of all that were not asked.
+    for excepted in record.excepted.iter().filter(|_| !explained) {
         writeln!(
             out,
             "  not asked, by an exception: [{}] {}",

@@ -13,10 +13,10 @@ use super::report;
 use crate::metrics::Metrics;
 use crate::policy::files::{Files, LastGood};
 use crate::policy::finding::Id;
-use crate::policy::load::load;
+use crate::policy::load::load_with;
 use crate::policy::namespaces::Namespaces;
 use crate::policy::watch::Read;
-use crate::policy::{Finding, Policy, PolicySet, Served};
+use crate::policy::{Finding, Outside, Policy, PolicySet, Served};
 use crate::server::status::{PolicyStatus, RefusedLoad, Source};
 
 /// Takes policies over, or refuses them.
@@ -26,6 +26,8 @@ pub(super) struct Intake {
     /// What is told.
     pub(super) status: Arc<ArcSwap<PolicyStatus>>,
     pub(super) metrics: Arc<Metrics>,
+    /// What policies may reach outside.
+    pub(super) outside: Arc<Outside>,
     /// What policies can know of the cluster.
     pub(super) namespaces: Arc<Namespaces>,
     /// Where policies are read from.
@@ -120,7 +122,7 @@ impl Intake {
     }
 
     fn check_files(&self, files: &Files) -> Result<PolicySet, Refused> {
-        let set = load(files).map_err(Refused::Bad)?;
+        let set = load_with(files, &self.outside).map_err(Refused::Bad)?;
         if set.policies().is_empty() {
             return Err(Refused::Empty);
         }

@@ -20,10 +20,14 @@ use regorus::Engine;
 use regorus::unstable::{Module, Ref, Span};
 
 pub(crate) use names::{Body, WILDCARD};
+pub(super) use names::{account_of, account_of_expr};
 
+use super::builtins;
 use super::normalize::heads::Heads;
 use super::normalize::rewrites::Rewrites;
-use super::normalize::{Normalized, lines, tokens};
+use super::normalize::tokens::Token;
+use super::normalize::withs::Withs;
+use super::normalize::{Edit, Normalized, lines, results, tokens};
 use crate::policy::files::RegoFile;
 use crate::policy::finding::{Finding, Id, Severity};
 
@@ -126,6 +130,8 @@ pub(crate) struct Call {
     pub(crate) function: Vec<String>,
     /// How many operands it was given; `None` where it is only named, to stand in for another (`with f as g`).
     pub(crate) operands: Option<usize>,
+    /// Its first operand, if that is a text as it stands.
+    pub(crate) first: Option<String>,
     /// Whether it stands alone as a statement: only there may one more operand take the result.
     pub(crate) statement: bool,
     /// Where it stands.
@@ -144,15 +150,26 @@ impl Source {
             return Err(at.problem(Id::Limit, &file.path, message));
         }
         normalized.edit(lines::separate(&file.text, &tokens));
-        let module = module(file, &mut normalized)?;
+        let mut module = module(file, &mut normalized)?;
         let mut source = walk::Walk::of(&module, &normalized).source(file, &module)?;
-        source.look(&module, &normalized);
+        let looked = Looked::at(file, &module, &normalized);
+        if rewrite_results(file, &mut module, &mut normalized, results::positive)? {
+            source = walk::Walk::of(&module, &normalized).source(file, &module)?;
+        }
+        source.take(looked);
         let module = source.rewrite_heads(file, module, &mut normalized)?;
+        let mut module = look_at_withs(file, module, &mut normalized)?;
         let tokens = tokens::tokens(&normalized.text);
         let rewrites = Rewrites::of(&normalized, &tokens, &module);
         source.refuse(&rewrites.refused, &normalized);
         let edits = rewrites.into_edits();
-        normalized.edit(edits);
+        if calls_with_result(&source) {
+            normalized.edit(edits);
+            module = self::module(file, &mut normalized)?;
+            rewrite_results(file, &mut module, &mut normalized, results::negated)?;
+        } else {
+            normalized.edit(edits);
+        }
         source.normalized = Arc::new(normalized);
         Ok(source)
     }
@@ -169,29 +186,11 @@ impl Source {
         parse(&file, &self.normalized).map(drop)
     }
 
-    /// Notes what is wrong with variables, imports and operands in the author's own text.
-    fn look(&mut self, module: &Module, normalized: &Normalized) {
-        let v1 = !self.v0 || module.rego_v1;
-        let problems = [
-            scopes::problems(module, normalized, v1),
-            imports::problems(module, normalized, v1),
-            heads::problems(module, normalized),
-        ];
-        for (id, at, message) in problems.into_iter().flatten() {
-            let finding = self.problem(id, at, message);
-            match id.severity() {
-                Severity::Strict => self.strict.push(finding),
-                Severity::Error | Severity::Warning => self.findings.push(finding),
-            }
-        }
-        for (id, at, message) in infer::problems(module, normalized) {
-            let finding = self.problem(id, at, message);
-            // Of the old language only the strict mode refuses it.
-            match id == Id::Deprecated && !v1 {
-                true => self.strict.push(finding),
-                false => self.of_builtins.push(finding),
-            }
-        }
+    /// Takes over what was found in the author's own text.
+    fn take(&mut self, looked: Looked) {
+        self.findings.extend(looked.errors);
+        self.strict = looked.strict;
+        self.of_builtins = looked.of_builtins;
     }
 
     /// Moves what rules give into their bodies, and gives the tree of what that makes.
@@ -219,6 +218,86 @@ impl Source {
         let findings: Vec<_> = findings.collect();
         self.findings.extend(findings);
     }
+}
+
+/// What is wrong with a file as its author wrote it.
+#[derive(Default)]
+struct Looked {
+    errors: Vec<Finding>,
+    strict: Vec<Finding>,
+    of_builtins: Vec<Finding>,
+}
+
+impl Looked {
+    /// Looks at variables, imports, heads and operands.
+    fn at(file: &RegoFile, module: &Module, normalized: &Normalized) -> Self {
+        let v1 = !file.v0 || module.rego_v1;
+        let mut looked = Looked::default();
+        let problems = [
+            scopes::problems(module, normalized, v1),
+            imports::problems(module, normalized, v1),
+            heads::problems(module, normalized),
+        ];
+        for (id, at, message) in problems.into_iter().flatten() {
+            let finding = at.problem(id, &file.path, message);
+            match id.severity() {
+                Severity::Strict => looked.strict.push(finding),
+                Severity::Error | Severity::Warning => looked.errors.push(finding),
+            }
+        }
+        for (id, at, message) in infer::problems(module, normalized) {
+            let finding = at.problem(id, &file.path, message);
+            // Of the old language only the strict mode refuses it.
+            match id == Id::Deprecated && !v1 {
+                true => looked.strict.push(finding),
+                false => looked.of_builtins.push(finding),
+            }
+        }
+        looked
+    }
+}
+
+/// Rewrites statements that take the results of builtins, until none is left. Gives whether there were any.
+fn rewrite_results(
+    file: &RegoFile,
+    module: &mut Ref<Module>,
+    normalized: &mut Normalized,
+    edits: fn(&str, &[Token], &Module) -> Vec<Edit>,
+) -> Result<bool, Finding> {
+    let mut rewritten = false;
+    loop {
+        let edits = edits(&normalized.text, &tokens::tokens(&normalized.text), module);
+        if edits.is_empty() {
+            return Ok(rewritten);
+        }
+        rewritten = true;
+        normalized.edit(edits);
+        *module = self::module(file, normalized)?;
+    }
+}
+
+/// Whether a builtin is given one operand more than it takes, as `walk` is by most.
+fn calls_with_result(source: &Source) -> bool {
+    let mut calls = source.rules.iter().flat_map(|rule| &rule.calls);
+    calls.any(|call| {
+        let operands = builtins::operands_of(&call.function.join("."));
+        call.statement && operands.is_some_and(|operands| call.operands == Some(operands + 1))
+    })
+}
+
+/// Takes the values of several `with` out of their statements, and gives the tree of what that makes.
+fn look_at_withs(
+    file: &RegoFile,
+    module: Ref<Module>,
+    normalized: &mut Normalized,
+) -> Result<Ref<Module>, Finding> {
+    let tokens = tokens::tokens(&normalized.text);
+    let edits = Withs::of(normalized, &tokens, &module).into_edits();
+    if edits.is_empty() {
+        return Ok(module);
+    }
+    normalized.edit(edits);
+    self::module(file, normalized)
 }
 
 /// Parses a text; what is chained and stands in the parser's way is split first.
@@ -254,15 +333,6 @@ impl Source {
         at.problem(id, &self.path, message)
     }
 
-    /// A finding of no kind in particular.
-    #[allow(
-        dead_code,
-        reason = "until what is being written names the kinds of its findings"
-    )]
-    pub(crate) fn finding(&self, at: Position, message: String) -> Finding {
-        self.problem(Id::Internal, at, message)
-    }
-
     /// The path below `data` of one of its rules.
     pub(crate) fn path_of(&self, rule: &RuleFacts) -> Vec<String> {
         let below = rule.below.iter();
@@ -282,7 +352,11 @@ pub(super) fn syntax_finding(path: &str, text: &str, normalized: Option<&Normali
     let hint = message
         .contains("used before definition below")
         .then(|| "give the variable a name that no rule has, or write out what it stands for".to_owned());
-    let finding = Finding::new(Id::Parse, message).in_file(path).hinted(hint);
+    let id = match message.contains("cannot be shadowed") {
+        true => Id::RootName,
+        false => Id::Parse,
+    };
+    let finding = Finding::new(id, message).in_file(path).hinted(hint);
     match at {
         Some(at) => finding.at(at),
         None => finding,

@@ -13,6 +13,7 @@ mod glob;
 mod graph;
 mod guarded;
 mod integer;
+mod jwks;
 mod jwt;
 mod net;
 mod numbers;
@@ -32,8 +33,13 @@ mod weight;
 mod yaml;
 
 use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Instant;
 
 use regorus::{Engine, Value};
+
+pub use self::jwks::key_set;
+use super::Outside;
 
 /// What the functions know of the review under evaluation. One value for all its policies and both runs of a
 /// mutation, so that time and random values agree between them.
@@ -48,7 +54,7 @@ pub struct Context {
 }
 
 /// What the error of a builtin is: a policy's `builtinErrors`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BuiltinErrors {
     /// A fault of the policy.
     #[default]
@@ -62,6 +68,8 @@ pub enum BuiltinErrors {
 struct Evaluation {
     context: Context,
     errors: BuiltinErrors,
+    /// When it must have ended.
+    deadline: Option<Instant>,
     /// About how many bytes its builtins have made.
     made: usize,
     too_much: bool,
@@ -75,6 +83,7 @@ thread_local! {
     static EVALUATION: Cell<Evaluation> = const { Cell::new(Evaluation {
         context: Context { now_ns: 0, seed: 0, lenient_decoding: false },
         errors: BuiltinErrors::Fault,
+        deadline: None,
         made: 0,
         too_much: false,
     }) };
@@ -85,9 +94,23 @@ pub(super) fn enter(context: Context, errors: BuiltinErrors) {
     EVALUATION.set(Evaluation {
         context,
         errors,
+        deadline: None,
         made: 0,
         too_much: false,
     });
+}
+
+/// Sets when the evaluation that follows on this thread must have ended.
+pub(super) fn set_deadline(deadline: Instant) {
+    EVALUATION.set(Evaluation {
+        deadline: Some(deadline),
+        ..EVALUATION.get()
+    });
+}
+
+/// When a function that waits for others must have come back.
+pub(super) fn deadline() -> Instant {
+    EVALUATION.get().deadline.unwrap_or_else(Instant::now)
 }
 
 /// Whether a builtin of the last evaluation on this thread refused to take too much memory or time. The engine drops
@@ -100,6 +123,12 @@ pub(super) fn took_too_much() -> bool {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct TooMuch(String);
+
+/// What is outside cannot be had: a fault whatever the policy says of errors of builtins, since nobody knows what the
+/// answer would have been.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unavailable(String);
 
 type Function = fn(&[Value]) -> anyhow::Result<Value>;
 
@@ -202,6 +231,11 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("yaml.unmarshal", 1, yaml::unmarshal),
 ];
 
+type Outgoing = fn(&[Value], &Outside) -> anyhow::Result<Value>;
+
+/// The same of functions that reach outside of the process.
+const OUTGOING: &[(&str, u8, Outgoing)] = &[("regate.jwks", 2, jwks::jwks)];
+
 /// Makes those functions, and the guarded ones of the engine, known to an engine that its policies call: each evaluation
 /// copies the list of them, and all of them would cost more than a small policy.
 pub(super) fn add_to(engine: &mut Engine, is_called: impl Fn(&str) -> bool) -> anyhow::Result<()> {
@@ -224,6 +258,23 @@ pub(super) fn add_to(engine: &mut Engine, is_called: impl Fn(&str) -> bool) -> a
     Ok(())
 }
 
+/// Makes the functions known that reach outside, as far as they may.
+pub(super) fn add_outgoing_to(
+    engine: &mut Engine,
+    is_called: impl Fn(&str) -> bool,
+    outside: &Arc<Outside>,
+) -> anyhow::Result<()> {
+    for (name, operands, function) in OUTGOING.iter().copied().filter(|(name, _, _)| is_called(name)) {
+        let outside = Arc::clone(outside);
+        engine.add_extension(
+            name.to_owned(),
+            operands,
+            Box::new(move |values: Vec<Value>| answer(name, &values, |values| function(values, &outside))),
+        )?;
+    }
+    Ok(())
+}
+
 /// What the engine is told: it takes every error of these functions for the end of the evaluation.
 fn answer(
     name: &str,
@@ -235,7 +286,7 @@ fn answer(
         .and_then(|value| counted(name, value));
     let evaluation = EVALUATION.get();
     match result {
-        Err(error) if error.is::<TooMuch>() => {
+        Err(error) if error.is::<TooMuch>() || error.is::<Unavailable>() => {
             EVALUATION.set(Evaluation {
                 too_much: true,
                 ..evaluation
@@ -270,11 +321,10 @@ pub(crate) fn operands_of(name: &str) -> Option<usize> {
     declared::callable(name).map(|builtin| builtin.operands.len())
 }
 
-/// Whether a builtin is of our table.
+/// Whether a builtin is of our tables.
 pub(crate) fn is_ours(name: &str) -> bool {
-    FUNCTIONS
-        .binary_search_by(|(ours, _, _)| (*ours).cmp(name))
-        .is_ok()
+    let function = FUNCTIONS.binary_search_by(|(ours, _, _)| (*ours).cmp(name));
+    function.is_ok() || OUTGOING.iter().any(|(ours, _, _)| *ours == name)
 }
 
 /// The builtin whose name is most like this one, if any is much like it.

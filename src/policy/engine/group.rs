@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 
+use super::Outside;
 use super::ast::{Source, message_in, position_in, syntax_finding};
 use super::builtins::{self, BuiltinErrors, Context};
 use super::entry::entry;
@@ -33,10 +34,10 @@ pub struct Limits {
 /// A prepared engine with the entry rules of its policies, and where one of them asks for it a second one in which the
 /// errors of builtins are no faults.
 pub(crate) struct Group {
-    strict: Engine,
-    lenient: Option<Engine>,
+    pub(super) strict: Engine,
+    pub(super) lenient: Option<Engine>,
     /// What the engine reads of each file, by path: the engine's places are not the author's.
-    texts: BTreeMap<String, Arc<Normalized>>,
+    pub(super) texts: BTreeMap<String, Arc<Normalized>>,
 }
 
 impl Group {
@@ -48,6 +49,7 @@ impl Group {
         policies: &[(&[String], Vec<&str>)],
         data: &Document,
         errors: BuiltinErrors,
+        outside: &Arc<Outside>,
     ) -> Result<(Self, Vec<String>), Finding> {
         let mut engine = Engine::new();
         engine.set_strict_builtin_errors(true);
@@ -57,6 +59,7 @@ impl Group {
         let calls = rules.flat_map(|rule| &rule.calls);
         let called: BTreeSet<String> = calls.map(|call| call.function.join(".")).collect();
         builtins::add_to(&mut engine, |name| called.contains(name)).map_err(ours)?;
+        builtins::add_outgoing_to(&mut engine, |name| called.contains(name), outside).map_err(ours)?;
         for source in sources {
             engine.set_rego_v0(source.v0);
             source.normalized.allow_length(&mut engine);
@@ -134,9 +137,22 @@ impl Group {
         Ok((values, Some(fault)))
     }
 
-    fn run(
+    /// Evaluates a rule in a clone of an engine.
+    pub(super) fn run(
         &self,
         engine: &Engine,
+        errors: BuiltinErrors,
+        entry: &str,
+        input: &Document,
+        limits: &Limits,
+    ) -> Result<Document, Fault> {
+        self.run_in(&mut engine.clone(), errors, entry, input, limits)
+    }
+
+    /// The same in the engine itself, which nobody uses after it but to ask what was printed.
+    pub(super) fn run_in(
+        &self,
+        engine: &mut Engine,
         errors: BuiltinErrors,
         entry: &str,
         input: &Document,
@@ -146,10 +162,10 @@ impl Group {
         if remaining.is_zero() {
             return Err(Fault::Deadline);
         }
-        let mut engine = engine.clone();
         engine.set_execution_timer_config(timer(remaining));
         engine.set_input(input.0.clone());
         builtins::enter(limits.context, errors);
+        builtins::set_deadline(limits.deadline);
         // A builtin of the engine may panic on operands that nobody thought of; the clone is dropped after it.
         let result = catch_unwind(AssertUnwindSafe(|| engine.eval_rule(entry.to_owned())));
         // The engine's own error for a timeout loses its type on the way out of a function: our clock decides.
@@ -172,7 +188,7 @@ fn timer(limit: Duration) -> ExecutionTimerConfig {
 }
 
 /// Prepares the engine, so that its clones share the work. Asking for a rule that is not there does just that.
-fn prepare(engine: &mut Engine) -> Result<(), String> {
+pub(super) fn prepare(engine: &mut Engine) -> Result<(), String> {
     const NOTHING: &str = "data.regate_entry.nothing";
     match engine.eval_rule(NOTHING.to_owned()) {
         Err(error) if error.to_string().contains("not a valid rule path") => Ok(()),

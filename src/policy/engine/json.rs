@@ -92,6 +92,11 @@ impl Document {
         Document(Value::new_object())
     }
 
+    /// No value at all.
+    pub fn undefined() -> Self {
+        Document(Value::Undefined)
+    }
+
     /// The member of an object.
     pub fn get(&self, key: &str) -> Option<Document> {
         match &self.0 {

@@ -9,16 +9,18 @@
 //! - What a rule gives is looked at in its body ([`heads`]).
 //! - What a negated call is given has to be defined: `not f(input.x)` is undefined without `input.x` ([`negation`]).
 //! - `some x in y.z` finds nothing where `y.z` is no collection ([`rewrites`]).
+//! - Values of several `with` are looked at before the statement ([`withs`]).
 //! - Objects that take others apart and values of several `with` are refused where they could mean more ([`refusals`]).
-//! - `sprintf("%v", [1], x)` is `x = sprintf("%v", [1])` for our own builtins, too ([`results`]).
+//! - `f(a, x)` is `x = f(a)` of every builtin, and `walk` gives one pair after the other ([`results`]).
 
 pub(super) mod heads;
 pub(super) mod lines;
 mod negation;
 mod refusals;
-mod results;
+pub(super) mod results;
 pub(super) mod rewrites;
 pub(super) mod tokens;
+pub(super) mod withs;
 
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -74,11 +76,19 @@ impl Normalized {
 
     /// Lets the engine read it: lines that were written into may be longer than an author's.
     pub(super) fn allow_length(&self, engine: &mut Engine) {
-        let mut limits = PolicyLengthConfig::default();
         if self.is_edited() {
-            limits.max_col = NonZeroU32::MAX;
+            Self::allow_any_length(engine);
+        } else {
+            engine.set_policy_length_config(PolicyLengthConfig::default());
         }
-        engine.set_policy_length_config(limits);
+    }
+
+    /// Lets an engine read lines of any length.
+    pub(super) fn allow_any_length(engine: &mut Engine) {
+        engine.set_policy_length_config(PolicyLengthConfig {
+            max_col: NonZeroU32::MAX,
+            ..PolicyLengthConfig::default()
+        });
     }
 
     /// Makes the edits, which do not overlap.
@@ -104,6 +114,28 @@ impl Normalized {
             stages: Vec::new(),
         });
         edited.stages.push(edits);
+    }
+
+    /// The text as its author wrote it.
+    pub(super) fn author(&self) -> &str {
+        self.edited.as_ref().map_or(&self.text, |edited| &edited.text)
+    }
+
+    /// What its author wrote from a place on.
+    pub(super) fn author_from(&self, at: Position) -> &str {
+        let text = self.author();
+        let line = usize::try_from(at.line).unwrap_or_default().saturating_sub(1);
+        let column = usize::try_from(at.column).unwrap_or_default().saturating_sub(1);
+        let lines = self.edited.as_ref().map_or(&self.lines, |edited| &edited.lines);
+        let line = lines
+            .get(line)
+            .and_then(|start| text.get(*start..))
+            .unwrap_or_default();
+        let start = line
+            .char_indices()
+            .nth(column)
+            .map_or(line.len(), |(start, _)| start);
+        line.get(start..).unwrap_or_default()
     }
 
     /// Where the author wrote what the engine calls this place.

@@ -92,6 +92,7 @@ ids! {
     NoNamespaces "no-namespaces" Error "Policies use Namespaces, and the server knows none";
     NoPolicies "no-policies" Error "There is no policy";
     NotOffered "not-offered" Error "A builtin of OPA is not offered here";
+    NotRun "not-run" Warning "A test is not run, or does less than it seems to";
     NotUtf8 "not-utf8" Error "A file is not UTF-8";
     Parse "parse" Error "A file is no Rego";
     PolicyName "policy-name" Error "A policy has no name that can be used, or that of another one";
@@ -103,8 +104,10 @@ ids! {
     RuleName "rule-name" Error "A policy's rule is called so that no gate, or the wrong one, reads it";
     RulePackage "rule-package" Error "A rule reaches into another package";
     Setting "setting" Error "A setting of the configuration names no policy, or sets nothing";
+    Suite "suite" Error "A suite of cases says what nobody understands, or names what is not there";
     Type "type" Error "An operand has a type that does not fit";
     UnknownFunction "unknown-function" Error "A function that is not there is called";
+    UnknownKeys "unknown-keys" Error "A policy names a set of keys that the server was not given";
     UnknownPackage "unknown-package" Error "A package looks like a policy's, and no gate reads it";
     Unreadable "unreadable" Error "A file or directory cannot be read";
     Unsafe "unsafe" Error "Nothing binds a variable";

@@ -1,14 +1,15 @@
 //! Groups of policies that share libraries, each with its prepared engine.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::packages::Package;
 use super::plan::Plan;
 use crate::gate::Gate;
-use crate::policy::engine::Document;
 use crate::policy::engine::ast::Source;
 use crate::policy::engine::builtins::BuiltinErrors;
 use crate::policy::engine::group::Group;
+use crate::policy::engine::{Document, Outside};
 use crate::policy::finding::Finding;
 use crate::policy::select::GateIndex;
 use crate::policy::{Policy, PolicySet};
@@ -16,14 +17,14 @@ use crate::policy::{Policy, PolicySet};
 /// Packages that share an engine at most. More of them make an evaluation dearer, fewer cost memory.
 const GROUP_SIZE: usize = 32;
 
-/// Sources that a package reads, directly or through others, in the order of the files.
-fn closure<'a>(package: &[String], sources: &'a [Source]) -> Vec<&'a Source> {
+/// Sources that packages read, directly or through others, and their own, in the order of the files.
+pub(super) fn closure<'a>(packages: &[&[String]], sources: &'a [Source]) -> Vec<&'a Source> {
     let mut inside = vec![false; sources.len()];
     let mut wanted: Vec<&[String]> = Vec::new();
     for (source, inside) in sources
         .iter()
         .zip(&mut inside)
-        .filter(|(source, _)| source.package == package)
+        .filter(|(source, _)| packages.contains(&source.package.as_slice()))
     {
         *inside = true;
         wanted.extend(source.reads.iter().map(Vec::as_slice));
@@ -52,11 +53,12 @@ pub(super) fn set(
     packages: &[Package<'_>],
     plans: Vec<Plan>,
     data: &Document,
+    outside: &Arc<Outside>,
 ) -> Result<PolicySet, Finding> {
     let mut shared: BTreeMap<(Gate, Vec<&str>), Vec<usize>> = BTreeMap::new();
     let mut reads_namespace = vec![false; packages.len()];
     for (at, (package, reads)) in packages.iter().zip(&mut reads_namespace).enumerate() {
-        let closure = closure(package.package, sources);
+        let closure = closure(&[package.package], sources);
         *reads = read_the_namespace(&closure);
         let libraries = closure
             .into_iter()
@@ -76,7 +78,7 @@ pub(super) fn set(
             .collect();
         for members in members.chunks(GROUP_SIZE) {
             let own: Vec<&Package<'_>> = members.iter().filter_map(|at| packages.get(*at)).collect();
-            let (group, entries) = group(&libraries, &own, data)?;
+            let (group, entries) = group(&libraries, &own, data, outside)?;
             homes.extend(
                 members
                     .iter()
@@ -117,6 +119,7 @@ fn group(
     libraries: &[&Source],
     packages: &[&Package<'_>],
     data: &Document,
+    outside: &Arc<Outside>,
 ) -> Result<(Group, Vec<String>), Finding> {
     let own = packages
         .iter()
@@ -134,7 +137,7 @@ fn group(
     } else {
         BuiltinErrors::Fault
     };
-    Group::build(&sources, &entries, data, errors)
+    Group::build(&sources, &entries, data, errors, outside)
 }
 
 fn index(gate: Gate, policies: &[Policy]) -> GateIndex {

@@ -102,6 +102,19 @@ fn beyond_64_bits(json: &serde_json::Value) -> bool {
     }
 }
 
+/// Adds a finding for each rule of a file that data stands at, or above.
+pub(super) fn hiding(data: &Document, sources: &[Source], findings: &mut Vec<Finding>) {
+    for source in sources {
+        for rule in &source.rules {
+            let path: Vec<String> = source.package.iter().chain([&rule.name]).cloned().collect();
+            if lies_over(data, &path) {
+                let message = format!("data at `data.{}` hides this rule", path.join("."));
+                findings.push(source.problem(Id::DataConflict, rule.at, message));
+            }
+        }
+    }
+}
+
 /// Paths of rules below `data`, one per package and rule name, the generated ones among them.
 fn rule_paths(sources: &[Source]) -> BTreeSet<Vec<String>> {
     let path =

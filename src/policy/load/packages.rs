@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::gate::Gate;
 use crate::policy::engine::Document;
 use crate::policy::engine::ast::{Position, Source};
+use crate::policy::engine::builtins::BuiltinErrors;
 use crate::policy::engine::entry::RESERVED;
 use crate::policy::finding::{Finding, Id};
 use crate::policy::metadata::{self, Metadata};
@@ -43,6 +44,13 @@ impl Package<'_> {
 pub(super) fn needs(packages: &[Package<'_>]) -> BTreeSet<Vec<String>> {
     let needs = packages.iter().flat_map(|package| &package.metadata.needs);
     needs.map(|(path, _)| path.clone()).collect()
+}
+
+/// Packages to which the errors of builtins are no faults.
+pub(super) fn lenient(packages: &[Package<'_>]) -> BTreeSet<Vec<String>> {
+    let undefined = |package: &&Package<'_>| package.metadata.builtin_errors == BuiltinErrors::Undefined;
+    let lenient = packages.iter().filter(undefined);
+    lenient.map(|package| package.package.to_vec()).collect()
 }
 
 /// What policies need of data and is not there.

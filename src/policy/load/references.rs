@@ -33,6 +33,33 @@ pub(super) fn check(
     }
 }
 
+/// Adds a finding for each path that tests read in a package which has nothing there. What is in no package they may
+/// give themselves, as data that stands in.
+pub(super) fn check_tests(
+    sources: &[Source],
+    tests: &[Source],
+    data: &Document,
+    findings: &mut Vec<Finding>,
+) {
+    let all = || sources.iter().chain(tests);
+    let rules: BTreeSet<Path> = all()
+        .flat_map(|source| source.rules.iter().map(|rule| source.path_of(rule)))
+        .collect();
+    let packages: BTreeSet<&[String]> = all().map(|source| source.package.as_slice()).collect();
+    for source in tests {
+        for (path, at) in &source.data_reads {
+            let inside =
+                (1..path.len()).any(|end| path.get(..end).is_some_and(|path| packages.contains(path)));
+            let provided = packages.iter().any(|package| package.starts_with(path))
+                || rules.iter().any(|rule| related(rule, path))
+                || has(data, path);
+            if inside && !provided {
+                findings.push(finding(source, *at, path, &rules));
+            }
+        }
+    }
+}
+
 /// Whether one of the paths leads to the other.
 fn related(one: &[String], other: &[String]) -> bool {
     one.starts_with(other) || other.starts_with(one)

@@ -1,6 +1,7 @@
 //! `namespaceSelector`: a label selector as Kubernetes has it, asked of the labels of the review's Namespace.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Requirements, all of which must hold. Without any it selects everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +30,26 @@ pub enum Operator {
     Exists,
     /// Absent.
     DoesNotExist,
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = &self.key;
+        match &self.operator {
+            Operator::In(values) => write!(f, "{key} in ({})", values.join(", ")),
+            Operator::NotIn(values) => write!(f, "{key} notin ({})", values.join(", ")),
+            Operator::Exists => f.write_str(key),
+            Operator::DoesNotExist => write!(f, "!{key}"),
+        }
+    }
+}
+
+impl fmt::Display for Selector {
+    /// As kubectl's `-l` takes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let requirements: Vec<String> = self.requirements.iter().map(Requirement::to_string).collect();
+        f.write_str(&requirements.join(","))
+    }
 }
 
 impl Selector {

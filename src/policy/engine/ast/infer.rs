@@ -404,10 +404,25 @@ impl Types<'_> {
     }
 
     fn problem(&mut self, id: Id, expr: &Expr, message: String) {
+        let expr = first_part(expr);
         let mut at = Position::from(expr.span());
         // The span of a string begins behind its quote.
         let is_text = matches!(expr, Expr::String { .. } | Expr::RawString { .. });
         at.column = at.column.saturating_sub(u32::from(is_text)).max(1);
         self.problems.push((id, self.normalized.place(at), message));
+    }
+}
+
+/// What an expression begins with: operators and calls have their place further on.
+fn first_part(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Call { fcn: first, .. }
+        | Expr::RefDot { refr: first, .. }
+        | Expr::RefBrack { refr: first, .. }
+        | Expr::BinExpr { lhs: first, .. }
+        | Expr::BoolExpr { lhs: first, .. }
+        | Expr::ArithExpr { lhs: first, .. }
+        | Expr::AssignExpr { lhs: first, .. } => first_part(first),
+        expr => expr,
     }
 }

@@ -86,6 +86,32 @@ pub(super) fn bodies(rule: &Rule, normalized: &Normalized, negates_whole_bodies:
     bodies.iter().map(body).collect()
 }
 
+/// The account of one statement by itself.
+pub(in crate::policy::engine) fn account_of(
+    statement: &LiteralStmt,
+    normalized: &Normalized,
+    negates_whole_bodies: bool,
+) -> Body {
+    let mut names = Names {
+        normalized,
+        negates_whole_bodies,
+        body: Body::default(),
+    };
+    names.statement(statement);
+    names.body
+}
+
+/// The account of one expression by itself.
+pub(in crate::policy::engine) fn account_of_expr(expr: &Expr, normalized: &Normalized) -> Body {
+    let mut names = Names {
+        normalized,
+        negates_whole_bodies: false,
+        body: Body::default(),
+    };
+    names.expr(expr, Sign::Positive);
+    names.body
+}
+
 /// The account under way.
 struct Names<'n> {
     normalized: &'n Normalized,

@@ -30,10 +30,7 @@ pub(super) fn reference(expr: &Expr) -> Reference<'_> {
                 at = refr;
             }
             Expr::RefBrack { refr, index, .. } => {
-                let constant = match index.as_ref() {
-                    Expr::String { value, .. } | Expr::RawString { value, .. } => text_of(value),
-                    _ => None,
-                };
+                let constant = literal_text(index);
                 if constant.is_none() {
                     indices.push(index.as_ref());
                 }
@@ -56,6 +53,14 @@ pub(super) fn reference(expr: &Expr) -> Reference<'_> {
         whole,
         indices,
         base: at,
+    }
+}
+
+/// The text of an expression that is a string as it stands.
+pub(super) fn literal_text(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::String { value, .. } | Expr::RawString { value, .. } => text_of(value),
+        _ => None,
     }
 }
 

@@ -9,7 +9,7 @@ use regorus::unstable::{
 };
 
 use super::parts::{declared_in, literal, negates_whole_bodies, pattern};
-use super::reference::{Reference, reference, text_of};
+use super::reference::{Reference, literal_text, reference, text_of};
 use super::{Call, Position, RuleFacts, RuleKind, Source, names};
 use crate::policy::engine::normalize::Normalized;
 use crate::policy::files::RegoFile;
@@ -403,6 +403,7 @@ impl<'n> Walk<'n> {
             self.calls.push(Call {
                 function,
                 operands: None,
+                first: None,
                 statement: false,
                 at,
             });
@@ -412,7 +413,7 @@ impl<'n> Walk<'n> {
     fn call<'a>(
         &mut self,
         function: &Expr,
-        operands: impl ExactSizeIterator<Item = &'a Expr>,
+        operands: impl ExactSizeIterator<Item = &'a Expr> + Clone,
         statement: bool,
     ) {
         let target = reference(function);
@@ -421,10 +422,12 @@ impl<'n> Walk<'n> {
             if let Some(("data", path)) = split(&function) {
                 self.rule_reads.insert(path.to_vec());
             }
-            let (operands, at) = (Some(operands.len()), self.at(target.base.span()));
+            let (count, at) = (Some(operands.len()), self.at(target.base.span()));
+            let first = operands.clone().next().and_then(literal_text);
             self.calls.push(Call {
                 function,
-                operands,
+                operands: count,
+                first,
                 statement,
                 at,
             });

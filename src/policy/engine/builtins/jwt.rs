@@ -122,6 +122,26 @@ fn object(part: &str) -> anyhow::Result<Value> {
     }
 }
 
+/// The longest header in which the name of a key is looked for.
+const MAX_HEADER: usize = 16 * 1024;
+
+/// The name of the key that a token says it is signed with; `None` as well for what is no token.
+pub(super) fn key_id(text: &str) -> Option<String> {
+    let token = Token::read(text).ok()?;
+    if token.header.len() > MAX_HEADER {
+        return None;
+    }
+    let header = token.header().ok()?;
+    let id = Header::of(&header).ok()?.id;
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
+/// The part of a text that verifies tokens of others, and the name of each of its keys.
+pub(super) fn public_keys(text: &str) -> anyhow::Result<(String, Vec<String>)> {
+    let (text, keys) = keys::public(text)?;
+    Ok((text, keys.into_iter().map(|key| key.id).collect()))
+}
+
 /// `io.jwt.decode(token)`: header, payload and the signature in hexadecimal digits; nothing is verified.
 pub(super) fn decode(values: &[Value]) -> anyhow::Result<Value> {
     named("io.jwt.decode", |name| {

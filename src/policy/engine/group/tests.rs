@@ -21,6 +21,7 @@ fn group(rego: &str, errors: BuiltinErrors) -> (Group, String) {
         &[(&package, vec!["deny"])],
         &Document::empty(),
         errors,
+        &Arc::default(),
     )
     .unwrap();
     (group, entries.remove(0))

@@ -154,7 +154,8 @@ impl<'a> Heads<'a> {
         }
         let begin = offset(first.span.start);
         let bare = begin == offset(body.query.span.start);
-        let end = self.end_of(self.rewrites.bytes(&last.span));
+        let rewrites = &self.rewrites;
+        let end = end_of(rewrites.text, rewrites.tokens, rewrites.bytes(&last.span));
         if bare {
             let at = self.rewrites.bytes(&first.span).start;
             self.rewrites.edits.push(insert(at, "{ ".into(), None));
@@ -171,28 +172,27 @@ impl<'a> Heads<'a> {
         }
         self.rewrites.edits.push(insert(at, after.into(), None));
     }
+}
 
-    /// Where a statement ends. `set()` ends where the next token does.
-    fn end_of(&self, statement: Range<usize>) -> usize {
-        let (text, tokens) = (self.rewrites.text, self.rewrites.tokens);
-        let mut open = 0usize;
-        for token in within(tokens, statement.start..text.len()) {
-            if token.bytes.start >= statement.end && open == 0 {
-                break;
-            }
-            match text.get(token.bytes.clone()) {
-                Some("(" | "[" | "{") => open += 1,
-                Some(")" | "]" | "}") => {
-                    open = open.saturating_sub(1);
-                    if token.bytes.end >= statement.end && open == 0 {
-                        return token.bytes.end;
-                    }
-                }
-                _ => {}
-            }
+/// Where a statement ends. `set()` ends where the next token does.
+pub(in crate::policy::engine) fn end_of(text: &str, tokens: &[Token], statement: Range<usize>) -> usize {
+    let mut open = 0usize;
+    for token in within(tokens, statement.start..text.len()) {
+        if token.bytes.start >= statement.end && open == 0 {
+            break;
         }
-        statement.end
+        match text.get(token.bytes.clone()) {
+            Some("(" | "[" | "{") => open += 1,
+            Some(")" | "]" | "}") => {
+                open = open.saturating_sub(1);
+                if token.bytes.end >= statement.end && open == 0 {
+                    return token.bytes.end;
+                }
+            }
+            _ => {}
+        }
     }
+    statement.end
 }
 
 /// The arguments of a head, and what it gives.

@@ -76,7 +76,7 @@ impl Rewrites<'_> {
     }
 
     /// Whether a value is certainly defined, whatever stands beside it.
-    fn is_there(&self, value: &Expr) -> bool {
+    pub(super) fn is_there(&self, value: &Expr) -> bool {
         match value {
             Expr::String { .. }
             | Expr::RawString { .. }

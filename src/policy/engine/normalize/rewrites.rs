@@ -8,7 +8,7 @@ use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Query, Rule, RuleHea
 
 use super::negation::Operands;
 use super::tokens::{Kind, Token, line_ends, on_one_line, within};
-use super::{Edit, Normalized, results};
+use super::{Edit, Normalized};
 use crate::policy::engine::ast::Position;
 use crate::policy::engine::ast::parts::{
     declared_in, each_of_rule, function_name, has_query, negates_whole_bodies, of_expr, of_rule,
@@ -53,7 +53,11 @@ impl<'a> Rewrites<'a> {
         rewrites
     }
 
-    pub(super) fn new(normalized: &'a Normalized, tokens: &'a [Token], module: &Module) -> Self {
+    pub(in crate::policy::engine) fn new(
+        normalized: &'a Normalized,
+        tokens: &'a [Token],
+        module: &Module,
+    ) -> Self {
         let mut prefix = String::from("__n");
         while normalized.text.contains(&prefix) {
             prefix.push('_');
@@ -73,7 +77,7 @@ impl<'a> Rewrites<'a> {
     }
 
     /// Whether a name is that of a rule or an import of this file, or of all that is given.
-    pub(super) fn is_global(&self, name: &str) -> bool {
+    pub(in crate::policy::engine) fn is_global(&self, name: &str) -> bool {
         ["input", "data"].contains(&name) || self.globals.contains(name)
     }
 
@@ -128,13 +132,7 @@ impl<'a> Rewrites<'a> {
         match &statement.literal {
             Literal::NotExpr { expr, span } => self.negation(statement, expr, span, bare),
             Literal::SomeIn { collection, .. } => self.iteration(statement, collection, bare),
-            Literal::Expr { expr, .. } => {
-                let results = results::rewrite(self.text, self.tokens, expr);
-                if results.is_empty() {
-                    self.membership(statement, expr, bare);
-                }
-                self.edits.extend(results);
-            }
+            Literal::Expr { expr, .. } => self.membership(statement, expr, bare),
             _ => {}
         }
         let parts = of_statement(statement);
@@ -351,7 +349,7 @@ impl<'a> Rewrites<'a> {
     }
 
     /// The bytes of a span, which by itself leaves out quotes at its ends.
-    pub(super) fn bytes(&self, span: &Span) -> Range<usize> {
+    pub(in crate::policy::engine) fn bytes(&self, span: &Span) -> Range<usize> {
         let (start, end) = (offset(span.start), offset(span.end));
         let token = |begin: usize| self.tokens.get(begin).map(|token| &token.bytes);
         let first = token(self.tokens.partition_point(|token| token.bytes.end <= start));
@@ -360,7 +358,7 @@ impl<'a> Rewrites<'a> {
     }
 
     /// The bytes of an expression. Of an object of several keys the parser tells another beginning.
-    pub(super) fn range(&self, expr: &Expr) -> Option<Range<usize>> {
+    pub(in crate::policy::engine) fn range(&self, expr: &Expr) -> Option<Range<usize>> {
         let Range { start, end } = self.bytes(expr.span());
         match expr {
             Expr::Object { .. } => {
@@ -399,7 +397,7 @@ impl<'a> Rewrites<'a> {
 }
 
 /// What rules and imports of a file are called.
-fn globals(module: &Module) -> BTreeSet<String> {
+pub(super) fn globals(module: &Module) -> BTreeSet<String> {
     let rules = module.policy.iter().filter_map(|rule| {
         let (Rule::Default { refr, .. }
         | Rule::Spec {

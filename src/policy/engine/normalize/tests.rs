@@ -2,6 +2,7 @@
 
 use crate::policy::engine::ast::{Position, Source};
 use crate::policy::files::RegoFile;
+use crate::policy::finding::Id;
 
 fn source(text: &str) -> Source {
     Source::parse(&RegoFile {
@@ -165,14 +166,44 @@ fn chained_bodies_of_sets_become_rules() {
 }
 
 #[test]
-fn the_last_operand_of_our_builtins_may_take_the_result() {
-    assert_eq!(body("base64.decode(\"eA==\", x)"), "x = base64.decode(\"eA==\")");
+fn the_last_operand_of_a_builtin_may_take_the_result() {
+    for (written, rewritten) in [
+        ("base64.decode(\"eA==\", x)", "x = base64.decode(\"eA==\")"),
+        (
+            "rand.intn(\n  \"a\", # seed\n  [1][0],\n  [x, y],\n)",
+            "[x, y] = rand.intn(\n  \"a\", # seed\n  [1][0])\n\n",
+        ),
+        ("time.now_ns(x)", "x = time.now_ns()"),
+        ("trim_space(\"x\", x)", "x = trim_space(\"x\")"),
+        ("count(xs, n) with input as 1", "n = count(xs) with input as 1"),
+        (
+            "count([x | upper(\"a\", x)], n)",
+            "n = count([x | x = upper(\"a\")])",
+        ),
+        ("not count(\"ab\", 2)", "not count(\"ab\") == 2"),
+        (
+            "not count(\"ab\", input.n)",
+            "__n0 := input.n; not count(\"ab\") == __n0",
+        ),
+        ("walk(input, [p, v])", "walk(input, [p, v])"),
+        ("[p, v] = walk(input)", "walk(input, [p, v])"),
+        (
+            "[p, v] := walk(\n  input,\n)",
+            "some p, v; walk(\n  input, [p, v]\n)",
+        ),
+        ("[_, 1] = walk(input)", "walk(input, [_, 1])"),
+        ("not walk(\"a\", [[], 1])", "[1 | walk(\"a\", [[], 1])] == []"),
+    ] {
+        assert_eq!(body(written), rewritten, "{written}");
+    }
+    let bare = "package p\nr if [p, _] := walk(input)\n";
     assert_eq!(
-        body("rand.intn(\n  \"a\", # seed\n  [1][0],\n  [x, y],\n)"),
-        "[x, y] = rand.intn(\n  \"a\", # seed\n  [1][0])\n\n"
+        source(bare).normalized.text,
+        "package p\nr if { some p; walk(input, [p, _]) }\n"
     );
-    assert_eq!(body("time.now_ns(x)"), "x = time.now_ns()");
-    assert_eq!(body("trim_space(\"x\", x)"), "trim_space(\"x\", x)");
+    // A function of the file is no builtin, whatever its name.
+    let own = "package p\ncount(x, y) := [x, y]\nr if count(1, 2)\n";
+    assert_eq!(source(own).normalized.text, own);
 }
 
 #[test]
@@ -196,6 +227,17 @@ fn places_are_the_authors() {
     assert_eq!(source.normalized.place(engines("not f(")), at(4, 38));
     assert_eq!(source.normalized.place(at(5, 1)), at(5, 1));
     assert_eq!(source.normalized.text.lines().count(), text.lines().count());
+}
+
+#[test]
+fn what_takes_a_result_is_where_its_author_wrote_it() {
+    let source = source("package p\nr if {\n  split(\"a\", input.by,\n    [x, x.y])\n}\n");
+    let line = source.normalized.text.lines().nth(2).unwrap();
+    assert_eq!(line, "  [x, x.y] = split(\"a\", input.by)");
+    let column = |needle: &str| u32::try_from(line.find(needle).unwrap() + 1).unwrap();
+    assert_eq!(source.normalized.place(at(3, column("[x, x.y]"))), at(4, 5));
+    assert_eq!(source.normalized.place(at(3, column("split"))), at(3, 3));
+    assert_eq!(source.normalized.place(at(3, column("input.by"))), at(3, 14));
 }
 
 #[test]
@@ -246,17 +288,43 @@ fn what_cannot_be_read_as_opa_does_is_told() {
 }
 
 #[test]
-fn objects_that_take_apart_and_values_of_several_withs_that_may_be_undefined_are_refused() {
+fn what_stands_in_beside_something_else_is_looked_at_before_the_statement() {
+    for (written, rewritten) in [
+        (
+            "g with input as input.b with data.c as 1",
+            "__w0 := input.b; g with input as __w0 with data.c as 1",
+        ),
+        (
+            "not g with input as f({\n  \"a\": 1, # one\n}) with data.c as input.x[_]",
+            "__w0 := f({ \"a\": 1, }); __w1 := input.x[_]; not g with input as __w0\n\n with data.c as __w1",
+        ),
+        (
+            "x := [1 | g with input as input.b with data.c as g]",
+            "x := [1 | __w0 := input.b; g with input as __w0 with data.c as g]",
+        ),
+        ("g with input as input.b", "g with input as input.b"),
+    ] {
+        assert_eq!(body(written), rewritten, "{written}");
+    }
+    // A body without braces gets them, and what was moved is found where it was written.
+    let text = "package p\nr if g with input as f(1) with data.c as set()\nelse := 2\n";
+    let source = source(text);
+    assert_eq!(
+        source.normalized.text,
+        "package p\nr if { __w0 := f(1); g with input as __w0 with data.c as set() }\nelse := 2\n"
+    );
+    assert_eq!(source.normalized.place(at(2, 17)), at(2, 22));
+}
+
+#[test]
+fn objects_that_take_apart_and_values_of_several_withs_that_cannot_be_moved_are_refused() {
     let told = |body: &str| {
         let source = source(&format!("package p\ng := 1\nr if {{\n  {body}\n}}\n"));
-        let columns: Vec<_> = source
-            .findings
-            .iter()
-            .filter_map(|finding| finding.column)
-            .collect();
-        let kind = source
-            .findings
-            .first()
+        let refused = source.findings.iter().filter(|finding| finding.id == Id::Rewrite);
+        let columns: Vec<_> = refused.clone().filter_map(|finding| finding.column).collect();
+        let kind = refused
+            .clone()
+            .next()
             .map_or("", |finding| match &finding.message {
                 message if message.starts_with("an object that takes another one apart") => "object",
                 message if message.starts_with("of several `with`") => "with",
@@ -272,8 +340,10 @@ fn objects_that_take_apart_and_values_of_several_withs_that_may_be_undefined_are
         ("{\"a\": {\"b\": [x]}} = input.o", ("object", vec![3])),
         ("some {\"a\": 1} in input.os", ("object", vec![8])),
         ("some {\"a\": 1}, x in input.os", ("object", vec![8])),
-        ("g with input.a as input.b with input.c as 1", ("with", vec![21])),
-        ("g with input.a as 1 with input.c as f(1)", ("with", vec![39])),
+        (
+            "g with input.a as 1 with input.c as concat(`\n`, [])",
+            ("with", vec![39]),
+        ),
         ("x = {\"a\": input.b}", ("", vec![])),
         ("[x, y] = [{\"a\": input.b}, 1]", ("", vec![])),
         ("input.o = {\"a\": 1}", ("", vec![])),

@@ -75,7 +75,7 @@ fn is_of_word(c: char) -> bool {
 }
 
 /// The tokens that lie in a range.
-pub(super) fn within(tokens: &[Token], range: Range<usize>) -> &[Token] {
+pub(in crate::policy::engine) fn within(tokens: &[Token], range: Range<usize>) -> &[Token] {
     let begin = tokens.partition_point(|token| token.bytes.start < range.start);
     let end = tokens.partition_point(|token| token.bytes.end <= range.end);
     tokens.get(begin..end.max(begin)).unwrap_or_default()

@@ -37,6 +37,8 @@ fn variables_that_nothing_binds_are_refused() {
         ("deny contains {\"msg\": m} if input.a", "2:23", "m"),
         ("deny contains \"x\" if not startswith(y, \"z\")", "2:37", "y"),
         ("deny contains \"x\" if { some y; not input.xs[y] }", "2:45", "y"),
+        ("deny contains \"x\" if not count(input.a, n)", "2:41", "n"),
+        ("deny contains \"x\" if split(input.a, y, [y, _])", "2:37", "y"),
         (
             "deny contains \"x\" if every y in input.ys { y == z }",
             "2:49",
@@ -81,6 +83,14 @@ fn variables_that_nothing_binds_are_refused() {
             told(&rules)
         );
     }
+    let wildcard = told("deny contains \"x\" if not split(input.a, \"/\", [_, \"b\"])");
+    let [wildcard] = wildcard.as_slice() else {
+        panic!("{wildcard:?}")
+    };
+    assert!(
+        wildcard.starts_with("0.rego:2:47: `_` stands where nothing binds it"),
+        "{wildcard}"
+    );
     assert_eq!(
         told("deny contains \"x\" if not f(input.xs[_])\nf(y) := y"),
         [
@@ -93,6 +103,7 @@ fn variables_that_nothing_binds_are_refused() {
 #[test]
 fn variables_that_something_binds_are_not_refused() {
     for rules in [
+        "deny contains msg if { some i; msg := input.xs[i].y }",
         "deny contains msg if { msg = concat(\"\", ys); ys := [y | y := input.xs[_]] }",
         "deny contains msg if { y := x + 1; x := input.n; msg := sprintf(\"%d\", [y]) }",
         "deny contains msg if { [a, {\"b\": [msg, _]}] = input.pair; a > 1 }",
@@ -292,17 +303,16 @@ fn all_that_walk_gives_cannot_be_taken_for_one_value() {
     let why = "`walk(x)` gives one path and value after the other: write `walk(x, [path, value])`";
     for (rules, at) in [
         (
-            "deny contains \"x\" if { [p, v] := walk(input); v == 1 }",
+            "deny contains \"x\" if { [p, v] := walk(input)[_]; v == 1 }",
             "0.rego:2:34",
         ),
         ("deny contains \"x\" if { walk(input) == input.a }", "0.rego:2:24"),
     ] {
         assert_eq!(told(rules), [format!("{at}: {why}")]);
     }
-    assert_eq!(
-        loads("deny contains \"x\" if { walk(input, [p, v]); v == 1 }"),
-        Ok(())
-    );
+    for body in ["walk(input, [p, v]); v == 1", "[p, v] := walk(input); v == 1"] {
+        assert_eq!(loads(&format!("deny contains \"x\" if {{ {body} }}")), Ok(()));
+    }
 }
 
 #[test]

@@ -265,6 +265,7 @@ pub(super) const ALL: &[Declaration] = &[
     function("providers.aws.sign_req", &[RECORD, RECORD, NUMBER], OBJECT),
     function("rand.intn", &[STRING, NUMBER], NUMBER).nondeterministic(),
     function("re_match", &[STRING, STRING], BOOLEAN).deprecated(),
+    function("regate.jwks", &[STRING, STRING], STRING).nondeterministic(),
     function(
         "regex.find_all_string_submatch_n",
         &[STRING, STRING, NUMBER],

@@ -3,6 +3,8 @@
 //! What is no key, or of a kind that no token is signed with, is an error as in OPA; a key of a set whose `alg` is for
 //! something else than signing tokens is passed over.
 
+use std::collections::BTreeMap;
+
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519,
     RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
@@ -75,10 +77,22 @@ pub(super) fn read(text: &str) -> anyhow::Result<Vec<Key>> {
         None => jwk(&document.0).map(|key| vec![key]),
     };
     let keys = keys.ok_or_else(|| anyhow::anyhow!("not a JWK (set)"))?;
-    Ok(keys
-        .into_iter()
-        .filter(|key| key.algorithm.is_empty() || Algorithm::named(&key.algorithm).is_some())
-        .collect())
+    Ok(keys.into_iter().filter(Key::is_for_tokens).collect())
+}
+
+/// The part of a set of keys that verifies tokens of others, and the names of these keys. A key of a kind that is not
+/// known is passed over, as RFC 7517 has it, and a secret that was published is none.
+pub(super) fn public(text: &str) -> anyhow::Result<(String, Vec<Key>)> {
+    let document = Document::parse(text.as_bytes()).map(|document| document.0);
+    let Some(Value::Array(items)) = document.as_ref().ok().and_then(|set| member(set, "keys")) else {
+        let keys = read(text)?.into_iter().filter(Key::is_public).collect();
+        return Ok((text.to_owned(), keys));
+    };
+    let usable = |item: &&Value| jwk(item).is_some_and(|key| key.is_for_tokens() && key.is_public());
+    let items: Vec<Value> = items.iter().filter(usable).cloned().collect();
+    let keys = items.iter().filter_map(jwk).collect();
+    let set = BTreeMap::from([(Value::from("keys"), Value::from(items))]);
+    Ok((Value::from(set).to_json_str()?, keys))
 }
 
 /// A secret for the algorithms that share one.
@@ -91,6 +105,14 @@ pub(super) fn secret(text: &str) -> Key {
 }
 
 impl Key {
+    fn is_for_tokens(&self) -> bool {
+        self.algorithm.is_empty() || Algorithm::named(&self.algorithm).is_some()
+    }
+
+    const fn is_public(&self) -> bool {
+        !matches!(self.material, Material::Secret(_) | Material::Useless)
+    }
+
     /// Whether `signature` is one of `message` by this key under this algorithm.
     pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         match (&self.material, algorithm.family()) {

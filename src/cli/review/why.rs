@@ -1,0 +1,143 @@
+//! `regate review --explain`: why a review was decided as it was.
+//!
+//! A [`Witness`] stands between the review and its policies and takes notes; when the review is decided, each policy that
+//! was asked is asked again for what fired and what did not ([`PolicySet::explain`]). Only ever at the terminal of
+//! whoever runs the command: what is told quotes the review.
+
+mod diff;
+mod document;
+mod text;
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::patch_of;
+use crate::gate::Gate;
+use crate::policy::explain::{Definition, Misfit};
+use crate::policy::matching::Facts;
+use crate::policy::select::NamespaceOf;
+use crate::policy::{Document, Enforcement, Evaluate, Fault, Limits, Outcome, Policy, PolicySet};
+use crate::review::{Answer, Excepted, Record};
+pub(super) use document::document;
+pub(super) use text::write;
+
+/// The time in which one policy is explained.
+const TIME: Duration = Duration::from_secs(10);
+
+/// Why a review was decided as it was.
+pub(super) struct Why {
+    asked: Vec<Asked>,
+    excepted: Vec<Excepted>,
+    /// Policies of the gate that are about other reviews.
+    not_asked: Vec<(String, Misfit)>,
+    /// What the patch changes of the object.
+    diff: Option<String>,
+}
+
+/// A policy that was asked.
+struct Asked {
+    policy: String,
+    enforcement: Enforcement,
+    took: Duration,
+    fault: Option<Fault>,
+    rules: Vec<(&'static str, Vec<Definition>)>,
+    prints: Vec<String>,
+}
+
+/// Evaluates for a review, and notes what is asked.
+pub(super) struct Witness<'s> {
+    set: &'s PolicySet,
+    gate: Gate,
+    notes: RefCell<Vec<Note>>,
+    misfits: RefCell<Vec<(String, Misfit)>>,
+}
+
+/// One evaluation of a policy.
+struct Note {
+    policy: Policy,
+    input: Document,
+    limits: Limits,
+    took: Duration,
+    fault: Option<Fault>,
+}
+
+impl<'s> Witness<'s> {
+    pub(super) fn new(set: &'s PolicySet, gate: Gate) -> Self {
+        Self {
+            set,
+            gate,
+            notes: RefCell::default(),
+            misfits: RefCell::default(),
+        }
+    }
+
+    /// What was noted, explained.
+    pub(super) fn explain(self, body: &[u8], answer: &Answer, record: &Record) -> anyhow::Result<Why> {
+        let asked = self.notes.into_inner().into_iter();
+        Ok(Why {
+            asked: asked.map(|note| explained(self.set, note)).collect(),
+            excepted: record.excepted.clone(),
+            not_asked: self.misfits.into_inner(),
+            diff: changed(body, answer)?,
+        })
+    }
+}
+
+impl Evaluate for Witness<'_> {
+    fn begins(&self, facts: &Facts, namespace: NamespaceOf<'_>) {
+        let misfits = self.set.misfits(self.gate, facts, namespace).into_iter();
+        *self.misfits.borrow_mut() = misfits
+            .map(|(policy, misfit)| (policy.name.clone(), misfit))
+            .collect();
+    }
+
+    fn evaluate(&self, policy: &Policy, input: &Document, limits: &Limits) -> Result<Outcome, Fault> {
+        let started = Instant::now();
+        let outcome = self.set.evaluate(policy, input, limits);
+        let note = Note {
+            policy: policy.clone(),
+            input: input.clone(),
+            limits: *limits,
+            took: started.elapsed(),
+            fault: outcome.as_ref().err().cloned(),
+        };
+        // A chain that changed something is run once more on what it made; that says nothing of the review itself.
+        let mut notes = self.notes.borrow_mut();
+        if notes.iter().all(|have| have.policy.name != note.policy.name) {
+            notes.push(note);
+        }
+        outcome
+    }
+}
+
+fn explained(set: &PolicySet, note: Note) -> Asked {
+    let limits = Limits {
+        deadline: Instant::now() + TIME,
+        ..note.limits
+    };
+    let rules = note.policy.rules.iter();
+    Asked {
+        rules: rules
+            .map(|rule| (*rule, set.explain(&note.policy, rule, &note.input, &limits)))
+            .collect(),
+        prints: set.prints(&note.policy, &note.input, &limits),
+        policy: note.policy.name,
+        enforcement: note.policy.enforcement,
+        took: note.took,
+        fault: note.fault,
+    }
+}
+
+/// What the answer's patch changes of the review's object.
+fn changed(body: &[u8], answer: &Answer) -> anyhow::Result<Option<String>> {
+    let Some(patch) = patch_of(answer)? else {
+        return Ok(None);
+    };
+    let review: Value = serde_json::from_slice(body)?;
+    let before = review.pointer("/request/object").cloned().unwrap_or_default();
+    let mut after = before.clone();
+    json_patch::patch(&mut after, &serde_json::from_value::<json_patch::Patch>(patch)?)?;
+    Ok(Some(diff::of(&before, &after)?))
+}

@@ -1,0 +1,170 @@
+//! `regate test`: runs what authors wrote to try their policies: Rego tests, and suites of cases.
+//!
+//! Whatever a test is written in, it becomes a [`case::Case`]; cases are run on threads of their own and reported in
+//! the order of their files. Always holds: what cannot be loaded, or names what is not there, is told and runs nothing;
+//! a run in which no test ran is no success.
+
+mod case;
+mod coverage;
+mod destination;
+mod difference;
+mod rego;
+mod report;
+mod why;
+
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+use regex::Regex;
+
+use super::Global;
+use crate::policy::Finding;
+use crate::policy::files::{Files, Sources};
+use crate::policy::load::load_with_tests;
+use crate::policy::trials::{Reached, Trials};
+use case::{Bounds, Case};
+use coverage::Percent;
+use destination::Destination;
+use report::Tally;
+
+/// Runs the tests of policies: rules `test_*` of `*_test.rego`
+///
+/// Ends with 0 if all passed, 1 if one failed or less than --threshold was covered, 2 if the tests could not be run or
+/// there are none.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Policies and their tests, besides those of --policy [default: ./policies]
+    pub paths: Vec<PathBuf>,
+    /// Run only tests whose `package.name` this expression finds
+    #[arg(short, long, env = "REGATE_RUN", value_name = "REGEX")]
+    pub run: Option<Regex>,
+    /// Name the tests that passed or were skipped, too, and show what they printed
+    #[arg(short, long, env = "REGATE_VERBOSE")]
+    pub verbose: bool,
+    /// Form of the report, and the file to write it to; may be repeated [default: pretty, to standard output]
+    #[arg(
+        short,
+        long,
+        env = "REGATE_OUTPUT",
+        value_name = "pretty|json|junit|github[=FILE]",
+        value_delimiter = ','
+    )]
+    pub output: Vec<Destination<report::Form>>,
+    /// Tests to run at a time [default: one for each processor]
+    #[arg(long, env = "REGATE_PARALLEL", value_name = "NUMBER")]
+    pub parallel: Option<NonZeroUsize>,
+    /// Time that one test may take, in seconds
+    #[arg(long, env = "REGATE_TIMEOUT", value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub timeout: Duration,
+    /// Say which lines of the policies the tests came to
+    #[arg(
+        long,
+        env = "REGATE_COVERAGE",
+        value_name = "text|json|lcov[=FILE]",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "text"
+    )]
+    pub coverage: Option<Destination<coverage::Form>>,
+    /// Fail if the tests come to less than so many percent of the policies' lines
+    #[arg(long, env = "REGATE_THRESHOLD", value_name = "PERCENT")]
+    pub threshold: Option<Percent>,
+}
+
+/// Why no test was run.
+enum Unable {
+    /// The files are not what tests can be run of.
+    Findings(Vec<Finding>),
+    /// Something else.
+    Other(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Unable {
+    fn from(error: anyhow::Error) -> Self {
+        Unable::Other(error)
+    }
+}
+
+impl From<Vec<Finding>> for Unable {
+    fn from(findings: Vec<Finding>) -> Self {
+        Unable::Findings(findings)
+    }
+}
+
+/// Runs the command.
+pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
+    destination::check(&args)?;
+    let sources = super::offline_sources(&global.resolve()?.config.policies, args.paths.clone());
+    match once(&args, &sources) {
+        Ok(all_is_well) => Ok(ExitCode::from(u8::from(!all_is_well))),
+        Err(Unable::Findings(findings)) => {
+            super::print_findings(&findings)?;
+            Ok(ExitCode::from(2))
+        }
+        Err(Unable::Other(error)) => Err(error),
+    }
+}
+
+/// Loads, runs and reports once; whether everything passed.
+fn once(args: &Args, sources: &Sources) -> Result<bool, Unable> {
+    let trials = Arc::new(load_with_tests(&Files::read(sources)?, &Arc::default())?);
+    warn(&trials).map_err(anyhow::Error::from)?;
+    let with_coverage = args.coverage.is_some() || args.threshold.is_some();
+    let cases: Vec<Case> = rego::cases(&trials, with_coverage)
+        .filter(|case| {
+            args.run
+                .as_ref()
+                .is_none_or(|run| run.is_match(&case.full_name()))
+        })
+        .collect();
+    let bounds = Bounds {
+        parallel: args
+            .parallel
+            .or_else(|| std::thread::available_parallelism().ok()),
+        timeout: args.timeout,
+    };
+    let mut done = case::run_all(cases, &bounds)?;
+    let mut reached = Reached::default();
+    done.iter_mut()
+        .for_each(|done| reached.add(std::mem::take(&mut done.tried.reached)));
+    let tally = Tally::of(&done);
+    if tally.ran() == 0 {
+        return Err(nothing_ran(args, &tally).into());
+    }
+    report::write(&args.output, &done, &tally, args.verbose)?;
+    let covered = with_coverage.then(|| trials.coverage(&reached));
+    let enough = match &covered {
+        Some(covered) => coverage::write(args.coverage.as_ref(), covered, args.threshold)?,
+        None => true,
+    };
+    Ok(tally.failed == 0 && enough)
+}
+
+fn warn(trials: &Trials) -> std::io::Result<()> {
+    let mut out = std::io::stderr().lock();
+    let mut warnings = trials.set.warnings.iter().chain(&trials.warnings);
+    warnings.try_for_each(|warning| writeln!(out, "warning: {warning}"))
+}
+
+fn nothing_ran(args: &Args, tally: &Tally) -> anyhow::Error {
+    match (&args.run, tally.skipped) {
+        (Some(run), 0) => anyhow::anyhow!("no test ran: --run {run} finds none"),
+        (None, 0) => anyhow::anyhow!("no test ran: there is no rule `test_…` in a file `*_test.rego`"),
+        (_, skipped) => {
+            anyhow::anyhow!("no test ran: all {skipped} are skipped, as their names begin with `todo_`")
+        }
+    }
+}
+
+fn seconds(text: &str) -> anyhow::Result<Duration> {
+    let seconds: f64 = text.trim_end_matches('s').parse()?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if !duration.is_zero() && seconds <= 86_400.0 => Ok(duration),
+        _ => bail!("a number of seconds, up to a day"),
+    }
+}

@@ -1,0 +1,186 @@
+//! One thing to try, whatever it is written in, and running many of them.
+//!
+//! Whoever knows a way to write tests gives [`Case`]s; everything behind is the same for all. Results come in the order of
+//! the cases, however many run at a time. A case that does not end with its time, as a builtin may, does not keep the
+//! others from being reported.
+
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use crate::policy::trials::Reached;
+
+/// Stacks as deep as the server's: policies recurse over what they read.
+const STACK: usize = 64 << 20;
+
+/// How long after its time a case is waited for.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Does the work of a case until a deadline.
+pub(super) type Work = Box<dyn Fn(Instant) -> Tried + Send + Sync>;
+
+/// One thing to try.
+pub(super) struct Case {
+    /// What it belongs to: a package of tests, or a suite.
+    pub(super) group: String,
+    /// What it is called there.
+    pub(super) name: String,
+    /// Where it is written.
+    pub(super) place: Place,
+    /// What is to be done; nothing for one that is skipped.
+    pub(super) work: Option<Work>,
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) file: String,
+    pub(super) line: u32,
+}
+
+/// What trying a case gave.
+#[derive(Default)]
+pub(super) struct Tried {
+    /// Why it did not pass.
+    pub(super) failure: Option<Failure>,
+    /// What policies printed meanwhile.
+    pub(super) prints: Vec<String>,
+    /// The lines that were reached.
+    pub(super) reached: Reached,
+    /// How long it took, without telling why it failed.
+    pub(super) took: Duration,
+}
+
+/// Why a case did not pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// Whether it could not be tried to its end.
+    pub(super) is_error: bool,
+    /// Where it failed.
+    pub(super) place: Place,
+    /// What is wrong: a line, and more where there is more to say.
+    pub(super) text: String,
+}
+
+/// A case that was tried, or skipped.
+pub(super) struct Done {
+    pub(super) group: String,
+    pub(super) name: String,
+    pub(super) place: Place,
+    pub(super) is_skipped: bool,
+    pub(super) tried: Tried,
+}
+
+impl Tried {
+    /// One that did not pass.
+    pub(super) fn failed(failure: Failure) -> Self {
+        Tried {
+            failure: Some(failure),
+            ..Tried::default()
+        }
+    }
+}
+
+impl Failure {
+    /// Something kept a case from being tried to its end.
+    pub(super) fn error(place: &Place, text: impl Into<String>) -> Self {
+        Failure {
+            is_error: true,
+            place: place.clone(),
+            text: text.into(),
+        }
+    }
+}
+
+/// How many cases run at a time, and for how long each.
+pub(super) struct Bounds {
+    pub(super) parallel: Option<NonZeroUsize>,
+    pub(super) timeout: Duration,
+}
+
+impl Case {
+    /// The name by which it is chosen.
+    pub(super) fn full_name(&self) -> String {
+        format!("{}.{}", self.group, self.name)
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// Runs all cases.
+///
+/// # Errors
+/// When there are no threads for them.
+pub(super) fn run_all(cases: Vec<Case>, bounds: &Bounds) -> anyhow::Result<Vec<Done>> {
+    let count = cases.len();
+    let shared = Arc::new((cases, AtomicUsize::new(0)));
+    let (results, arrived) = channel();
+    let threads = bounds.parallel.map_or(1, NonZeroUsize::get).min(count);
+    for _ in 0..threads {
+        let (shared, results, timeout) = (Arc::clone(&shared), results.clone(), bounds.timeout);
+        std::thread::Builder::new()
+            .name("test".to_owned())
+            .stack_size(STACK)
+            .spawn(move || work(&shared.0, &shared.1, timeout, &results))
+            .context("no thread to run tests on")?;
+    }
+    drop(results);
+    let mut tried: Vec<Option<Tried>> = (0..count).map(|_| None).collect();
+    // The channel ends with the threads; where nothing arrives for too long, they do not.
+    while let Ok((at, result)) = arrived.recv_timeout(bounds.timeout.saturating_add(GRACE)) {
+        if let Some(slot) = tried.get_mut(at) {
+            *slot = Some(result);
+        }
+    }
+    let begun = shared.1.load(Ordering::Relaxed);
+    let done = shared
+        .0
+        .iter()
+        .zip(tried)
+        .enumerate()
+        .map(|(at, (case, tried))| Done {
+            group: case.group.clone(),
+            name: case.name.clone(),
+            place: case.place.clone(),
+            is_skipped: case.work.is_none(),
+            tried: tried.unwrap_or_else(|| unfinished(&case.place, at < begun)),
+        });
+    Ok(done.collect())
+}
+
+fn unfinished(place: &Place, begun: bool) -> Tried {
+    let text = if begun {
+        "it did not end, long after its time"
+    } else {
+        "it was not run: tests before it did not end"
+    };
+    Tried::failed(Failure::error(place, text))
+}
+
+type Arrival = (usize, Tried);
+
+/// Takes one case after the other.
+fn work(cases: &[Case], next: &AtomicUsize, timeout: Duration, results: &Sender<Arrival>) {
+    loop {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        let Some(case) = cases.get(at) else { return };
+        let tried = match &case.work {
+            None => Tried::default(),
+            Some(work) => catch_unwind(AssertUnwindSafe(|| work(Instant::now() + timeout)))
+                .unwrap_or_else(|_| Tried::failed(Failure::error(&case.place, "the evaluation panicked"))),
+        };
+        // Nobody waits any more when it is too late.
+        if results.send((at, tried)).is_err() {
+            return;
+        }
+    }
+}

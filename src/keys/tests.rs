@@ -1,0 +1,297 @@
+//! Sets of keys with files and issuers of the tests' own. A set is a text of names, one a line.
+
+use std::fs;
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+
+use super::*;
+
+/// What happens at once on an idle machine happens within this time on any.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn check(text: &str) -> Result<Content, String> {
+    if text.contains('!') {
+        return Err("is no set".to_owned());
+    }
+    let ids: BTreeSet<String> = text.lines().map(str::to_owned).collect();
+    let keys = ids.len();
+    let text = text.to_owned();
+    Ok(Content { text, ids, keys })
+}
+
+fn patience() -> Patience {
+    Patience {
+        refresh: Duration::from_secs(3600),
+        watch: Pace {
+            rest: Duration::from_millis(5),
+            longest: Duration::from_millis(50),
+            poll: Duration::from_millis(20),
+            notify: true,
+        },
+    }
+}
+
+/// An issuer that answers what and when the test says, and the sets with it as `corp`.
+struct Desk {
+    sets: Arc<KeySets>,
+    asked: Receiver<()>,
+    answers: Sender<Result<Fetched, String>>,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let (ask, asked) = unbounded();
+        let (answers, answered) = bounded::<Result<Fetched, String>>(0);
+        let fetch: Fetch = Box::new(move |_| {
+            let _ = ask.send(());
+            answered.recv().unwrap_or_else(|_| Err("the test is over".into()))
+        });
+        let sources = [("corp".to_owned(), Source::Issuer(fetch))];
+        let sets = Arc::new(KeySets::start(sources, check, patience()).unwrap());
+        Self { sets, asked, answers }
+    }
+
+    /// Waits until the issuer is asked, and answers.
+    fn answers(&self, answer: Result<&str, &str>) {
+        self.asked.recv_timeout(PATIENCE).unwrap();
+        let answer = answer.map(|text| Fetched {
+            body: text.as_bytes().to_vec(),
+            max_age: None,
+        });
+        self.answers
+            .send_timeout(answer.map_err(str::to_owned), PATIENCE)
+            .unwrap();
+    }
+
+    fn get(&self, id: &str) -> Result<String, Missing> {
+        let deadline = Instant::now() + PATIENCE;
+        self.sets
+            .get("corp", Some(id), deadline)
+            .map(|text| text.to_string())
+    }
+
+    /// Asks for a key on a thread of its own.
+    fn getting(&self, id: &'static str) -> thread::JoinHandle<Result<String, Missing>> {
+        let sets = Arc::clone(&self.sets);
+        thread::spawn(move || {
+            let text = sets.get("corp", Some(id), Instant::now() + PATIENCE);
+            text.map(|text| text.to_string())
+        })
+    }
+
+    /// Waits until so many rounds have ended.
+    fn done(&self, rounds: u64) {
+        let set = &self.sets.sets["corp"];
+        let waited = set
+            .changed
+            .wait_timeout_while(set.lock(), PATIENCE, |state| state.done < rounds);
+        assert!(!waited.unwrap().1.timed_out());
+    }
+}
+
+/// Waits until it holds.
+fn until(what: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !what() {
+        assert!(Instant::now() < deadline, "it does not come about");
+        thread::park_timeout(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_set_that_nobody_named_and_one_that_was_never_loaded_are_told_apart() {
+    let desk = Desk::new();
+    let deadline = Instant::now() + PATIENCE;
+    let unknown = desk.sets.get("other", None, deadline).unwrap_err();
+    assert_eq!(
+        unknown.to_string(),
+        "there is no set of keys `other`: name it with --jwks"
+    );
+    let waiting = desk.getting("a");
+    desk.answers(Err("gone"));
+    desk.answers(Err("gone"));
+    let missing = waiting.join().unwrap().unwrap_err();
+    assert_eq!(missing, Missing::NeverLoaded("corp".into()));
+    assert_eq!(
+        missing.to_string(),
+        "the set of keys `corp` could not be loaded yet"
+    );
+    assert!(desk.sets.has("corp") && !desk.sets.has("other"));
+}
+
+#[test]
+fn the_first_token_waits_for_the_first_keys() {
+    let desk = Desk::new();
+    let waiting = desk.getting("a");
+    desk.answers(Ok("a"));
+    assert_eq!(waiting.join().unwrap().unwrap(), "a");
+}
+
+#[test]
+fn a_token_with_a_new_key_has_the_issuer_asked_at_once_and_gets_it() {
+    let desk = Desk::new();
+    desk.answers(Ok("a"));
+    desk.done(1);
+    let waiting: Vec<_> = (0..8).map(|_| desk.getting("b")).collect();
+    desk.answers(Ok("a\nb"));
+    for waiting in waiting {
+        assert_eq!(waiting.join().unwrap().unwrap(), "a\nb");
+    }
+    // All of them together have asked once, and what is known now asks nobody.
+    assert_eq!(desk.get("a").unwrap(), "a\nb");
+    assert_eq!(desk.get("b").unwrap(), "a\nb");
+    assert!(desk.asked.is_empty());
+}
+
+#[test]
+fn tokens_with_keys_that_nobody_has_neither_ask_again_and_again_nor_wait() {
+    let desk = Desk::new();
+    desk.answers(Ok("a"));
+    desk.done(1);
+    let waiting = desk.getting("x");
+    desk.answers(Ok("a"));
+    assert_eq!(waiting.join().unwrap().unwrap(), "a");
+    desk.done(2);
+    // The pause may end meanwhile on a machine that is very busy: then one of them asks.
+    let begin = Instant::now();
+    let pause = desk.sets.sets["corp"].lock().not_before;
+    let mut told = 0;
+    while Instant::now() < pause && told < 10_000 {
+        assert_eq!(desk.get("rubbish").unwrap(), "a");
+        told += 1;
+    }
+    assert!(
+        told == 10_000 || begin.elapsed() >= Duration::from_millis(500),
+        "{told}"
+    );
+    assert!(desk.asked.len() <= 1);
+}
+
+#[test]
+fn the_pause_grows_with_the_time_that_the_issuer_takes() {
+    let desk = Desk::new();
+    desk.answers(Ok("a"));
+    desk.done(1);
+    let begin = Instant::now();
+    let waiting = desk.getting("x");
+    desk.asked.recv_timeout(PATIENCE).unwrap();
+    // Nobody waits longer than that, although there is no answer and the deadline is far.
+    assert_eq!(waiting.join().unwrap().unwrap(), "a");
+    let waited = begin.elapsed();
+    assert!(waited >= LONGEST_WAIT, "{waited:?}");
+    // Who comes after that does not wait at all.
+    let second = Instant::now();
+    assert_eq!(desk.get("y").unwrap(), "a");
+    assert!(second.elapsed() < LONGEST_WAIT, "{:?}", second.elapsed());
+    desk.answers.send_timeout(Err("late".into()), PATIENCE).unwrap();
+    desk.done(2);
+    let pause = desk.sets.sets["corp"].lock().not_before;
+    assert!(pause > begin + LONGEST_WAIT * PAUSE_PER_WAIT);
+}
+
+#[test]
+fn a_token_waits_for_half_of_its_time_at_most() {
+    let desk = Desk::new();
+    desk.answers(Ok("a"));
+    desk.done(1);
+    let begin = Instant::now();
+    let deadline = begin + Duration::from_millis(400);
+    let text = desk.sets.get("corp", Some("x"), deadline).unwrap();
+    let waited = begin.elapsed();
+    assert_eq!(&*text, "a");
+    assert!(
+        waited >= Duration::from_millis(150) && waited < LONGEST_WAIT,
+        "{waited:?}"
+    );
+}
+
+#[test]
+fn what_is_no_set_changes_nothing() {
+    let desk = Desk::new();
+    desk.answers(Ok("a"));
+    desk.done(1);
+    let set = Arc::clone(&desk.sets.sets["corp"]);
+    for (bad, problem) in [
+        (&b"!"[..], "is no set"),
+        (b"\xff", "is not UTF-8"),
+        (b"", "has no key that a token can be verified with"),
+    ] {
+        assert_eq!(set.take(Ok(bad.to_vec())).unwrap_err(), problem);
+        assert_eq!(desk.get("a").unwrap(), "a");
+    }
+    let status = desk.sets.status().remove(0);
+    assert_eq!((status.keys, status.successes, status.failures), (1, 1, 3));
+    assert!(status.loaded.is_some());
+}
+
+#[test]
+fn after_a_failure_the_issuer_is_asked_again_soon_and_later_and_later() {
+    let (mut issuer, _desk) = idle();
+    let failed = |issuer: &mut issuer::Issuer| issuer.take(Err("gone".into())).as_secs();
+    assert_eq!([0; 8].map(|_| failed(&mut issuer)), [1, 2, 4, 8, 16, 32, 60, 60]);
+    let fetched = |max_age| {
+        Ok(Fetched {
+            body: b"a".to_vec(),
+            max_age,
+        })
+    };
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    for (max_age, rest) in [
+        (None, 3600),
+        (seconds(600), 600),
+        (seconds(0), 30),
+        (seconds(99_999), 3600),
+    ] {
+        assert_eq!(issuer.take(fetched(max_age)).as_secs(), rest, "{max_age:?}");
+    }
+    assert_eq!(failed(&mut issuer), 1);
+}
+
+/// An issuer that is not asked by a thread.
+fn idle() -> (issuer::Issuer, Desk) {
+    let desk = Desk::new();
+    let set = Arc::clone(&desk.sets.sets["corp"]);
+    let fetch: Fetch = Box::new(|_| Err(String::new()));
+    (issuer::Issuer::new(set, fetch, patience().refresh), desk)
+}
+
+#[test]
+fn a_set_in_a_file_follows_it_through_swaps_and_outlives_what_is_no_set() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    fs::create_dir(root.join("..1")).unwrap();
+    fs::write(root.join("..1/keys"), "a").unwrap();
+    std::os::unix::fs::symlink("..1", root.join("..data")).unwrap();
+    std::os::unix::fs::symlink("..data/keys", root.join("keys")).unwrap();
+    let sources = [
+        ("corp".to_owned(), Source::File(root.join("keys"))),
+        ("absent".to_owned(), Source::File(root.join("absent"))),
+    ];
+    let sets = KeySets::start(sources, check, patience()).unwrap();
+    let get = |name: &str| {
+        let text = sets.get(name, Some("x"), Instant::now() + PATIENCE);
+        text.map(|text| text.to_string())
+    };
+    assert_eq!(get("corp").unwrap(), "a");
+    assert_eq!(get("absent").unwrap_err(), Missing::NeverLoaded("absent".into()));
+    for (number, text) in [(2, "b"), (3, "c")] {
+        let new = format!("..{number}");
+        fs::create_dir(root.join(&new)).unwrap();
+        fs::write(root.join(&new).join("keys"), text).unwrap();
+        std::os::unix::fs::symlink(&new, root.join("..next")).unwrap();
+        fs::rename(root.join("..next"), root.join("..data")).unwrap();
+        until(|| get("corp").unwrap() == text);
+    }
+    let failures = |name: &str| {
+        let status = sets.status();
+        status.iter().find(|set| set.name == name).unwrap().failures
+    };
+    fs::write(root.join("..3/keys"), "!").unwrap();
+    until(|| failures("corp") == 1);
+    fs::remove_file(root.join("..3/keys")).unwrap();
+    until(|| failures("corp") == 2);
+    assert_eq!(get("corp").unwrap(), "c");
+    fs::write(root.join("absent"), "late").unwrap();
+    until(|| get("absent").is_ok());
+}
