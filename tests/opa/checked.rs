@@ -218,7 +218,12 @@ fn policies() -> Result<Case> {
     Ok(Case {
         note: "the policies of the repository".into(),
         v0: false,
-        modules: files.modules.into_iter().map(|module| module.text).collect(),
+        modules: files
+            .modules
+            .into_iter()
+            .filter(|module| !module.is_test)
+            .map(|module| module.text)
+            .collect(),
         data: None,
     })
 }
