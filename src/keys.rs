@@ -30,7 +30,7 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// Between two times that tokens make an issuer be asked, at the least.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The pause is so many times as long as the issuer took.
+/// The pause is so many times as long as tokens waited for the issuer.
 const PAUSE_PER_WAIT: u32 = 10;
 
 /// What a set holds, as its user reads it.

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Fetch, Fetched, KeySet, LEAST_PAUSE, PAUSE_PER_WAIT};
+use super::{Fetch, Fetched, KeySet, LEAST_PAUSE, LONGEST_WAIT, PAUSE_PER_WAIT};
 
 /// How long an issuer may take.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -14,7 +14,7 @@ const SHORTEST: Duration = Duration::from_secs(30);
 
 /// After a failure it is asked again after so long, after each further one twice as long, up to the longest.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_secs(60);
+const LAST_RETRY: Duration = Duration::from_secs(30);
 
 pub(super) struct Issuer {
     set: Arc<KeySet>,
@@ -94,7 +94,8 @@ impl Issuer {
         if let Some((_, since)) = rounds.asked.filter(|(round, _)| *round <= rounds.done) {
             rounds.asked = None;
             let now = Instant::now();
-            let took = now.saturating_duration_since(since);
+            // Nobody has waited for longer.
+            let took = now.saturating_duration_since(since).min(LONGEST_WAIT);
             rounds.not_before = now + took.saturating_mul(PAUSE_PER_WAIT).max(LEAST_PAUSE);
         }
         self.set.changed.notify_all();

@@ -229,7 +229,7 @@ fn what_is_no_set_changes_nothing() {
 fn after_a_failure_the_issuer_is_asked_again_soon_and_later_and_later() {
     let (mut issuer, _desk) = idle();
     let failed = |issuer: &mut issuer::Issuer| issuer.take(Err("gone".into())).as_secs();
-    assert_eq!([0; 8].map(|_| failed(&mut issuer)), [1, 2, 4, 8, 16, 32, 60, 60]);
+    assert_eq!([0; 8].map(|_| failed(&mut issuer)), [1, 2, 4, 8, 16, 30, 30, 30]);
     let fetched = |max_age| {
         Ok(Fetched {
             body: b"a".to_vec(),

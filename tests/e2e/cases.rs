@@ -9,10 +9,12 @@ mod image;
 mod model;
 mod mutate;
 mod namespaces;
+mod oidc;
 mod operations;
 mod outage;
 mod plain;
 mod playground;
+mod plugin;
 mod readme;
 mod rolling;
 mod rules;
@@ -37,6 +39,7 @@ pub(crate) const ALL: &[&[Case]] = &[
     calls::CASES,
     plain::CASES,
     playground::CASES,
+    plugin::CASES,
     readme::CASES,
     rules::CASES,
     authn::CASES,
@@ -50,6 +53,7 @@ pub(crate) const ALL: &[&[Case]] = &[
     versions::CASES,
     outage::CASES,
     faults::CASES,
+    oidc::CASES,
     starters::CASES,
     sets::CASES,
     rolling::CASES,

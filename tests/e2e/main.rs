@@ -19,6 +19,7 @@ mod control_plane;
 mod dying;
 mod flood;
 mod gates;
+mod issuer;
 mod kubectl;
 mod page;
 mod pki;

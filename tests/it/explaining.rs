@@ -225,7 +225,7 @@ fn programs_get_the_same_as_one_document_for_each_decision() {
             { "rule": "deny", "head": "deny contains msg", "result": "failed",
               "place": { "file": "policies/0.rego", "line": 3, "column": 1 },
               "expression": {
-                "place": { "file": "policies/0.rego", "line": 7, "column": 3 }, "text": "cpu > 4", "error": null, "ways": 1,
+                "place": { "file": "policies/0.rego", "line": 7, "column": 3 }, "text": "cpu > 4", "error": null, "ways": 1, "because": [],
                 "examples": [{ "operands": [{ "text": "cpu", "value": "2" }],
                     "variables": { "c": "{\"cpu\": \"2\", \"name\": \"a\"}", "cpu": "2" } }] } },
         ])
@@ -233,5 +233,19 @@ fn programs_get_the_same_as_one_document_for_each_decision() {
     assert_eq!(
         (&document["notAsked"], &document["diff"]),
         (&json!([]), &Value::Null)
+    );
+}
+
+#[test]
+fn a_rule_that_keeps_another_from_firing_is_explained_below_it() {
+    let policy = "package kubernetes.admission.p\ndeny contains \"no\" if wanted\n\nwanted if {\n  \
+                  input.request.operation == \"DELETE\"\n}\n";
+    let desk = Desk::new(&[policy]);
+    let (_, out) = explain(&desk, &["--gate", "validate", "-"], POD);
+    assert_eq!(
+        out,
+        "-: Pod default/web: validate: allow\n  asked: p (deny)\n    ✗ policies/0.rego:2  deny contains \"no\"\n        \
+         line 2: wanted\n          wanted is undefined\n          ✗ policies/0.rego:4  wanted\n              \
+         line 5: input.request.operation == \"DELETE\"\n                input.request.operation is \"CREATE\"\n"
     );
 }

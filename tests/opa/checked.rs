@@ -2,7 +2,7 @@
 //! made of them by changing a word.
 //!
 //! Nothing that OPA accepts is refused, but for what `ON_PURPOSE` lists; and which of OPA's errors are not found here is
-//! counted by class in docs/checks/README.md.
+//! counted by class in docs/differences.md.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -123,7 +123,7 @@ const ON_PURPOSE: [Id; 12] = [
 ];
 
 /// Where the errors that only OPA reports are listed.
-const LISTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/checks/README.md");
+const LISTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/differences.md");
 
 /// What OPA's strict check accepts has no finding but those on purpose; what it refuses has one, but for what is listed.
 pub(crate) fn beside_opa() -> Result<()> {

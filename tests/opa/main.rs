@@ -16,6 +16,7 @@ mod builtins;
 mod capabilities;
 mod cases;
 mod checked;
+mod conformance;
 mod drawn;
 mod expressions;
 mod networks;
@@ -25,26 +26,29 @@ mod tokens;
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, ExitCode, Output};
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
+use tempfile::NamedTempFile;
 
 const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/policies");
 
 /// Fewer tests than this mean that OPA did not find them.
-const AT_LEAST: usize = 340;
+const AT_LEAST: usize = 360;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let ignored = binaries::OPA
-        .unavailable()
-        .filter(|_| env::var_os("REGATE_E2E").is_none_or(|value| value != "require"));
+    let is_required = env::var_os("REGATE_E2E").is_some_and(|value| value == "require");
+    let ignored = binaries::OPA.unavailable().filter(|_| !is_required);
     if let Some(reason) = ignored.as_ref().filter(|_| !arguments.list) {
         say(&format!("the tests in OPA are ignored: {reason}"));
     }
+    let no_cases = conformance::unavailable().filter(|_| !is_required);
     let trials: Vec<Trial> = [
         trial("the_policies_pass_the_strict_check", strict_check),
         trial("the_tests_of_the_policies_pass", policy_tests),
@@ -88,6 +92,11 @@ fn main() -> ExitCode {
         accepted::nothing_is_refused,
     )
     .with_ignored_flag(accepted::cases().is_none())])
+    .chain([trial(
+        "opas_own_cases_come_to_what_is_wanted_but_for_those_listed",
+        conformance::conformance,
+    )
+    .with_ignored_flag(no_cases.is_some())])
     .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -233,10 +242,28 @@ fn packages(directory: &Path, found: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
+/// What OPA is told of the builtins that only Regate has, so that it can mock them.
+static CAPABILITIES: LazyLock<Result<NamedTempFile, String>> = LazyLock::new(|| {
+    let write = || -> Result<NamedTempFile> {
+        let mut file = NamedTempFile::new()?;
+        let printed = Command::new(env!("CARGO_BIN_EXE_regate"))
+            .arg("capabilities")
+            .output()?;
+        ensure!(printed.status.success(), "{}", text(&printed.stderr));
+        file.write_all(&printed.stdout)?;
+        Ok(file)
+    };
+    write().map_err(|error| format!("{error:#}"))
+});
+
 /// Runs OPA over the policies and wants exit code 0.
 fn opa(arguments: &[&str]) -> Result<Output> {
+    let capabilities = CAPABILITIES.as_ref().map_err(anyhow::Error::msg)?.path();
+    let is_asked = arguments.first() != Some(&"fmt");
     let output = Command::new(binaries::OPA.path()?)
         .args(arguments)
+        .args(is_asked.then_some("--capabilities"))
+        .args(is_asked.then_some(capabilities))
         .arg(POLICIES)
         .output()
         .context("cannot run opa")?;

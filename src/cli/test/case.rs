@@ -30,6 +30,8 @@ pub(super) struct Case {
     pub(super) group: String,
     /// What it is called there.
     pub(super) name: String,
+    /// What it is called by itself, and chosen by.
+    pub(super) label: String,
     /// Where it is written.
     pub(super) place: Place,
     /// What is to be done; nothing for one that is skipped.
@@ -37,7 +39,7 @@ pub(super) struct Case {
 }
 
 /// A place in a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) file: String,
     pub(super) line: u32,
@@ -71,6 +73,7 @@ pub(super) struct Failure {
 pub(super) struct Done {
     pub(super) group: String,
     pub(super) name: String,
+    pub(super) label: String,
     pub(super) place: Place,
     pub(super) is_skipped: bool,
     pub(super) tried: Tried,
@@ -101,13 +104,6 @@ impl Failure {
 pub(super) struct Bounds {
     pub(super) parallel: Option<NonZeroUsize>,
     pub(super) timeout: Duration,
-}
-
-impl Case {
-    /// The name by which it is chosen.
-    pub(super) fn full_name(&self) -> String {
-        format!("{}.{}", self.group, self.name)
-    }
 }
 
 impl std::fmt::Display for Place {
@@ -150,6 +146,7 @@ pub(super) fn run_all(cases: Vec<Case>, bounds: &Bounds) -> anyhow::Result<Vec<D
         .map(|(at, (case, tried))| Done {
             group: case.group.clone(),
             name: case.name.clone(),
+            label: case.label.clone(),
             place: case.place.clone(),
             is_skipped: case.work.is_none(),
             tried: tried.unwrap_or_else(|| unfinished(&case.place, at < begun)),

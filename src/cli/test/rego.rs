@@ -23,6 +23,7 @@ pub(super) fn cases(trials: &Arc<Trials>, lines: bool) -> impl Iterator<Item = C
         Case {
             group: format!("data.{}", trial.package),
             name: trial.name.clone(),
+            label: format!("data.{}.{}", trial.package, trial.name),
             work: (!trial.is_todo).then(|| -> super::case::Work {
                 Box::new(move |deadline| run(&trials, &tested, deadline, lines))
             }),

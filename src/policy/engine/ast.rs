@@ -11,7 +11,7 @@ mod names;
 pub(super) mod parts;
 mod reference;
 mod scopes;
-mod walk;
+pub(super) mod walk;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ pub(crate) use names::{Body, WILDCARD};
 pub(super) use names::{account_of, account_of_expr};
 
 use super::builtins;
+pub(crate) use super::normalize::Origin;
 use super::normalize::heads::Heads;
 use super::normalize::rewrites::Rewrites;
 use super::normalize::tokens::Token;
@@ -58,6 +59,8 @@ pub(crate) struct Source {
     pub(crate) reads: BTreeSet<Vec<String>>,
     /// What is read below `data` and where, but for functions that are called.
     pub(crate) data_reads: Vec<(Vec<String>, Position)>,
+    /// What its `with` replace, but for parts of `input`.
+    pub(crate) replaced: Vec<Replaced>,
     /// The names that its imports give.
     pub(crate) imported: Vec<String>,
     /// Paths below `input` that it reads, as far as they are constant; an empty one where it takes `input` whole.
@@ -65,8 +68,6 @@ pub(crate) struct Source {
     /// Whether it names `regate` as a member of something that is neither `data` nor plainly `input`: a variable that may
     /// hold the whole `input`, a call's result, or a key in a text.
     pub(crate) names_regate: bool,
-    /// What `with` puts something in the place of, but for parts of `input` and `data`.
-    pub(crate) replaced: Vec<(Vec<String>, Position)>,
     /// Codes of messages, where they are written out: `404` of `{"msg": "x", "code": 404}`.
     pub(crate) codes: Vec<(String, Position)>,
 }
@@ -138,18 +139,39 @@ pub(crate) struct Call {
     pub(crate) at: Position,
 }
 
+/// What one `with` replaces: a function, or a part of `data`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Replaced {
+    /// The name as resolved through the file's imports, as in [`Call`].
+    pub(crate) target: Vec<String>,
+    /// What stands in for it, if that is a name, too.
+    pub(crate) by: Option<Vec<String>>,
+    /// Where the target stands.
+    pub(crate) at: Position,
+}
+
 impl Source {
     /// Parses a file.
     ///
     /// # Errors
     /// The first syntax error: the parser stops there.
     pub(crate) fn parse(file: &RegoFile) -> Result<Self, Finding> {
-        let mut normalized = Normalized::new(&file.text);
+        Self::parse_inside(file, Origin::File)
+    }
+
+    /// Parses a module that stands in a file of another kind.
+    ///
+    /// # Errors
+    /// The first syntax error: the parser stops there.
+    pub(crate) fn parse_inside(file: &RegoFile, origin: Origin) -> Result<Self, Finding> {
+        let mut normalized = Normalized::new(&file.text, origin);
         let tokens = tokens::tokens(&file.text);
         if let Some((at, message)) = limits::exceeded(&normalized, &tokens) {
-            return Err(at.problem(Id::Limit, &file.path, message));
+            return Err(normalized.in_file(at).problem(Id::Limit, &file.path, message));
         }
-        normalized.edit(lines::separate(&file.text, &tokens));
+        let mut edits = lines::separate(&file.text, &tokens);
+        edits.extend(lines::leading_zeros(&file.text, &tokens));
+        normalized.edit(edits);
         let mut module = module(file, &mut normalized)?;
         let mut source = walk::Walk::of(&module, &normalized).source(file, &module)?;
         let looked = Looked::at(file, &module, &normalized);
@@ -318,16 +340,25 @@ fn module(file: &RegoFile, normalized: &mut Normalized) -> Result<Ref<Module>, F
 }
 
 fn parse(file: &RegoFile, normalized: &Normalized) -> Result<Option<Ref<Module>>, String> {
+    parse_text(&file.path, file.v0, normalized)
+}
+
+fn parse_text(path: &str, v0: bool, normalized: &Normalized) -> Result<Option<Ref<Module>>, String> {
     let mut engine = Engine::new();
-    engine.set_rego_v0(file.v0);
+    engine.set_rego_v0(v0);
     normalized.allow_length(&mut engine);
     engine
-        .add_policy(file.path.clone(), normalized.text.clone())
+        .add_policy(path.to_owned(), normalized.text.clone())
         .map_err(|error| error.to_string())?;
     Ok(engine.get_modules().first().cloned())
 }
 
 impl Source {
+    /// The syntax tree of what the engine is given of it.
+    pub(super) fn module(&self) -> Option<Ref<Module>> {
+        parse_text(&self.path, self.v0, &self.normalized).ok().flatten()
+    }
+
     /// A finding at a place of this file.
     pub(crate) fn problem(&self, id: Id, at: Position, message: impl Into<String>) -> Finding {
         at.problem(id, &self.path, message)

@@ -10,6 +10,7 @@ macro_rules! files {
 
 /// Path below `policies/`, and content.
 pub(super) const FILES: &[(&str, &str)] = files![
+    "authn/oidc.rego",
     "authn/tokens.rego",
     "authz/exec_kube_system.rego",
     "authz/readonly_group.rego",
@@ -19,6 +20,7 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "lib/pods.rego",
     "mutate/default_labels.rego",
     "mutate/security_context.rego",
+    "regate/oidc/data.json",
     "regate/tokens/data.json",
     "validate/host_namespaces.rego",
     "validate/host_path.rego",

@@ -83,6 +83,7 @@ ids! {
     FileFormat "file-format" Error "A file is none that policies are made of";
     FunctionValue "function-value" Error "A function that gives no value stands where one is wanted";
     GateRuleType "gate-rule-type" Error "A rule can never have the type that its gate reads";
+    Gatekeeper "gatekeeper" Error "A template or constraint of Gatekeeper's could not be enforced as it is meant";
     ImportName "import-name" Error "Two imports give one name";
     Limit "limit" Error "A file, or all of them, is more than is taken";
     MessageCode "message-code" Error "A message has a code that no client understands";
@@ -94,6 +95,7 @@ ids! {
     NotOffered "not-offered" Error "A builtin of OPA is not offered here";
     NotRun "not-run" Warning "A test is not run, or does less than it seems to";
     NotUtf8 "not-utf8" Error "A file is not UTF-8";
+    Parameters "parameters" Error "The parameters of a constraint do not fit its template's schema";
     Parse "parse" Error "A file is no Rego";
     PolicyName "policy-name" Error "A policy has no name that can be used, or that of another one";
     Recursion "recursion" Error "A rule or function comes back to itself";
@@ -109,14 +111,15 @@ ids! {
     UnknownFunction "unknown-function" Error "A function that is not there is called";
     UnknownKeys "unknown-keys" Error "A policy names a set of keys that the server was not given";
     UnknownPackage "unknown-package" Error "A package looks like a policy's, and no gate reads it";
+    UnnamedParameter "unnamed-parameter" Warning "A template's schema does not name a parameter of a constraint";
     Unreadable "unreadable" Error "A file or directory cannot be read";
     Unsafe "unsafe" Error "Nothing binds a variable";
     UnusedArgument "unused-argument" Strict "An argument of a function is not used";
     UnusedDeclaration "unused-declaration" Error "A variable that is declared with `some` or `every` is not used";
     UnusedImport "unused-import" Strict "An import is not used";
+    UnusedTemplate "unused-template" Warning "No constraint asks a template";
     UnusedVariable "unused-variable" Strict "A variable that is assigned is not used";
     Walk "walk" Error "`walk` is called for one value";
-    WithTarget "with-target" Error "`with` puts something in the place of what is not there";
 }
 
 impl Id {

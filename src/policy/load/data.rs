@@ -127,7 +127,7 @@ fn rule_paths(sources: &[Source]) -> BTreeSet<Vec<String>> {
 }
 
 /// Whether the document has a value at the path, or something that is no object above it.
-fn lies_over(document: &Document, path: &[String]) -> bool {
+pub(in crate::policy) fn lies_over(document: &Document, path: &[String]) -> bool {
     let mut at = document.clone();
     for key in path {
         if at.kind() != "object" {

@@ -75,7 +75,7 @@ fn with_tests(
     for file in files.modules.iter().filter(|file| file.is_test) {
         match Source::parse(file) {
             Ok(source) => {
-                super::own(&source, strictness, &mut findings);
+                super::of_text(&source, strictness, &mut findings);
                 tests.push(source);
             }
             Err(finding) => findings.push(finding),

@@ -5,6 +5,7 @@
 
 mod algorithm;
 mod keys;
+mod sign;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use regorus::Value;
 
 use self::algorithm::{Algorithm, Family};
 use self::keys::{Key, member};
+pub(super) use self::sign::{encode_sign, encode_sign_raw};
 use super::encoding::{from_base64url, hex, undefined_at_authn};
 use super::{EVALUATION, text};
 use crate::policy::engine::json::Document;

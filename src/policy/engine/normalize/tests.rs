@@ -2,7 +2,6 @@
 
 use crate::policy::engine::ast::{Position, Source};
 use crate::policy::files::RegoFile;
-use crate::policy::finding::Id;
 
 fn source(text: &str) -> Source {
     Source::parse(&RegoFile {
@@ -244,15 +243,15 @@ fn what_takes_a_result_is_where_its_author_wrote_it() {
 fn lines_that_were_written_into_may_be_longer_than_an_authors() {
     let long = format!("package p\nr if {{ not f(input.{}) }}\n", "x".repeat(900));
     assert!(source(&long).normalized.text.lines().any(|line| line.len() > 900));
-    let operands = vec![format!("input.{}", "x".repeat(90)); 10].join(", ");
+    let operands = vec![format!("input.{}", "x".repeat(900)); 9].join(", ");
     let wide = source(&format!("package p\nr if {{ not f({operands}) }}\n"));
-    assert!(wide.normalized.text.lines().any(|line| line.len() > 1024));
+    assert!(wide.normalized.text.lines().any(|line| line.len() > 8192));
     let mut engine = regorus::Engine::new();
     wide.normalized.allow_length(&mut engine);
     engine
         .add_policy("p".into(), wide.normalized.text.clone())
         .unwrap();
-    let too_long = format!("package p\nr if {{ f(\"{}\") }}\n", "x".repeat(1100));
+    let too_long = format!("package p\nr if {{ f(\"{}\") }}\n", "x".repeat(8200));
     let refused = Source::parse(&RegoFile {
         path: "p.rego".into(),
         text: too_long,
@@ -262,7 +261,7 @@ fn lines_that_were_written_into_may_be_longer_than_an_authors() {
     .unwrap_err();
     assert_eq!(
         (refused.line, refused.message.as_str()),
-        (Some(2), "line exceeds maximum column width of 1024")
+        (Some(2), "line exceeds maximum column width of 8192")
     );
 }
 
@@ -317,50 +316,117 @@ fn what_stands_in_beside_something_else_is_looked_at_before_the_statement() {
 }
 
 #[test]
-fn objects_that_take_apart_and_values_of_several_withs_that_cannot_be_moved_are_refused() {
-    let told = |body: &str| {
-        let source = source(&format!("package p\ng := 1\nr if {{\n  {body}\n}}\n"));
-        let refused = source.findings.iter().filter(|finding| finding.id == Id::Rewrite);
-        let columns: Vec<_> = refused.clone().filter_map(|finding| finding.column).collect();
-        let kind = refused
-            .clone()
-            .next()
-            .map_or("", |finding| match &finding.message {
-                message if message.starts_with("an object that takes another one apart") => "object",
-                message if message.starts_with("of several `with`") => "with",
-                other => panic!("{other}"),
-            });
-        (kind, columns)
-    };
+fn values_of_several_withs_that_cannot_be_moved_are_refused() {
     for (body, refused) in [
-        ("{\"a\": x} = input.o", ("object", vec![3])),
-        ("input.o = {\"a\": x}", ("object", vec![13])),
-        ("{\"a\": x} := input.o", ("object", vec![3])),
-        ("[{\"a\": x}] = [input.o]", ("object", vec![4])),
-        ("{\"a\": {\"b\": [x]}} = input.o", ("object", vec![3])),
-        ("some {\"a\": 1} in input.os", ("object", vec![8])),
-        ("some {\"a\": 1}, x in input.os", ("object", vec![8])),
-        (
-            "g with input.a as 1 with input.c as concat(`\n`, [])",
-            ("with", vec![39]),
-        ),
-        ("x = {\"a\": input.b}", ("", vec![])),
-        ("[x, y] = [{\"a\": input.b}, 1]", ("", vec![])),
-        ("input.o = {\"a\": 1}", ("", vec![])),
-        ("input.o == {\"a\": x}; x := 1", ("", vec![])),
-        ("x := {\"a\": input.b}", ("", vec![])),
-        ("some [a, b] in input.os", ("", vec![])),
-        ("g with input.a as input.b", ("", vec![])),
-        (
-            "g with input.a as {\"b\": [1]} with input.c as x; x := 2",
-            ("", vec![]),
-        ),
-        ("g with input.a as g with f as data.p.g", ("", vec![])),
+        ("g with input.a as 1 with input.c as concat(`\n`, [])", vec![39]),
+        ("g with input.a as input.b", vec![]),
+        ("g with input.a as {\"b\": [1]} with input.c as x; x := 2", vec![]),
+        ("g with input.a as g with f as data.p.g", vec![]),
     ] {
-        assert_eq!(told(body), refused, "{body}");
+        let source = source(&format!("package p\ng := 1\nr if {{\n  {body}\n}}\n"));
+        let findings = source.findings.iter();
+        let told: Vec<_> = findings
+            .filter(|finding| finding.message.starts_with("of several `with`"))
+            .filter_map(|finding| finding.column)
+            .collect();
+        assert_eq!(
+            (told, source.findings.len()),
+            (refused.clone(), refused.len()),
+            "{body}"
+        );
     }
-    let argument = source("package p\nf({\"a\": x}) := x\n");
-    assert_eq!(argument.findings.len(), 1, "{:?}", argument.findings);
+}
+
+#[test]
+fn an_object_that_takes_another_one_apart_is_compared_with_it() {
+    let becomes = |body: &str| {
+        let source = source(&format!("package p\nr if {{\n  {body}\n}}\n"));
+        assert_eq!(source.findings, [], "{body}");
+        source.normalized.text.lines().nth(2).unwrap().trim().to_owned()
+    };
+    for (body, wanted) in [
+        (
+            "{\"a\": x} = input.o",
+            "{\"a\": x} = input.o; {\"a\": x} == input.o",
+        ),
+        (
+            "input.o[_] = {\"a\": _}",
+            "input.o[__n0] = {\"a\": __n1}; input.o[ __n0 ] == {\"a\": __n1 }",
+        ),
+        (
+            "{\"a\": x} := f(input.o) with input.o as 1",
+            "__n0 := f(input.o) with input.o as 1; {\"a\": x} := __n0 with input.o as 1; {\"a\": x} == __n0 with \
+             input.o as 1",
+        ),
+        (
+            "f(1) = [{\"a\": x}]",
+            "__n0 := f(1); [{\"a\": x}] = __n0; [{\"a\": x}] == __n0",
+        ),
+        (
+            "some {\"a\": x} in data.os",
+            "some __n0 in data.os; some x; {\"a\": x} = __n0; {\"a\": x} == __n0",
+        ),
+        (
+            "some {\"a\": 1}, {\"b\": x} in data.os with input as 1",
+            "some __n0, __n1 in data.os with input as 1; some x; {\"a\": 1} == __n0; {\"b\": x} = __n1; {\"b\": x} == __n1",
+        ),
+        ("x := {\"a\": input.b}", "x := {\"a\": input.b}"),
+        ("x = {\"a\": input.b}", "x = {\"a\": input.b}"),
+        ("input.o = {\"a\": 1}", "input.o = {\"a\": 1}"),
+        ("input.o == {\"a\": x}; x := 1", "input.o == {\"a\": x}; x := 1"),
+        ("some [a, b] in data.os", "some [a, b] in data.os"),
+    ] {
+        assert_eq!(becomes(body), wanted, "{body}");
+    }
+    let argument = source("package p\nf({\"a\": x}) := x\nf([{\"a\": x}]) := x if x > 1 else := 2 if x\n");
+    assert_eq!(argument.findings, []);
+    assert_eq!(
+        argument.normalized.text,
+        "package p\nf(__h0) := x if { {\"a\": x} = __h0; {\"a\": x} == __h0 }\nf(__h1) := x if { x > 1; [{\"a\": x}] = \
+         __h1; [{\"a\": x}] == __h1 } else := 2 if { x; [{\"a\": x}] = __h1; [{\"a\": x}] == __h1 }\n"
+    );
+}
+
+#[test]
+fn an_object_that_takes_another_one_apart_where_no_statement_can_follow_is_refused() {
+    for (text, at) in [
+        ("package p\nr if {\n  not {\"a\": x} = input.o\n}\n", (3, 3)),
+        ("package p\nr if {\"a\": x} = input.o\n", (2, 6)),
+        (
+            "package p\nr if {\n  {\"a\": x, \"b\": f(x)} = f(input.o)\n}\n",
+            (3, 3),
+        ),
+        ("package p\nx := 1\nf({\"a\": x}) := x\n", (3, 3)),
+    ] {
+        let source = source(text);
+        let told: Vec<_> = source
+            .findings
+            .iter()
+            .map(|finding| {
+                assert!(
+                    finding
+                        .message
+                        .starts_with("an object that takes another one apart"),
+                    "{finding}"
+                );
+                (finding.line.unwrap(), finding.column.unwrap())
+            })
+            .collect();
+        assert_eq!(told, [at], "{text}");
+    }
+}
+
+#[test]
+fn a_number_may_begin_with_its_point() {
+    let becomes = |value: &str| {
+        source(&format!("package p\nx := {value}\n"))
+            .normalized
+            .text
+            .clone()
+    };
+    assert_eq!(becomes(".5"), "package p\nx := 0.5\n");
+    assert_eq!(becomes("[.5, 1.5, -.5]"), "package p\nx := [0.5, 1.5, -0.5]\n");
+    assert_eq!(becomes("input.a"), "package p\nx := input.a\n");
 }
 
 #[test]

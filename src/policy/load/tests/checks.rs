@@ -328,8 +328,8 @@ fn files_larger_than_the_parser_takes_are_refused_with_their_place() {
         ]
     );
     assert_eq!(
-        told(&format!("deny contains \"{}\"", "x".repeat(1_100))),
-        ["0.rego:2:16: line exceeds maximum column width of 1024"]
+        told(&format!("deny contains \"{}\"", "x".repeat(8_200))),
+        ["0.rego:2:16: line exceeds maximum column width of 8192"]
     );
     assert_eq!(
         told(&format!(

@@ -223,7 +223,7 @@ fn jwk(value: &Value) -> Option<Key> {
 }
 
 /// The uncompressed form of a point, whose numbers may have lost their leading zeros.
-fn point(x: Vec<u8>, y: Vec<u8>, length: usize) -> Option<Vec<u8>> {
+pub(super) fn point(x: Vec<u8>, y: Vec<u8>, length: usize) -> Option<Vec<u8>> {
     let mut bytes = vec![4];
     for number in [x, y] {
         let missing = length.checked_sub(number.len())?;

@@ -48,7 +48,8 @@ fn outside(file: &Path) -> Arc<Outside> {
 const POLICY: &str = "package kubernetes.authentication.t
 user := {\"username\": claims.sub} if {
 	cert := regate.jwks(data.name, input.spec.token)
-	[true, _, claims] := io.jwt.decode_verify(input.spec.token, {\"cert\": cert})
+	[verified, _, claims] := io.jwt.decode_verify(input.spec.token, {\"cert\": cert})
+	verified
 }
 ";
 
