@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Global;
 use crate::policy::files::Files;
-use crate::policy::load::load_with;
+use crate::policy::load::{self, Strictness};
 use crate::policy::{Finding, Policy, PolicySet};
 
 /// Says all that is wrong with policies, as loading them would
@@ -23,6 +23,9 @@ pub struct Args {
     /// `findings` and `warnings` [default: long at a terminal, else text]
     #[arg(short, long, env = "REGATE_OUTPUT", value_name = "text|long|json")]
     pub output: Option<Form>,
+    /// Refuse what OPA's strict mode refuses, too, as unused variables, arguments and imports; in tests, too
+    #[arg(long, env = "REGATE_STRICT")]
+    pub strict: bool,
 }
 
 /// Form of what is printed.
@@ -41,8 +44,12 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let policies = global.resolve()?.config.policies;
     let outside = super::outside::without_keys(&policies)?;
     let sources = super::offline_sources(&policies, args.paths);
+    let strictness = match args.strict {
+        true => Strictness::Strict,
+        false => Strictness::Served,
+    };
     let (unreadable, loaded) = match Files::read(&sources) {
-        Ok(files) => (false, load_with(&files, &outside)),
+        Ok(files) => (false, load::check(&files, &outside, strictness)),
         Err(findings) => (true, Err(findings)),
     };
     let mut out = std::io::stdout().lock();

@@ -17,6 +17,7 @@ use super::trials::Trials;
 mod build;
 pub(super) mod calls;
 mod circles;
+mod conflicts;
 mod data;
 mod foreign;
 mod gatekeeper;
@@ -47,10 +48,37 @@ pub fn load(files: &Files) -> Result<PolicySet, Vec<Finding>> {
 /// # Errors
 /// As [`load`].
 pub fn load_with(files: &Files, outside: &Arc<Outside>) -> Result<PolicySet, Vec<Finding>> {
-    let mut set = on_a_deep_stack(files, || Ok(load_here(files, outside)?.set))?;
+    let mut set = on_a_deep_stack(files, || Ok(load_here(files, outside, Strictness::Served)?.set))?;
     show(&mut set.warnings, files);
     show(&mut set.missing, files);
     Ok(set)
+}
+
+/// Loads a set and warns of tests in it that are not run; with [`Strictness::Strict`] it is refused for everything that
+/// `opa check --strict` refuses, in its tests, too.
+///
+/// # Errors
+/// As [`load`].
+pub fn check(
+    files: &Files,
+    outside: &Arc<Outside>,
+    strictness: Strictness,
+) -> Result<PolicySet, Vec<Finding>> {
+    let mut set = on_a_deep_stack(files, || {
+        trials::check(files, load_here(files, outside, strictness), outside, strictness)
+    })?;
+    show(&mut set.warnings, files);
+    show(&mut set.missing, files);
+    Ok(set)
+}
+
+/// What is refused besides errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strictness {
+    /// Nothing: as it is served.
+    Served,
+    /// What OPA's strict mode refuses.
+    Strict,
 }
 
 /// Loads a set and its tests, which a server never loads.
@@ -58,7 +86,9 @@ pub fn load_with(files: &Files, outside: &Arc<Outside>) -> Result<PolicySet, Vec
 /// # Errors
 /// What is wrong with the set; if nothing is, what is wrong with its tests.
 pub fn load_with_tests(files: &Files, outside: &Arc<Outside>) -> Result<Trials, Vec<Finding>> {
-    on_a_deep_stack(files, || trials::load(files, load_here(files, outside)?, outside))
+    on_a_deep_stack(files, || {
+        trials::load(files, load_here(files, outside, Strictness::Served)?, outside)
+    })
 }
 
 /// Runs what recurses over what authors nest, and sorts what it finds.
@@ -133,9 +163,9 @@ struct Loaded {
     lenient: BTreeSet<Vec<String>>,
 }
 
-fn load_here(files: &Files, outside: &Arc<Outside>) -> Result<Loaded, Vec<Finding>> {
+fn load_here(files: &Files, outside: &Arc<Outside>, strictness: Strictness) -> Result<Loaded, Vec<Finding>> {
     let mut findings = Vec::new();
-    let (sources, all_parsed) = parsed(files, &mut findings);
+    let (sources, all_parsed) = parsed(files, strictness, &mut findings);
     let mut gatekeeper = gatekeeper::read(&files.manifests, &mut findings);
     let before = findings.len();
     let data = data::merged(&files.data, &sources, &mut findings);
@@ -152,7 +182,7 @@ fn load_here(files: &Files, outside: &Arc<Outside>) -> Result<Loaded, Vec<Findin
     packages.extend(gatekeeper.packages(templates.unwrap_or_default(), 1));
     let plans = plan::plans(&packages, &files.settings, &mut findings);
     for (number, world) in worlds.iter().enumerate() {
-        check(
+        check_world(
             world,
             &packages::needs(&packages, number),
             all_read,
@@ -183,14 +213,22 @@ fn load_here(files: &Files, outside: &Arc<Outside>) -> Result<Loaded, Vec<Findin
     })
 }
 
+/// Adds what is wrong with the text of a file.
+fn of_text(source: &Source, strictness: Strictness, findings: &mut Vec<Finding>) {
+    findings.extend(source.findings.iter().cloned());
+    if strictness == Strictness::Strict {
+        findings.extend(source.strict.iter().cloned());
+    }
+}
+
 /// The modules that can be parsed, and whether those are all.
-fn parsed(files: &Files, findings: &mut Vec<Finding>) -> (Vec<Source>, bool) {
+fn parsed(files: &Files, strictness: Strictness, findings: &mut Vec<Finding>) -> (Vec<Source>, bool) {
     let mut sources = Vec::new();
     let mut all = true;
     for file in files.modules.iter().filter(|file| !file.is_test) {
         match Source::parse(file) {
             Ok(source) => {
-                findings.extend(source.findings.iter().cloned());
+                of_text(&source, strictness, findings);
                 sources.push(source);
             }
             Err(finding) => {
@@ -203,7 +241,7 @@ fn parsed(files: &Files, findings: &mut Vec<Finding>) -> (Vec<Source>, bool) {
 }
 
 /// What the modules of one world have wrong with each other.
-fn check(
+fn check_world(
     world: &World,
     needs: &BTreeSet<Vec<String>>,
     all_read: bool,
@@ -212,6 +250,7 @@ fn check(
 ) {
     overlaps(&world.sources, findings);
     calls::check(&world.sources, outside, findings);
+    conflicts::check(&world.sources, findings);
     // What is missing may be in a file that cannot be read.
     if world.is_whole && all_read {
         references::check(&world.sources, &world.data, needs, findings);

@@ -36,6 +36,42 @@ pub(crate) fn cases() -> Option<PathBuf> {
     Some(Path::new(cache.trim()).join(MODULE)).filter(|path| path.is_dir())
 }
 
+/// All cases that are wanted to give a result.
+pub(crate) fn all() -> Result<Vec<Case>> {
+    let root = cases().context("OPA's module is not there")?;
+    let mut all = Vec::new();
+    for (directory, v0) in [("v0", true), ("v1", false)] {
+        let mut files = Vec::new();
+        yaml_files(&root.join(directory), &mut files)?;
+        files.sort();
+        for file in files {
+            all.extend(cases_of(&file, v0)?);
+        }
+    }
+    Ok(all)
+}
+
+/// OPA's cases for what its compiler refuses.
+pub(crate) fn diagnosed() -> Result<Vec<Case>> {
+    let root = cases().context("OPA's module is not there")?;
+    let root = root
+        .ancestors()
+        .nth(2)
+        .context("no tests beside the cases")?
+        .join("compilecases/testdata");
+    let mut all = Vec::new();
+    for (directory, v0) in [("v0", true), ("v1", false)] {
+        let mut files = Vec::new();
+        yaml_files(&root.join(directory), &mut files)?;
+        files.sort();
+        for file in files {
+            all.extend(cases_of(&file, v0)?);
+        }
+    }
+    ensure!(all.len() > 15, "only {} cases of what is refused", all.len());
+    Ok(all)
+}
+
 /// None of them gets a finding of ours.
 pub(crate) fn nothing_is_refused() -> Result<()> {
     let root = cases().context("OPA's module is not there")?;
@@ -45,7 +81,7 @@ pub(crate) fn nothing_is_refused() -> Result<()> {
         let mut files = Vec::new();
         yaml_files(&root.join(directory), &mut files)?;
         for file in files {
-            for case in cases_of(&file)? {
+            for case in cases_of(&file, v0)? {
                 looked_at += 1;
                 for finding in findings(&case, v0) {
                     if NEVER.iter().any(|words| finding.contains(words))
@@ -75,10 +111,12 @@ pub(crate) fn nothing_is_refused() -> Result<()> {
 }
 
 /// A case that compiles and is evaluated.
-struct Case {
-    note: String,
-    modules: Vec<String>,
-    data: Option<Value>,
+#[derive(Clone)]
+pub(crate) struct Case {
+    pub(crate) note: String,
+    pub(crate) v0: bool,
+    pub(crate) modules: Vec<String>,
+    pub(crate) data: Option<Value>,
 }
 
 fn yaml_files(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
@@ -94,7 +132,7 @@ fn yaml_files(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 /// The cases of a file that are wanted to give a result.
-fn cases_of(file: &Path) -> Result<Vec<Case>> {
+fn cases_of(file: &Path, v0: bool) -> Result<Vec<Case>> {
     // Numbers that JSON's types do not hold are no matter here: such a file is left out.
     let Ok(document) = serde_saphyr::from_str::<Value>(&fs::read_to_string(file)?) else {
         return Ok(Vec::new());
@@ -112,6 +150,7 @@ fn cases_of(file: &Path) -> Result<Vec<Case>> {
     let case = |case: &Value| {
         let modules = case.get("modules").and_then(Value::as_array)?;
         Some(Case {
+            v0,
             note: case.get("note").and_then(Value::as_str)?.to_owned(),
             modules: modules
                 .iter()

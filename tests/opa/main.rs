@@ -15,6 +15,7 @@ mod binaries;
 mod builtins;
 mod capabilities;
 mod cases;
+mod checked;
 mod conformance;
 mod drawn;
 mod expressions;
@@ -96,6 +97,11 @@ fn main() -> ExitCode {
     ]
     .into_iter()
     .map(|trial| trial.with_ignored_flag(ignored.is_some()))
+    .chain([trial(
+        "what_opa_accepts_has_no_finding_and_what_it_refuses_has_one_or_is_listed",
+        checked::beside_opa,
+    )
+    .with_ignored_flag(ignored.is_some() || accepted::cases().is_none())])
     .chain([trial(
         "nothing_that_opa_compiles_is_refused_by_checks_of_ours",
         accepted::nothing_is_refused,

@@ -3,10 +3,14 @@
 //! Loading asks these facts to group packages, to generate entry rules and to refuse what the engine would accept and
 //! should not. The engine's tree is walked once per file and not kept.
 
+mod heads;
+mod imports;
+mod infer;
 mod limits;
 mod names;
 pub(super) mod parts;
 mod reference;
+mod scopes;
 pub(super) mod walk;
 
 use std::collections::BTreeSet;
@@ -15,7 +19,7 @@ use std::sync::Arc;
 use regorus::Engine;
 use regorus::unstable::{Module, Ref, Span};
 
-pub(crate) use names::Body;
+pub(crate) use names::{Body, WILDCARD};
 pub(super) use names::{account_of, account_of_expr};
 
 use super::builtins;
@@ -26,7 +30,7 @@ use super::normalize::tokens::Token;
 use super::normalize::withs::Withs;
 use super::normalize::{Edit, Normalized, lines, results, tokens};
 use crate::policy::files::RegoFile;
-use crate::policy::finding::{Finding, Id};
+use crate::policy::finding::{Finding, Id, Severity};
 
 /// One parsed file.
 #[derive(Clone, Debug)]
@@ -47,6 +51,10 @@ pub(crate) struct Source {
     pub(crate) package_at: Position,
     /// What is wrong with it although it can be read.
     pub(crate) findings: Vec<Finding>,
+    /// What OPA's strict mode refuses of it.
+    pub(crate) strict: Vec<Finding>,
+    /// What is wrong with its calls of builtins, unless functions of the package stand in for them.
+    pub(crate) of_builtins: Vec<Finding>,
     /// Its rules, in order.
     pub(crate) rules: Vec<RuleFacts>,
     /// Paths below `data` that it reads, as far as they are constant: `data.a[x].b` is `["a"]`.
@@ -84,6 +92,10 @@ pub(crate) struct RuleFacts {
     pub(crate) arguments: Option<usize>,
     /// Whether it is a `default`.
     pub(crate) is_default: bool,
+    /// Whether no variable is in its head's name: `x[key]` has one.
+    pub(crate) is_ground: bool,
+    /// Whether it gives members of sets: `x contains member`, `x[key] contains member`.
+    pub(crate) is_set: bool,
     /// Where it stands.
     pub(crate) at: Position,
     /// What it calls.
@@ -166,9 +178,11 @@ impl Source {
         normalized.edit(edits);
         let mut module = module(file, &mut normalized)?;
         let mut source = walk::Walk::of(&module, &normalized).source(file, &module)?;
+        let looked = Looked::at(file, &module, &normalized);
         if rewrite_results(file, &mut module, &mut normalized, results::positive)? {
             source = walk::Walk::of(&module, &normalized).source(file, &module)?;
         }
+        source.take(looked);
         let module = source.rewrite_heads(file, module, &mut normalized)?;
         let mut module = look_at_withs(file, module, &mut normalized)?;
         let tokens = tokens::tokens(&normalized.text);
@@ -198,6 +212,13 @@ impl Source {
         parse(&file, &self.normalized).map(drop)
     }
 
+    /// Takes over what was found in the author's own text.
+    fn take(&mut self, looked: Looked) {
+        self.findings.extend(looked.errors);
+        self.strict = looked.strict;
+        self.of_builtins = looked.of_builtins;
+    }
+
     /// Moves what rules give into their bodies, and gives the tree of what that makes.
     fn rewrite_heads(
         &mut self,
@@ -222,6 +243,43 @@ impl Source {
             .map(|(at, message)| self.problem(Id::Rewrite, normalized.place(*at), *message));
         let findings: Vec<_> = findings.collect();
         self.findings.extend(findings);
+    }
+}
+
+/// What is wrong with a file as its author wrote it.
+#[derive(Default)]
+struct Looked {
+    errors: Vec<Finding>,
+    strict: Vec<Finding>,
+    of_builtins: Vec<Finding>,
+}
+
+impl Looked {
+    /// Looks at variables, imports, heads and operands.
+    fn at(file: &RegoFile, module: &Module, normalized: &Normalized) -> Self {
+        let v1 = !file.v0 || module.rego_v1;
+        let mut looked = Looked::default();
+        let problems = [
+            scopes::problems(module, normalized, v1),
+            imports::problems(module, normalized, v1),
+            heads::problems(module, normalized),
+        ];
+        for (id, at, message) in problems.into_iter().flatten() {
+            let finding = at.problem(id, &file.path, message);
+            match id.severity() {
+                Severity::Strict => looked.strict.push(finding),
+                Severity::Error | Severity::Warning => looked.errors.push(finding),
+            }
+        }
+        for (id, at, message) in infer::problems(module, normalized) {
+            let finding = at.problem(id, &file.path, message);
+            // Of the old language only the strict mode refuses it.
+            match id == Id::Deprecated && !v1 {
+                true => looked.strict.push(finding),
+                false => looked.of_builtins.push(finding),
+            }
+        }
+        looked
     }
 }
 
@@ -310,15 +368,6 @@ impl Source {
         at.problem(id, &self.path, message)
     }
 
-    /// A finding of no kind in particular.
-    #[allow(
-        dead_code,
-        reason = "until what is being written names the kinds of its findings"
-    )]
-    pub(crate) fn finding(&self, at: Position, message: String) -> Finding {
-        self.problem(Id::Internal, at, message)
-    }
-
     /// The path below `data` of one of its rules.
     pub(crate) fn path_of(&self, rule: &RuleFacts) -> Vec<String> {
         let below = rule.below.iter();
@@ -338,7 +387,11 @@ pub(super) fn syntax_finding(path: &str, text: &str, normalized: Option<&Normali
     let hint = message
         .contains("used before definition below")
         .then(|| "give the variable a name that no rule has, or write out what it stands for".to_owned());
-    let finding = Finding::new(Id::Parse, message).in_file(path).hinted(hint);
+    let id = match message.contains("cannot be shadowed") {
+        true => Id::RootName,
+        false => Id::Parse,
+    };
+    let finding = Finding::new(id, message).in_file(path).hinted(hint);
     match at {
         Some(at) => finding.at(at),
         None => finding,

@@ -75,12 +75,16 @@ macro_rules! ids {
 ids! {
     Arity "arity" Error "A function is called with too many or too few operands";
     BuiltinName "builtin-name" Error "A rule has the name of a builtin, or of what a builtin's name begins with";
+    Conflict "conflict" Error "Rules of one name do not fit together";
     DataConflict "data-conflict" Error "Two data files give one path, or data lies over a rule";
     DataFormat "data-format" Error "A data file is no JSON or YAML that holds an object";
+    Deprecated "deprecated" Error "A builtin that is deprecated is called";
     EndedException "ended-exception" Warning "An exception of a policy has ended";
     FileFormat "file-format" Error "A file is none that policies are made of";
+    FunctionValue "function-value" Error "A function that gives no value stands where one is wanted";
     GateRuleType "gate-rule-type" Error "A rule can never have the type that its gate reads";
     Gatekeeper "gatekeeper" Error "A template or constraint of Gatekeeper's could not be enforced as it is meant";
+    ImportName "import-name" Error "Two imports give one name";
     Limit "limit" Error "A file, or all of them, is more than is taken";
     MessageCode "message-code" Error "A message has a code that no client understands";
     Metadata "metadata" Error "METADATA or a setting says what nobody understands";
@@ -95,19 +99,26 @@ ids! {
     Parse "parse" Error "A file is no Rego";
     PolicyName "policy-name" Error "A policy has no name that can be used, or that of another one";
     Recursion "recursion" Error "A rule or function comes back to itself";
+    Redeclared "redeclared" Error "A variable is declared where it cannot be";
     Reference "reference" Error "Nothing provides what is read below `data`";
     Rewrite "rewrite" Error "A form of Rego that has to be written otherwise here";
+    RootName "root-name" Error "A rule or a variable is called `input` or `data`";
     RuleName "rule-name" Error "A policy's rule is called so that no gate, or the wrong one, reads it";
     RulePackage "rule-package" Error "A rule reaches into another package";
     Setting "setting" Error "A setting of the configuration names no policy, or sets nothing";
     Suite "suite" Error "A suite of cases says what nobody understands, or names what is not there";
+    Type "type" Error "An operand has a type that does not fit";
     UnknownFunction "unknown-function" Error "A function that is not there is called";
     UnknownKeys "unknown-keys" Error "A policy names a set of keys that the server was not given";
     UnknownPackage "unknown-package" Error "A package looks like a policy's, and no gate reads it";
     UnnamedParameter "unnamed-parameter" Warning "A template's schema does not name a parameter of a constraint";
     Unreadable "unreadable" Error "A file or directory cannot be read";
     Unsafe "unsafe" Error "Nothing binds a variable";
+    UnusedArgument "unused-argument" Strict "An argument of a function is not used";
+    UnusedDeclaration "unused-declaration" Error "A variable that is declared with `some` or `every` is not used";
+    UnusedImport "unused-import" Strict "An import is not used";
     UnusedTemplate "unused-template" Warning "No constraint asks a template";
+    UnusedVariable "unused-variable" Strict "A variable that is assigned is not used";
     Walk "walk" Error "`walk` is called for one value";
 }
 

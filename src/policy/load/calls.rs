@@ -83,11 +83,29 @@ pub(super) fn check(sources: &[Source], outside: &Outside, findings: &mut Vec<Fi
             }
         }
     }
+    for source in sources.iter().filter(|source| !shadows(source, &rules)) {
+        findings.extend(source.of_builtins.iter().cloned());
+    }
     for source in sources {
         let replaced = source.replaced.iter();
         findings.extend(replaced.filter_map(|replaced| cannot_replace(source, replaced, &functions)));
     }
     recursion(sources, &graph(sources, &functions), findings);
+}
+
+/// Whether a rule of its package or an import of a file has the name of a builtin that it calls, or of what one's name
+/// begins with.
+fn shadows(source: &Source, rules: &BTreeSet<(&[String], &str)>) -> bool {
+    let mut calls = source.rules.iter().flat_map(|rule| &rule.calls);
+    calls.any(|call| {
+        let root = call.function.first().map_or("", String::as_str);
+        rules.contains(&(source.package.as_slice(), root))
+            && builtins::declared::find(&call.function.join(".")).is_some()
+            || source
+                .imported
+                .iter()
+                .any(|import| builtins::declared::find(import).is_some())
+    })
 }
 
 /// What is wrong with what a `with` replaces.

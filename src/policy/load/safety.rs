@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::policy::engine::ast::{Body, Position, Source};
+use crate::policy::engine::ast::{Body, Position, Source, WILDCARD};
 use crate::policy::finding::{Finding, Id};
 
 /// Adds a finding for each variable of a rule that nothing binds.
@@ -29,9 +29,9 @@ pub(super) fn check(sources: &[Source], findings: &mut Vec<Finding>) {
 
 fn finding(source: &Source, name: &str, at: Position) -> Finding {
     let (message, hint) = match name {
-        "_" => (
-            "`_` stands in what is negated, where nothing binds it".to_owned(),
-            "name what is not to be found in a rule or a comprehension, and negate that",
+        name if name.starts_with(WILDCARD) => (
+            "`_` stands where nothing binds it".to_owned(),
+            "`_` is for what is passed over, as in `xs[_]`; what is not to be found is named in a rule, and that negated",
         ),
         name => (
             format!("nothing binds `{name}`"),

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Loaded, build, calls, data, overlaps, references, safety};
+use super::{Loaded, Strictness, build, calls, conflicts, data, overlaps, references, safety};
 use crate::gate::Gate;
 use crate::policy::engine::ast::{RuleFacts, Source};
 use crate::policy::engine::builtins::BuiltinErrors;
@@ -14,41 +14,44 @@ use crate::policy::engine::group::Group;
 use crate::policy::engine::{Document, Outside};
 use crate::policy::files::Files;
 use crate::policy::finding::{Finding, Id};
-use crate::policy::roots;
 use crate::policy::trials::{Trial, Trials, is_test, is_todo};
+use crate::policy::{PolicySet, roots};
 
 /// Test packages that share an engine at most: each brings the policies that it tests.
 const GROUP_SIZE: usize = 16;
 
-pub(super) fn load(files: &Files, loaded: Loaded, outside: &Arc<Outside>) -> Result<Trials, Vec<Finding>> {
-    let mut findings = Vec::new();
-    let mut tests = Vec::new();
-    for file in files.modules.iter().filter(|file| file.is_test) {
-        match Source::parse(file) {
-            Ok(source) => {
-                findings.extend(source.findings.iter().cloned());
-                tests.push(source);
-            }
-            Err(finding) => findings.push(finding),
-        }
+/// The set, with warnings for tests that are not run; where OPA's strict mode is asked for, what is wrong with its tests
+/// refuses it. Otherwise they may build on what lies elsewhere.
+pub(super) fn check(
+    files: &Files,
+    loaded: Result<Loaded, Vec<Finding>>,
+    outside: &Outside,
+    strictness: Strictness,
+) -> Result<PolicySet, Vec<Finding>> {
+    let mut loaded = loaded?;
+    if strictness == Strictness::Served {
+        loaded.set.warnings.extend(misplaced(&loaded.sources));
+        return Ok(loaded.set);
     }
-    let all_parsed = findings.is_empty();
-    data::hiding(&loaded.data, &tests, &mut findings);
     let policies = loaded.sources.len();
-    let mut sources = loaded.sources;
-    sources.extend(tests);
-    overlaps(&sources, &mut findings);
-    if let (true, Some((served, tests))) = (all_parsed, sources.split_at_checked(policies)) {
-        references::check_tests(served, tests, &loaded.data, &mut findings);
-        calls::check(&sources, outside, &mut findings);
-        safety::check(&sources, &mut findings);
-    }
-    if !findings.is_empty() {
-        return Err(findings);
-    }
+    let sources = with_tests(files, loaded.sources, &loaded.data, outside, strictness)?;
     let (served, tests) = sources.split_at_checked(policies).unwrap_or_default();
-    let (mut warnings, found) = (misplaced(served), found(tests));
-    warnings.extend(found.values().flat_map(|rules| ambiguous(rules)));
+    loaded.set.warnings.extend(not_run(served, &found(tests)));
+    Ok(loaded.set)
+}
+
+/// Warnings for tests that are not run, or do less than they seem to.
+fn not_run(served: &[Source], found: &Found<'_>) -> Vec<Finding> {
+    let ambiguous = found.values().flat_map(|rules| ambiguous(rules));
+    misplaced(served).into_iter().chain(ambiguous).collect()
+}
+
+pub(super) fn load(files: &Files, loaded: Loaded, outside: &Arc<Outside>) -> Result<Trials, Vec<Finding>> {
+    let policies = loaded.sources.len();
+    let mut sources = with_tests(files, loaded.sources, &loaded.data, outside, Strictness::Served)?;
+    let (served, tests) = sources.split_at_checked(policies).unwrap_or_default();
+    let found = found(tests);
+    let mut warnings = not_run(served, &found);
     let (groups, trials) = grouped(&sources, found, &loaded.lenient, &loaded.data, outside)?;
     warnings.sort();
     sources.truncate(policies);
@@ -60,6 +63,43 @@ pub(super) fn load(files: &Files, loaded: Loaded, outside: &Arc<Outside>) -> Res
         groups,
         trials,
     })
+}
+
+/// The policies' sources, and behind them those of the tests.
+fn with_tests(
+    files: &Files,
+    mut sources: Vec<Source>,
+    data: &Document,
+    outside: &Outside,
+    strictness: Strictness,
+) -> Result<Vec<Source>, Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut tests = Vec::new();
+    for file in files.modules.iter().filter(|file| file.is_test) {
+        match Source::parse(file) {
+            Ok(source) => {
+                super::of_text(&source, strictness, &mut findings);
+                tests.push(source);
+            }
+            Err(finding) => findings.push(finding),
+        }
+    }
+    let all_parsed = findings.is_empty();
+    data::hiding(data, &tests, &mut findings);
+    let policies = sources.len();
+    sources.extend(tests);
+    overlaps(&sources, &mut findings);
+    if let (true, Some((served, tests))) = (all_parsed, sources.split_at_checked(policies)) {
+        references::check_tests(served, tests, data, &mut findings);
+        calls::check(&sources, outside, &mut findings);
+        conflicts::check(&sources, &mut findings);
+        safety::check(&sources, &mut findings);
+    }
+    if findings.is_empty() {
+        Ok(sources)
+    } else {
+        Err(findings)
+    }
 }
 
 /// A rule of a file of tests.
@@ -102,10 +142,8 @@ fn ambiguous<'a>(rules: &BTreeMap<&'a str, Vec<Rule<'a>>>) -> Vec<Finding> {
     for (name, rules) in rules {
         let functions = rules.iter().filter(|(_, rule)| rule.arguments.is_some());
         warnings.extend(functions.map(|(source, rule)| {
-            source.finding(
-                rule.at,
-                format!("`{name}` is not run: it is a function, and a test is a rule"),
-            )
+            let message = format!("`{name}` is not run: it is a function, and a test is a rule");
+            source.problem(Id::NotRun, rule.at, message)
         }));
         let mut again = rules
             .iter()

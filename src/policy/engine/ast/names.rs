@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Query, Rule, RuleHead};
 
-use super::parts::{function_name, of_expr, pattern, variable};
+use super::parts::{function_name, of_expr, variable};
 use super::{Position, reference::reference};
 use crate::policy::engine::builtins;
 use crate::policy::engine::normalize::Normalized;
@@ -58,7 +58,7 @@ pub(super) fn bodies(rule: &Rule, normalized: &Normalized, negates_whole_bodies:
             heads.extend(key.iter().map(|key| &**key));
         }
         RuleHead::Func { args, assign, .. } => {
-            args.iter().for_each(|argument| pattern(argument, &mut given));
+            args.iter().for_each(|argument| bound_by(argument, &mut given));
             heads.extend(assign.iter().map(|assign| &*assign.value));
         }
     }
@@ -136,7 +136,7 @@ impl Names<'_> {
             } => {
                 let mut gives = BTreeSet::new();
                 for bound in key.iter().chain([value]) {
-                    pattern(bound, &mut gives);
+                    bound_by(bound, &mut gives);
                     self.expr(bound, Sign::Positive);
                 }
                 self.way(needs(&[collection]), gives);
@@ -182,7 +182,7 @@ impl Names<'_> {
                 let takes_result = known.is_none_or(|operands| operands + 1 == params.len());
                 if let Some((result, operands)) = params.split_last().filter(|_| takes_result) {
                     let mut gives = BTreeSet::new();
-                    pattern(result, &mut gives);
+                    bound_by(result, &mut gives);
                     let operands: Vec<&Expr> = operands.iter().map(|operand| &**operand).collect();
                     self.way(needs(&operands), gives);
                 }
@@ -203,7 +203,7 @@ impl Names<'_> {
             (Expr::Object { .. }, Expr::Object { .. }) => {
                 for side in [lhs, rhs] {
                     let mut gives = BTreeSet::new();
-                    pattern(side, &mut gives);
+                    bound_by(side, &mut gives);
                     self.way(BTreeSet::new(), gives);
                 }
             }
@@ -211,7 +211,7 @@ impl Names<'_> {
                 let sides = [(lhs, rhs), (rhs, lhs)];
                 for (bound, from) in sides.into_iter().take(if both { 2 } else { 1 }) {
                     let mut gives = BTreeSet::new();
-                    pattern(bound, &mut gives);
+                    bound_by(bound, &mut gives);
                     self.way(needs(&[from]), gives);
                 }
             }
@@ -242,9 +242,6 @@ impl Names<'_> {
 
     fn expr(&mut self, expr: &Expr, sign: Sign) {
         match expr {
-            Expr::Var { .. } if sign == Sign::Negated && variable(expr) == Some("_") => {
-                self.body.used.push(("_".into(), self.at(expr)));
-            }
             Expr::Var { .. } => self.used(expr),
             Expr::RefDot { .. } | Expr::RefBrack { .. } => self.reference(expr, sign),
             Expr::Array { .. } | Expr::Set { .. } | Expr::Object { .. } => {
@@ -281,15 +278,9 @@ impl Names<'_> {
             .filter(|root| !["input", "data"].contains(&root.as_str()));
         let needs: BTreeSet<String> = root.into_iter().collect();
         for index in target.indices {
-            if variable(index) == Some("_") {
-                if sign == Sign::Negated {
-                    self.body.used.push(("_".into(), self.at(index)));
-                }
-                continue;
-            }
             if sign == Sign::Positive {
                 let mut gives = BTreeSet::new();
-                pattern(index, &mut gives);
+                bound_by(index, &mut gives);
                 self.way(needs.clone(), gives);
             }
             self.expr(index, sign);
@@ -297,11 +288,10 @@ impl Names<'_> {
     }
 
     fn used(&mut self, expr: &Expr) {
-        let Some(name) = variable(expr).filter(|name| !["_", "input", "data"].contains(name)) else {
-            return;
-        };
-        let at = self.at(expr);
-        self.body.used.push((name.to_owned(), at));
+        if let Some(name) = name_of(expr) {
+            let at = self.at(expr);
+            self.body.used.push((name, at));
+        }
     }
 
     fn at(&self, expr: &Expr) -> Position {
@@ -334,6 +324,30 @@ impl Names<'_> {
     }
 }
 
+/// What wildcards are called in the account.
+pub(crate) const WILDCARD: &str = "_ at ";
+
+/// The name of a variable. Each wildcard is a variable of its own.
+fn name_of(expr: &Expr) -> Option<String> {
+    match variable(expr)? {
+        "input" | "data" => None,
+        "_" => Some(format!("{WILDCARD}{}", expr.span().start)),
+        name => Some(name.to_owned()),
+    }
+}
+
+/// The variables that a pattern binds: not those of references and calls in it.
+fn bound_by(expr: &Expr, names: &mut BTreeSet<String>) {
+    match expr {
+        Expr::Var { .. } => names.extend(name_of(expr)),
+        Expr::Array { .. } | Expr::Set { .. } | Expr::Object { .. } => of_expr(expr)
+            .exprs
+            .into_iter()
+            .for_each(|part| bound_by(part, names)),
+        _ => {}
+    }
+}
+
 /// The variables of expressions, without those of queries in them.
 fn needs(exprs: &[&Expr]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
@@ -342,8 +356,7 @@ fn needs(exprs: &[&Expr]) -> BTreeSet<String> {
         let parts = of_expr(expr);
         match expr {
             Expr::Var { .. } => {
-                let name = variable(expr).filter(|name| !["_", "input", "data"].contains(name));
-                names.extend(name.map(str::to_owned));
+                names.extend(name_of(expr));
             }
             Expr::Call { params, .. } => left.extend(params.iter().map(|param| &**param)),
             _ if parts.query.is_some() => {}

@@ -139,7 +139,8 @@ fn each_of_query<'a>(query: &'a Query, see: &mut dyn FnMut(&'a Expr)) {
     }
 }
 
-fn each_in<'a>(expr: &'a Expr, see: &mut dyn FnMut(&'a Expr)) {
+/// An expression and every one in it, from the outside to the inside.
+pub(in crate::policy::engine) fn each_in<'a>(expr: &'a Expr, see: &mut dyn FnMut(&'a Expr)) {
     see(expr);
     let parts = of_expr(expr);
     parts.exprs.into_iter().for_each(|expr| each_in(expr, see));

@@ -118,6 +118,8 @@ impl<'n> Walk<'n> {
             package: self.package,
             normalized: Arc::new(Normalized::new("", Origin::File)),
             findings: Vec::new(),
+            strict: Vec::new(),
+            of_builtins: Vec::new(),
             package_at,
             rules,
             reads: self.reads,
@@ -157,6 +159,8 @@ impl<'n> Walk<'n> {
             below: head.constant,
             arguments,
             is_default: matches!(rule, Rule::Default { .. }),
+            is_ground: head.indices.iter().all(|index| literal(index).is_some()),
+            is_set: is_set(rule),
             at: self.at(at),
             calls,
             reads,
@@ -477,6 +481,17 @@ fn declared_by(rule: &Rule) -> BTreeSet<String> {
         }
     }
     names
+}
+
+/// Whether a rule gives members of sets.
+const fn is_set(rule: &Rule) -> bool {
+    matches!(
+        rule,
+        Rule::Spec {
+            head: RuleHead::Set { key: Some(_), .. },
+            ..
+        }
+    )
 }
 
 /// What kind of value a rule gives, and the literals among its values or members.

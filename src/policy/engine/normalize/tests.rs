@@ -190,7 +190,7 @@ fn the_last_operand_of_a_builtin_may_take_the_result() {
             "[p, v] := walk(\n  input,\n)",
             "some p, v; walk(\n  input, [p, v]\n)",
         ),
-        ("[_, 1] := walk(input)", "walk(input, [_, 1])"),
+        ("[_, 1] = walk(input)", "walk(input, [_, 1])"),
         ("not walk(\"a\", [[], 1])", "[1 | walk(\"a\", [[], 1])] == []"),
     ] {
         assert_eq!(body(written), rewritten, "{written}");

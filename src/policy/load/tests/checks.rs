@@ -88,14 +88,14 @@ fn variables_that_nothing_binds_are_refused() {
         panic!("{wildcard:?}")
     };
     assert!(
-        wildcard.starts_with("0.rego:2:47: `_` stands in what is negated, where nothing binds it"),
+        wildcard.starts_with("0.rego:2:47: `_` stands where nothing binds it"),
         "{wildcard}"
     );
     assert_eq!(
         told("deny contains \"x\" if not f(input.xs[_])\nf(y) := y"),
         [
-            "0.rego:2:37: `_` stands in what is negated, where nothing binds it: name what is not to be found in a rule \
-             or a comprehension, and negate that"
+            "0.rego:2:37: `_` stands where nothing binds it: `_` is for what is passed over, as in `xs[_]`; what is not \
+             to be found is named in a rule, and that negated"
         ]
     );
 }
