@@ -321,7 +321,6 @@ fn a_host_that_does_not_answer_costs_no_more_than_the_time_there_is() {
     let set = load(&[ASKING], &outside).unwrap();
     let late = format!("http.send: 127.0.0.1:{} did not answer in time", peer.port);
     let url = peer.url("/?secret");
-    // Its own timeout.
     let begin = Instant::now();
     let request = json!({"method": "get", "url": url, "timeout": "100ms", "raise_error": false});
     let said = evaluate(&set, &request, &limits(LONG)).unwrap();
@@ -430,7 +429,6 @@ fn answers_are_kept_for_other_reviews_only_where_the_policy_and_the_answer_say_s
             if again { 2 } else { 1 },
             "{headers:?} {more}"
         );
-        // Another request is another question, but for the headers that do not matter.
         request["headers"] = json!({"X-Trace": "1"});
         request["cache_ignored_headers"] = json!(["X-Trace"]);
         let third = send(&outside, &request).unwrap();

@@ -23,10 +23,20 @@ mod library;
 mod networks;
 mod outgoing;
 mod pairs;
-#[expect(dead_code, reason = "shared with other tests, which need more of it")]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    dead_code,
+    reason = "shared with tests that need more of it, and end where they cannot go on"
+)]
 #[path = "../it/peer.rs"]
 mod peer;
-#[expect(dead_code, reason = "shared with other tests, which need more of it")]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    dead_code,
+    reason = "shared with tests that need more of it, and end where they cannot go on"
+)]
 #[path = "../it/pki.rs"]
 mod pki;
 mod same;

@@ -15,8 +15,15 @@ use serde_json::{Value, json};
 use crate::builtins::{in_opa, same};
 use crate::peer::{Peer, Received, Reply};
 
-/// What a path is answered with: status, headers, body.
-const ANSWERS: [(&str, &str, &[(&str, &str)], &str); 19] = [
+/// A path, and the status, headers and body that it is answered with.
+type Answer = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static str,
+);
+
+const ANSWERS: [Answer; 19] = [
     (
         "/json",
         "200 OK",
@@ -191,11 +198,17 @@ pub(crate) fn answers() -> Result<()> {
     let our_requests = peer.received().split_off(their_requests.len());
     for rule in 0..2 {
         for (at, request) in requests.iter().enumerate() {
-            let (theirs, ours) = (&theirs[rule][at], &ours[rule][at]);
+            let (theirs, ours) = (answer(&theirs, rule, at)?, answer(&ours, rule, at)?);
             ensure!(same(theirs, ours), "{request}\nOPA:    {theirs}\nRegate: {ours}");
         }
     }
     arrived(&their_requests, &our_requests)
+}
+
+/// What a rule has for a request.
+fn answer(all: &Value, rule: usize, at: usize) -> Result<&Value> {
+    all.pointer(&format!("/{rule}/{at}"))
+        .with_context(|| format!("no answer {at} of rule {rule}"))
 }
 
 /// The same requests arrive, but for what each sender says of itself.

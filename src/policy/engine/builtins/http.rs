@@ -120,7 +120,8 @@ fn exchange(client: &fetch::Client, asked: &Asked) -> Result<Response, fetch::Er
         if !worth_it || left == 0 || !time {
             return result;
         }
-        std::thread::sleep(pause);
+        // Nobody wakes it before, and if somebody did, it would only ask again sooner.
+        std::thread::park_timeout(pause);
         pause = pause.mul_f64(1.6);
         left -= 1;
     }
