@@ -70,13 +70,18 @@ pub struct Outcome {
     pub mutation: Option<Mutation>,
     /// `audit_annotations`; values that are no strings as JSON.
     pub audit_annotations: Vec<(String, String)>,
+    /// Rules whose messages an exception of the policy's own takes back.
+    pub excused: Vec<String>,
     /// The error of a builtin that was passed over, because the policy asks for that.
     pub passed_over: Option<Fault>,
 }
 
 impl Outcome {
     /// Reads the `[rule, value]` pairs of an entry rule.
-    pub(crate) fn read(values: &Document) -> Result<Self, Fault> {
+    ///
+    /// # Errors
+    /// A rule of a type that its gate does not read.
+    pub fn read(values: &Document) -> Result<Self, Fault> {
         let mut outcome = Outcome::default();
         let broken = || Fault::Type {
             rule: "(generated)",
@@ -261,7 +266,8 @@ fn user(value: &Document) -> Result<User, Fault> {
     Ok(user)
 }
 
-fn annotations(value: &Document) -> Result<Vec<(String, String)>, Fault> {
+/// The audit annotations of an object.
+pub(super) fn annotations(value: &Document) -> Result<Vec<(String, String)>, Fault> {
     let rule = "audit_annotations";
     let members = value.members().ok_or_else(|| wrong(rule, "an object", value))?;
     let annotation = |(key, value): (std::sync::Arc<str>, Document)| {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 
 use crate::gate::Gate;
+use crate::policy::dialect::Dialect;
 use crate::policy::matching::{Facts, Key, Match, Reach, Resource, kinds};
 use crate::policy::{Policy, glob};
 
@@ -43,10 +44,19 @@ pub struct Wanted {
 impl Wanted {
     /// What the policy wants, if it is one of admission.
     pub fn of(policy: &Policy) -> Option<Self> {
+        let mut matching = policy.matching.clone();
+        let says = matching.iter().any(|one| one.patterns(Key::Operations).is_some());
+        if policy.dialect != Dialect::Regate && !says {
+            // Written to be asked about what is stored: on DELETE they would keep what they do not like from going.
+            matching.push(Match {
+                lists: vec![(Key::Operations, USUAL_OPERATIONS.map(str::to_owned).to_vec())],
+                ..Match::default()
+            });
+        }
         matches!(policy.gate, Gate::Mutate | Gate::Validate).then(|| Wanted {
             gate: policy.gate,
             name: policy.name.clone(),
-            matching: policy.matching.clone(),
+            matching,
         })
     }
 
@@ -126,7 +136,7 @@ impl Target {
         let lists = told.filter_map(|(key, _)| Some((key, matching.patterns(key)?.to_vec())));
         let named = Match {
             lists: lists.collect(),
-            selector: None,
+            ..Match::default()
         };
         named.fits(&facts, Reach::Narrow)
     }
@@ -187,8 +197,12 @@ pub(super) fn asked(wanted: &Wanted) -> Asked {
 
 /// What the policy's kinds, groups and resources mean: of several lists the narrowest, less what the others rule out.
 fn targets(wanted: &Wanted) -> BTreeSet<Target> {
-    let kinds = wanted.lists(Key::Kinds);
-    let by_kind = kinds.into_iter().filter_map(of_kinds).min_by_key(BTreeSet::len);
+    let kinds = [Key::Kinds, Key::ObjectKinds].map(|key| wanted.lists(key));
+    let by_kind = kinds
+        .into_iter()
+        .flatten()
+        .filter_map(of_kinds)
+        .min_by_key(BTreeSet::len);
     let mut targets = by_kind.unwrap_or_else(|| by_name(wanted));
     targets.retain(|target| wanted.matching.iter().all(|matching| target.may_fit(matching)));
     targets

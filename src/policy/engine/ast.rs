@@ -19,6 +19,7 @@ pub(crate) use names::Body;
 pub(super) use names::{account_of, account_of_expr};
 
 use super::builtins;
+pub(crate) use super::normalize::Origin;
 use super::normalize::heads::Heads;
 use super::normalize::rewrites::Rewrites;
 use super::normalize::tokens::Token;
@@ -145,10 +146,18 @@ impl Source {
     /// # Errors
     /// The first syntax error: the parser stops there.
     pub(crate) fn parse(file: &RegoFile) -> Result<Self, Finding> {
-        let mut normalized = Normalized::new(&file.text);
+        Self::parse_inside(file, Origin::File)
+    }
+
+    /// Parses a module that stands in a file of another kind.
+    ///
+    /// # Errors
+    /// The first syntax error: the parser stops there.
+    pub(crate) fn parse_inside(file: &RegoFile, origin: Origin) -> Result<Self, Finding> {
+        let mut normalized = Normalized::new(&file.text, origin);
         let tokens = tokens::tokens(&file.text);
         if let Some((at, message)) = limits::exceeded(&normalized, &tokens) {
-            return Err(at.problem(Id::Limit, &file.path, message));
+            return Err(normalized.in_file(at).problem(Id::Limit, &file.path, message));
         }
         let mut edits = lines::separate(&file.text, &tokens);
         edits.extend(lines::leading_zeros(&file.text, &tokens));

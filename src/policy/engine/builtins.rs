@@ -127,6 +127,18 @@ pub(super) fn took_too_much() -> bool {
 #[error("{0}")]
 struct TooMuch(String);
 
+/// Whether a text has something in it that a pattern describes, as `regex.match` has it.
+///
+/// # Errors
+/// What is wrong with the pattern.
+pub(crate) fn pattern_matches(pattern: &str, text: &str) -> Result<bool, String> {
+    let matched = regex::matches(&[Value::from(pattern), Value::from(text)]);
+    match matched {
+        Ok(value) => Ok(value == Value::Bool(true)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// What is outside cannot be had: a fault whatever the policy says of errors of builtins, since nobody knows what the
 /// answer would have been.
 #[derive(Debug, thiserror::Error)]

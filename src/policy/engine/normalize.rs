@@ -46,6 +46,39 @@ pub(crate) struct Normalized {
     lines: Vec<usize>,
     /// What it was made of, if it is not as its author wrote it.
     edited: Option<Edited>,
+    /// Where the author's text stands in its file.
+    origin: Origin,
+}
+
+/// Where a text stands in the file that its author wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It is the file.
+    #[default]
+    File,
+    /// It stands in another text, behind so many lines and, on each of its lines, so many columns.
+    Inside {
+        /// Lines of the file above it.
+        lines: u32,
+        /// Columns of the file left of it.
+        columns: u32,
+    },
+    /// It is written in a form that does not keep its lines: all that can be told is where it begins.
+    At(Position),
+}
+
+impl Origin {
+    /// The place in the file of one in the text.
+    fn place(self, at: Position) -> Position {
+        match self {
+            Origin::File => at,
+            Origin::Inside { lines, columns } => Position {
+                line: at.line.saturating_add(lines),
+                column: at.column.saturating_add(columns),
+            },
+            Origin::At(place) => place,
+        }
+    }
 }
 
 /// The author's text, and the edits that were made of it, one stage after the other.
@@ -69,11 +102,12 @@ pub(super) struct Edit {
 
 impl Normalized {
     /// A text as its author wrote it.
-    pub(super) fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str, origin: Origin) -> Self {
         Self {
             text: text.to_owned(),
             lines: line_starts(text),
             edited: None,
+            origin,
         }
     }
 
@@ -152,7 +186,7 @@ impl Normalized {
     /// Where the author wrote what the engine calls this place.
     pub(crate) fn place(&self, at: Position) -> Position {
         let Some(offset) = self.offset_of(at) else {
-            return at;
+            return self.origin.place(at);
         };
         let (text, lines, offset) = match &self.edited {
             None => (&self.text, &self.lines, offset),
@@ -162,7 +196,12 @@ impl Normalized {
                 (text, lines, offset)
             }
         };
-        position(text, lines, offset)
+        self.origin.place(position(text, lines, offset))
+    }
+
+    /// The place in the author's file of one in the author's text.
+    pub(super) fn in_file(&self, at: Position) -> Position {
+        self.origin.place(at)
     }
 
     /// The place of an offset of the text as it is now.

@@ -25,10 +25,14 @@ pub(super) enum Kind {
         is_test: bool,
         v0: bool,
     },
+    /// `or_objects`: it was named as a file of policies, and may as well hold Kubernetes objects.
     Data {
         at: Vec<String>,
         format: Format,
+        or_objects: bool,
     },
+    /// It may hold Kubernetes objects that are policies.
+    Objects,
     /// Cases for `regate test`: only that it is there is noted.
     Suite,
 }
@@ -51,6 +55,8 @@ pub(super) struct Walk {
     places: Places,
     seen: BTreeSet<Seen>,
     entries: usize,
+    /// How many of those found are Rego or data: what else there is may turn out to be none of ours.
+    taken: usize,
 }
 
 /// A file by its real path, and where the data of a data file stands.
@@ -76,6 +82,7 @@ pub(super) fn kind(name: &str, at: &[String], v0: bool) -> Option<Kind> {
         Some(Kind::Data {
             at: at.to_vec(),
             format,
+            or_objects: false,
         })
     };
     match name {
@@ -86,6 +93,7 @@ pub(super) fn kind(name: &str, at: &[String], v0: bool) -> Option<Kind> {
             v0,
         }),
         name if name.ends_with("_suite.yaml") => Some(Kind::Suite),
+        name if [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end)) => Some(Kind::Objects),
         _ => None,
     }
 }
@@ -108,7 +116,7 @@ impl Walk {
         for path in &sources.data {
             walk.source(path, Role::Data);
         }
-        if walk.found.len() > MAX_FILES {
+        if walk.taken > MAX_FILES {
             walk.give_up(format!("there are more than {MAX_FILES} policy and data files"));
         } else if walk.entries > MAX_ENTRIES {
             walk.give_up(format!(
@@ -170,7 +178,7 @@ impl Walk {
         above.push(real);
         for name in names {
             self.entries += 1;
-            if self.entries > MAX_ENTRIES || self.found.len() > MAX_FILES {
+            if self.entries > MAX_ENTRIES || self.taken > MAX_FILES {
                 break;
             }
             self.entry(&path.join(&name), name.to_str(), role, at, above);
@@ -202,7 +210,7 @@ impl Walk {
             return;
         }
         match kind(name, at, role.v0()) {
-            Some(Kind::Rego { .. } | Kind::Suite) if role == Role::Data => {}
+            Some(Kind::Rego { .. } | Kind::Objects | Kind::Suite) if role == Role::Data => {}
             Some(kind) => self.file(path, kind, &metadata),
             None => {}
         }
@@ -221,8 +229,8 @@ impl Walk {
         };
         // A directory and a file in it may both be given: that is the file once.
         let data = match &kind {
-            Kind::Rego { .. } | Kind::Suite => None,
-            Kind::Data { at, format } => Some((at.clone(), *format)),
+            Kind::Rego { .. } | Kind::Objects | Kind::Suite => None,
+            Kind::Data { at, format, .. } => Some((at.clone(), *format)),
         };
         if !self.seen.insert((real.clone(), data)) {
             return;
@@ -230,6 +238,7 @@ impl Walk {
         self.places.searched.insert(parent(path));
         self.places.searched.insert(parent(&real));
         let (length, modified) = (metadata.len(), metadata.modified().ok());
+        self.taken += usize::from(kind != Kind::Objects);
         self.found.push(Found {
             path: path.to_owned(),
             kind,
@@ -259,15 +268,16 @@ fn named(path: &Path, role: Role) -> Option<Kind> {
     if name.ends_with("_suite.yaml") && role != Role::Data {
         return Some(Kind::Suite);
     }
+    let data = |format| {
+        Some(Kind::Data {
+            at: Vec::new(),
+            format,
+            or_objects: role != Role::Data,
+        })
+    };
     match path.extension()?.to_str()? {
-        "json" => Some(Kind::Data {
-            at: Vec::new(),
-            format: Format::Json,
-        }),
-        "yaml" | "yml" => Some(Kind::Data {
-            at: Vec::new(),
-            format: Format::Yaml,
-        }),
+        "json" => data(Format::Json),
+        "yaml" | "yml" => data(Format::Yaml),
         _ => kind(name, &[], role.v0()),
     }
 }

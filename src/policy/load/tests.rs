@@ -31,9 +31,8 @@ fn files(modules: &[&str], data: &[(&[&str], &str)]) -> Files {
     Files {
         modules: modules.iter().enumerate().map(module).collect(),
         data: data.iter().enumerate().map(data_file).collect(),
-        suites: Vec::new(),
-        settings: Vec::new(),
         revision: "r".into(),
+        ..Files::default()
     }
 }
 

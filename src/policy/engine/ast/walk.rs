@@ -11,7 +11,7 @@ use regorus::unstable::{
 use super::parts::{declared_in, function_name, literal, negates_whole_bodies, pattern};
 use super::reference::{Reference, literal_text, reference, text_of};
 use super::{Call, Position, Replaced, RuleFacts, RuleKind, Source, names};
-use crate::policy::engine::normalize::Normalized;
+use crate::policy::engine::normalize::{Normalized, Origin};
 use crate::policy::files::RegoFile;
 use crate::policy::finding::{Finding, Id};
 
@@ -116,7 +116,7 @@ impl<'n> Walk<'n> {
             v0: file.v0,
             has_old_builtins: file.v0 && !imports.any(|import| import == "rego.v1"),
             package: self.package,
-            normalized: Arc::new(Normalized::new("")),
+            normalized: Arc::new(Normalized::new("", Origin::File)),
             findings: Vec::new(),
             package_at,
             rules,
