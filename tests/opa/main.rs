@@ -20,7 +20,14 @@ mod drawn;
 mod expressions;
 mod library;
 mod networks;
+mod outgoing;
 mod pairs;
+#[expect(dead_code, reason = "shared with other tests, which need more of it")]
+#[path = "../it/peer.rs"]
+mod peer;
+#[expect(dead_code, reason = "shared with other tests, which need more of it")]
+#[path = "../it/pki.rs"]
+mod pki;
 mod same;
 mod tokens;
 
@@ -74,6 +81,7 @@ fn main() -> ExitCode {
         trial("builtins_answer_as_opa_does", builtins::expressions),
         trial("tokens_are_verified_as_in_opa", tokens::tokens),
         trial("networks_are_compared_and_merged_as_in_opa", networks::networks),
+        trial("http_send_asks_and_answers_as_in_opa", outgoing::answers),
         trial("digests_are_those_of_opa", tokens::digests),
         trial("builtins_answer_as_opa_does_on_drawn_operands", drawn::calls),
         trial(

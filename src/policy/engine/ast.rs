@@ -121,6 +121,8 @@ pub(crate) struct Call {
     pub(crate) function: Vec<String>,
     /// How many operands it was given; `None` where it is only named, to stand in for another (`with f as g`).
     pub(crate) operands: Option<usize>,
+    /// The members of its first operand whose key and value are written out as texts, for builtins that reach outside.
+    pub(crate) constants: Vec<(String, String)>,
     /// Its first operand, if that is a text as it stands.
     pub(crate) first: Option<String>,
     /// Whether it stands alone as a statement: only there may one more operand take the result.

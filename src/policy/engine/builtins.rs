@@ -9,16 +9,20 @@ mod bounded;
 pub(crate) mod declared;
 mod digest;
 mod encoding;
+mod external_data;
 mod glob;
 mod graph;
 mod guarded;
+mod http;
 mod integer;
 mod jwks;
 mod jwt;
+mod kept;
 mod net;
 mod numbers;
 mod objects;
 mod old;
+mod once;
 mod original;
 mod paths;
 mod query;
@@ -43,6 +47,7 @@ use regorus::{Engine, Value};
 
 pub use self::jwks::key_set;
 use super::Outside;
+pub use kept::Answers;
 
 /// What the functions know of the review under evaluation. One value for all its policies and both runs of a
 /// mutation, so that time and random values agree between them.
@@ -94,6 +99,7 @@ thread_local! {
 
 /// Sets what holds for the evaluation that follows on this thread.
 pub(super) fn enter(context: Context, errors: BuiltinErrors) {
+    once::enter(context);
     EVALUATION.set(Evaluation {
         context,
         errors,
@@ -112,7 +118,7 @@ pub(super) fn set_deadline(deadline: Instant) {
 }
 
 /// When a function that waits for others must have come back.
-pub(super) fn deadline() -> Instant {
+fn deadline() -> Instant {
     EVALUATION.get().deadline.unwrap_or_else(Instant::now)
 }
 
@@ -267,7 +273,11 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
 type Outgoing = fn(&[Value], &Outside) -> anyhow::Result<Value>;
 
 /// The same of functions that reach outside of the process.
-const OUTGOING: &[(&str, u8, Outgoing)] = &[("regate.jwks", 2, jwks::jwks)];
+const OUTGOING: &[(&str, u8, Outgoing)] = &[
+    ("external_data", 1, external_data::external_data),
+    ("http.send", 1, http::send),
+    ("regate.jwks", 2, jwks::jwks),
+];
 
 /// Makes those functions, and the guarded ones of the engine, known to an engine that its policies call: each evaluation
 /// copies the list of them, and all of them would cost more than a small policy.

@@ -401,6 +401,7 @@ impl<'n> Walk<'n> {
                 function,
                 operands: None,
                 first: None,
+                constants: Vec::new(),
                 statement: false,
                 at,
             });
@@ -427,11 +428,16 @@ impl<'n> Walk<'n> {
                 self.rule_reads.insert(path.to_vec());
             }
             let (count, at) = (Some(operands.len()), self.at(target.base.span()));
-            let first = operands.clone().next().and_then(literal_text);
+            let first = operands.clone().next();
+            let constants = match function.join(".").as_str() {
+                "external_data" | "http.send" => first.map_or_else(Vec::new, constants),
+                _ => Vec::new(),
+            };
             self.calls.push(Call {
                 function,
                 operands: count,
-                first,
+                first: first.and_then(literal_text),
+                constants,
                 statement,
                 at,
             });
@@ -439,6 +445,17 @@ impl<'n> Walk<'n> {
         target.indices.into_iter().for_each(|index| self.expr(index));
         operands.for_each(|operand| self.expr(operand));
     }
+}
+
+/// The members of an object whose key and value are written out as texts.
+fn constants(operand: &Expr) -> Vec<(String, String)> {
+    let Expr::Object { fields, .. } = operand else {
+        return Vec::new();
+    };
+    let fields = fields.iter();
+    fields
+        .filter_map(|(_, key, value)| Some((literal_text(key)?, literal_text(value)?)))
+        .collect()
 }
 
 fn split(path: &[String]) -> Option<(&str, &[String])> {

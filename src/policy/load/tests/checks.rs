@@ -273,7 +273,7 @@ fn builtins_that_would_do_nothing_are_refused() {
     for (call, why) in [
         (
             "http.send({})",
-            "`http.send` is not offered here: a policy decides by what it is given; data that changes comes as data files",
+            "`http.send` is not offered here: nobody may be asked: give data that changes as data files, or allow hosts with --http-allow",
         ),
         (
             "net.lookup_ip_addr(\"a\")",
