@@ -96,7 +96,7 @@ fn policy(name: &str, builtin: &Value) -> RegoFile {
     RegoFile {
         path: format!("{package}.rego"),
         text: format!(
-            "package kubernetes.admission.of_{package}\n\ndeny contains \"x\" if {{\n\t{body}\n\tx == 1\n}}\n"
+            "package kubernetes.admission.of_{package}\n\ndeny contains \"x\" if {{\n\t{body}\n\tx == input.x\n}}\n"
         ),
         is_test: false,
         v0: false,

@@ -76,7 +76,7 @@ impl Declaration {
     fn to_json(self) -> Value {
         let mut decl = Map::from_iter([("type".to_owned(), json!("function"))]);
         if !self.operands.is_empty() {
-            let operands: Vec<Value> = self.operands.iter().map(Type::to_json).collect();
+            let operands: Vec<Value> = self.operands.iter().map(|operand| operand.to_json()).collect();
             decl.insert("args".into(), operands.into());
         }
         if self.variadic {

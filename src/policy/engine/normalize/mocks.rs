@@ -8,7 +8,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::ops::Range;
 use std::sync::Arc;
 
 use regorus::unstable::{BUILTINS, Expr, LiteralStmt, Module, Query, Rule};
@@ -153,18 +152,8 @@ impl Names {
         let operands: Vec<String> = (0..self.functions.operands(path))
             .map(|at| format!("x{at}"))
             .collect();
-        // A function without operands cannot be written; this one is never given any.
-        let given = if operands.is_empty() {
-            "_".to_owned()
-        } else {
-            operands.join(", ")
-        };
-        let _ = writeln!(
-            self.module,
-            "{name}({given}) := {}({})",
-            written(path),
-            operands.join(", ")
-        );
+        let operands = operands.join(", ");
+        let _ = writeln!(self.module, "{name}({operands}) := {}({operands})", written(path));
         if path.first().is_some_and(|root| root != "data") {
             self.builtins.insert(path.join("."));
         }
@@ -236,18 +225,13 @@ impl File<'_, '_> {
     }
 
     fn expr(&mut self, expr: &Expr) {
-        if let Expr::Call {
-            span, fcn, params, ..
-        } = expr
+        if let Expr::Call { fcn, .. } = expr
             && let Some(path) = self
                 .function(fcn)
                 .filter(|path| self.names.replaced.contains(path))
         {
             let name = self.names.called(&path);
-            match params.is_empty() && name.starts_with("data.") {
-                true => self.replace(offset(span.start)..offset(span.end), format!("{name}(0)")),
-                false => self.rename(fcn, name),
-            }
+            self.rename(fcn, name);
         }
         let parts = of_expr(expr);
         parts.exprs.into_iter().for_each(|expr| self.expr(expr));
@@ -260,16 +244,9 @@ impl File<'_, '_> {
                 continue;
             };
             let name = self.names.called(&target);
-            let is_given_one = name.starts_with("data.");
             self.rename(&with.refr, name);
             if let Some(by) = self.function(&with.r#as) {
-                // `f()` of a file in the place of a builtin that is given nothing.
-                let takes_none =
-                    by.first().is_some_and(|root| root == "data") && self.names.functions.operands(&by) == 0;
-                let name = match takes_none && !is_given_one {
-                    true => written(&by),
-                    false => self.names.standing_in(&by),
-                };
+                let name = self.names.standing_in(&by);
                 self.rename(&with.r#as, name);
             }
         }
@@ -277,13 +254,9 @@ impl File<'_, '_> {
 
     fn rename(&mut self, expr: &Expr, name: String) {
         let span = expr.span();
-        self.replace(offset(span.start)..offset(span.end), name);
-    }
-
-    fn replace(&mut self, replaced: Range<usize>, text: String) {
         self.edits.push(Edit {
-            replaced,
-            text,
+            replaced: offset(span.start)..offset(span.end),
+            text: name,
             from: None,
         });
     }

@@ -34,7 +34,7 @@ pub(crate) enum Type {
 
 impl Type {
     /// As OPA writes it into its capabilities.
-    pub(super) fn to_json(&self) -> Value {
+    pub(super) fn to_json(self) -> Value {
         match self {
             Type::Any => json!({"type": "any"}),
             Type::Boolean => json!({"type": "boolean"}),
@@ -63,5 +63,5 @@ impl Type {
 }
 
 fn list(types: &[Type]) -> Vec<Value> {
-    types.iter().map(Type::to_json).collect()
+    types.iter().map(|one| one.to_json()).collect()
 }
