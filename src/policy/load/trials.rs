@@ -50,8 +50,9 @@ pub(super) fn load(files: &Files, loaded: Loaded, outside: &Arc<Outside>) -> Res
     let mut sources = with_tests(files, loaded.sources, &loaded.data, Strictness::Served)?;
     let (served, tests) = sources.split_at_checked(policies).unwrap_or_default();
     let found = found(tests);
-    let warnings = not_run(served, &found);
+    let mut warnings = not_run(served, &found);
     let (groups, trials) = grouped(&sources, found, &loaded.lenient, &loaded.data, outside)?;
+    warnings.sort();
     sources.truncate(policies);
     Ok(Trials {
         set: loaded.set,
