@@ -53,7 +53,9 @@ claimed_audiences := {claimed.aud} if is_string(claimed.aud)
 
 claimed_audiences := {audience | audience := claimed.aud[_]} if is_array(claimed.aud)
 
-username := concat("", [object.get(input, ["parameters", "username", "prefix"], "oidc:"), claims[username_claim]])
+username := concat("", [object.get(input, ["parameters", "username", "prefix"], "oidc:"), claims[username_claim]]) if {
+	is_string(claims[username_claim])
+}
 
 username_claim := object.get(input, ["parameters", "username", "claim"], "sub")
 

@@ -14,7 +14,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::Global;
 
-/// Writes a policy with its test, data, sample reviews and a script for CI, to begin with
+/// Writes a policy with its test, suite, data, sample reviews and a script for CI, to begin with
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Directory to write to
@@ -37,11 +37,15 @@ const fn text(path: &'static str, text: &'static str) -> Template {
     }
 }
 
-const TEMPLATES: [Template; 6] = [
+const TEMPLATES: [Template; 7] = [
     text("policies/validate/owner.rego", include_str!("init/owner.rego")),
     text(
         "policies/validate/owner_test.rego",
         include_str!("init/owner_test.rego"),
+    ),
+    text(
+        "policies/validate/owner_suite.yaml",
+        include_str!("init/owner_suite.yaml"),
     ),
     text("policies/teams/data.json", include_str!("init/teams.json")),
     text("reviews/allowed.yaml", include_str!("init/allowed.yaml")),
@@ -82,7 +86,7 @@ pub fn run(args: Args, _: Global) -> anyhow::Result<ExitCode> {
     let (policies, allowed) = (at("policies"), at("reviews/allowed.yaml"));
     writeln!(
         out,
-        "next:\n  regate check {policies}\n  regate review --policy {policies} {allowed}\n  \
+        "next:\n  regate check {policies}\n  regate test {policies}\n  regate review --policy {policies} {allowed}\n  \
          regate serve --policy {policies}"
     )?;
     Ok(ExitCode::SUCCESS)

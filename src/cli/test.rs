@@ -4,6 +4,7 @@
 //! the order of their files. Always holds: what cannot be loaded, or names what is not there, is told and runs nothing;
 //! a run in which no test ran is no success.
 
+mod again;
 mod case;
 mod coverage;
 mod destination;
@@ -14,6 +15,7 @@ mod report;
 mod suite;
 mod why;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -27,7 +29,7 @@ use regex::Regex;
 use super::Global;
 use crate::config::Config;
 use crate::policy::Finding;
-use crate::policy::files::{Files, Sources};
+use crate::policy::files::Files;
 use crate::policy::load::load_with_tests;
 use crate::policy::trials::{Reached, Trials};
 use case::{Bounds, Case};
@@ -59,6 +61,9 @@ pub struct Args {
         value_delimiter = ','
     )]
     pub output: Vec<Destination<report::Form>>,
+    /// Run them again whenever a file changes, until interrupted
+    #[arg(short, long, env = "REGATE_WATCH")]
+    pub watch: bool,
     /// Tests to run at a time [default: one for each processor]
     #[arg(long, env = "REGATE_PARALLEL", value_name = "NUMBER")]
     pub parallel: Option<NonZeroUsize>,
@@ -105,20 +110,27 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     destination::check(&args)?;
     let config = global.resolve()?.config;
     let sources = super::offline_sources(&config.policies, args.paths.clone());
-    match once(&args, &sources, &config) {
-        Ok(all_is_well) => Ok(ExitCode::from(u8::from(!all_is_well))),
-        Err(Unable::Findings(findings)) => {
-            super::print_findings(&findings)?;
-            Ok(ExitCode::from(2))
-        }
-        Err(Unable::Other(error)) => Err(error),
+    if args.watch {
+        again::run(args, sources, config)?;
+        return Ok(ExitCode::SUCCESS);
     }
+    let files = Files::read(&sources).map_err(Unable::from);
+    told(files.and_then(|files| once(&args, &files, &config, &mut BTreeSet::new())))
 }
 
-/// Loads, runs and reports once; whether everything passed.
-fn once(args: &Args, sources: &Sources, config: &Config) -> Result<bool, Unable> {
-    let files = Files::read(sources)?;
-    let trials = Arc::new(load_with_tests(&files, &Arc::default())?);
+/// Tells why no test was run, and how it all ends.
+fn told(ran: Result<bool, Unable>) -> anyhow::Result<ExitCode> {
+    match ran {
+        Ok(all_is_well) => return Ok(ExitCode::from(u8::from(!all_is_well))),
+        Err(Unable::Findings(findings)) => super::print_findings(&findings)?,
+        Err(Unable::Other(error)) => writeln!(std::io::stderr(), "regate: {error:#}")?,
+    }
+    Ok(ExitCode::from(2))
+}
+
+/// Loads, runs and reports once; whether everything passed. Notes the files that suites name.
+fn once(args: &Args, files: &Files, config: &Config, named: &mut BTreeSet<PathBuf>) -> Result<bool, Unable> {
+    let trials = Arc::new(load_with_tests(files, &Arc::default())?);
     warn(&trials).map_err(anyhow::Error::from)?;
     let lines = args.coverage.is_some() || args.threshold.is_some();
     let stage = Arc::new(Stage {
@@ -126,7 +138,7 @@ fn once(args: &Args, sources: &Sources, config: &Config) -> Result<bool, Unable>
         settings: super::review_settings(config, Arc::default()),
         lines,
     });
-    let suites = suite::cases(&files.suites, &stage)?;
+    let suites = suite::cases(&files.suites, &stage, named)?;
     let gatekeepers = gatekeeper::cases(&files.gatekeeper_suites)?;
     let is_chosen = |case: &Case| args.run.as_ref().is_none_or(|run| run.is_match(&case.label));
     let mut cases: Vec<Case> = rego::cases(&trials, lines)

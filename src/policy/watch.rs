@@ -3,8 +3,13 @@
 use crate::watch::{self, Places, Subject};
 pub use crate::watch::{Pace, Watcher};
 
-use super::files::{Files, Sources, places};
+use super::files::{Files, Sources};
 use super::finding::Finding;
+
+/// The places of sources as they are now.
+pub fn places(sources: &Sources) -> Places {
+    super::files::places(sources)
+}
 
 /// What reading the sources gave.
 pub type Read = Result<Files, Vec<Finding>>;

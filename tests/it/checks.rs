@@ -80,6 +80,20 @@ impl Example {
         )
     }
 
+    /// How `regate test` ends here, and what it says of the files.
+    fn test(&self) -> (i32, String) {
+        let desk = self.desk();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_regate"));
+        let output = command
+            .current_dir(desk.path())
+            .env_clear()
+            .arg("test")
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        (output.status.code().unwrap(), told.replace("warning: ", ""))
+    }
+
     /// The findings that only a server has about these files.
     fn only_served(&self) -> Vec<Id> {
         let desk = self.desk();
@@ -114,6 +128,12 @@ fn every_kind_of_finding_has_a_page_whose_wrong_example_yields_it_and_whose_righ
             continue;
         };
         let right = example(&page, "Right").unwrap();
+        if [Id::NotRun, Id::Suite].contains(id) {
+            let code = if *id == Id::Suite { 2 } else { 0 };
+            assert_eq!(wrong.test(), (code, wrong.printed), "{id}");
+            assert_eq!(right.test(), (0, String::new()), "{id}");
+            continue;
+        }
         if wrong.printed.is_empty() {
             assert_eq!(
                 (wrong.only_served(), right.only_served()),

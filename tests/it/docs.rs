@@ -1,5 +1,5 @@
-//! docs/policies.md and docs/migrate.md as their readers use them: each section is a folder in which its files lie and its commands are run; the
-//! files before the first section lie in every folder.
+//! docs/policies.md, docs/testing.md and docs/migrate.md as their readers use them: each section is a folder in which its
+//! files lie and its commands are run; the files before the first section lie in every folder.
 //!
 //! A fenced block whose info string names a file (```` ```rego policies/a.rego ````) is that file; a block `sh` holds
 //! commands, each after `$ `, and what they print, where `…` stands for any run of characters; a block `text` is only
@@ -123,6 +123,15 @@ fn every_example_does_what_it_says() {
     let (commands, policies) = try_all("policies.md");
     assert!(
         commands >= 25 && policies >= 15,
+        "only {commands} commands, {policies} policies"
+    );
+}
+
+#[test]
+fn tests_do_what_the_page_about_them_says() {
+    let (commands, policies) = try_all("testing.md");
+    assert!(
+        commands >= 5 && policies >= 3,
         "only {commands} commands, {policies} policies"
     );
 }

@@ -38,10 +38,11 @@ fn files(directory: &Path) -> BTreeMap<String, String> {
     found
 }
 
-const WRITTEN: [&str; 6] = [
+const WRITTEN: [&str; 7] = [
     "ci.sh",
     "policies/teams/data.json",
     "policies/validate/owner.rego",
+    "policies/validate/owner_suite.yaml",
     "policies/validate/owner_test.rego",
     "reviews/allowed.yaml",
     "reviews/denied.json",
@@ -96,6 +97,10 @@ fn what_it_writes_is_checked_clean_and_decides_its_reviews() {
         serde_json::json!([{ "gate": "validate", "name": "owner", "enforcement": "deny" }])
     );
 
+    assert_eq!(
+        regate(desk.path(), &["test"]),
+        (0, "6 passed, 0 failed, 0 skipped\n".to_owned(), String::new())
+    );
     let review = |file: &str| regate(desk.path(), &["review", file]);
     let (code, out, _) = review("reviews/allowed.yaml");
     assert_eq!((code, out.lines().count()), (0, 2), "{out}");

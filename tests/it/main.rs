@@ -54,3 +54,4 @@ mod serving;
 mod settings;
 mod starters;
 mod status;
+mod testing;

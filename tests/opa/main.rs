@@ -20,6 +20,7 @@ mod drawn;
 mod expressions;
 mod library;
 mod networks;
+mod pairs;
 mod same;
 mod tokens;
 
@@ -54,6 +55,10 @@ fn main() -> ExitCode {
         trial("the_tests_of_the_policies_pass", policy_tests),
         trial("every_policy_has_a_test", tested_packages),
         trial("what_the_engine_reads_otherwise_is_decided_as_in_opa", same::same),
+        trial(
+            "pairs_of_policy_and_input_come_to_the_same_as_in_opa",
+            pairs::same,
+        ),
         trial("the_tests_reach_every_line_of_the_policies", coverage),
         trial(
             "sprintf_prints_every_verb_with_every_flag_as_opa_does",
@@ -65,6 +70,7 @@ fn main() -> ExitCode {
         ),
         trial("patterns_match_as_in_opa", builtins::patterns),
         trial("globs_match_as_in_opa", builtins::globs),
+        trial("uris_are_taken_apart_as_in_opa", builtins::uris),
         trial("builtins_answer_as_opa_does", builtins::expressions),
         trial("tokens_are_verified_as_in_opa", tokens::tokens),
         trial("networks_are_compared_and_merged_as_in_opa", networks::networks),

@@ -5,6 +5,7 @@ set -eu
 cd "$(dirname "$0")"
 
 regate check policies
+regate test policies
 opa fmt --fail --list policies
 opa check --strict policies
 opa test policies

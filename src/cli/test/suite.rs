@@ -8,6 +8,7 @@ mod came;
 mod expected;
 mod reader;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,7 +29,7 @@ const API_VERSION: &str = "regate.dev/v1alpha1";
 /// What a suite calls itself.
 const KIND: &str = "Suite";
 /// The size that a suite, and a file that it names, may have.
-const MAX_BYTES: u64 = 4 * 1024 * 1024;
+pub(super) const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What all suites are run with.
 pub(super) struct Stage {
@@ -45,11 +46,15 @@ struct Plan {
     expected: Expected,
 }
 
-/// The cases of suites, in their order.
+/// The cases of suites, in their order. Notes the files that they name.
 ///
 /// # Errors
 /// Everything that is wrong with them.
-pub(super) fn cases(paths: &[PathBuf], stage: &Arc<Stage>) -> Result<Vec<Case>, Vec<Finding>> {
+pub(super) fn cases(
+    paths: &[PathBuf],
+    stage: &Arc<Stage>,
+    named: &mut BTreeSet<PathBuf>,
+) -> Result<Vec<Case>, Vec<Finding>> {
     let (mut cases, mut findings) = (Vec::new(), Vec::new());
     for path in paths {
         let mut reader = Reader::new(path, &stage.trials);
@@ -57,6 +62,7 @@ pub(super) fn cases(paths: &[PathBuf], stage: &Arc<Stage>) -> Result<Vec<Case>, 
             Ok(document) => cases.extend(suite(&mut reader, &document, stage)),
             Err(finding) => findings.push(finding),
         }
+        named.append(&mut reader.named);
         findings.extend(reader.into_findings());
     }
     if findings.is_empty() {
@@ -71,9 +77,16 @@ fn document(path: &Path) -> Result<Node, Finding> {
     let finding = |message: String| Finding::new(Id::Suite, message).in_file(path.display().to_string());
     let bytes = watch::read(path, MAX_BYTES).map_err(finding)?;
     let text = String::from_utf8(bytes).map_err(|_| finding("is not UTF-8".to_owned()))?;
-    Node::parse(&text).map_err(|(at, message)| match at {
-        Some(at) => finding(message).at(at),
-        None => finding(message),
+    Node::parse(&text).map_err(|(at, message)| {
+        // The reader's words for it are about itself.
+        let message = match message.contains("budget") {
+            true => "it is nested too deep, or its aliases stand for too much".to_owned(),
+            false => message,
+        };
+        match at {
+            Some(at) => finding(message).at(at),
+            None => finding(message),
+        }
     })
 }
 

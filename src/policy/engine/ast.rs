@@ -39,6 +39,8 @@ pub(crate) struct Source {
     pub(crate) normalized: Arc<Normalized>,
     /// Whether it is of the language before version 1.
     pub(crate) v0: bool,
+    /// Whether it has what version 1 refuses: it is of the language before, and does not ask for that version.
+    pub(crate) has_old_builtins: bool,
     /// `package a.b` is `["a", "b"]`.
     pub(crate) package: Vec<String>,
     /// Where the package clause stands.

@@ -29,6 +29,15 @@ const NOT_OFFERED: [(&str, &str); 6] = [
     ("trace", "nobody would see its notes; use `print`"),
 ];
 
+/// What takes the place of what version 1 does not have.
+const OLD: [(&str, &str); 5] = [
+    ("all", "write `every x in xs { x }`"),
+    ("any", "write `true in xs`"),
+    ("net.cidr_overlap", "write `net.cidr_contains`"),
+    ("re_match", "write `regex.match`"),
+    ("set_diff", "write `xs - ys`"),
+];
+
 /// What nothing can stand in for.
 const UNREPLACEABLE: [&str; 4] = ["print", "rego.metadata.chain", "rego.metadata.rule", "walk"];
 
@@ -169,6 +178,17 @@ fn problem(
     let ours = resolve(source, &call.function, functions).and_then(|target| functions.get(&target).copied());
     if let Some(why) = why_not_offered(&name).filter(|_| ours.is_none()) {
         return Some(finding(Id::NotOffered, format!("`{name}` is not offered here")).hinted(why.to_owned()));
+    }
+    if ours.is_none()
+        && !source.has_old_builtins
+        && declared::callable(&name).is_some_and(|row| row.deprecated)
+    {
+        let message = format!("`{name}` is gone from the language since version 1");
+        let hint = OLD
+            .iter()
+            .find(|(old, _)| *old == name)
+            .map(|(_, hint)| (*hint).to_owned());
+        return Some(finding(Id::NotOffered, message).hinted(hint));
     }
     let given = call.operands?;
     let root = call.function.first()?;

@@ -50,6 +50,7 @@ pub(super) fn load(files: &Files, loaded: Loaded, outside: &Arc<Outside>) -> Res
     let (mut warnings, found) = (misplaced(served), found(tests));
     warnings.extend(found.values().flat_map(|rules| ambiguous(rules)));
     let (groups, trials) = grouped(&sources, found, &loaded.lenient, &loaded.data, outside)?;
+    warnings.sort();
     sources.truncate(policies);
     Ok(Trials {
         set: loaded.set,

@@ -1,5 +1,6 @@
 //! Reading a suite, with a finding for everything that means nothing.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -18,6 +19,8 @@ pub(super) struct Reader<'a> {
     directory: PathBuf,
     pub(super) trials: &'a Trials,
     findings: Vec<Finding>,
+    /// The files that the suite names.
+    pub(super) named: BTreeSet<PathBuf>,
 }
 
 impl<'a> Reader<'a> {
@@ -27,6 +30,7 @@ impl<'a> Reader<'a> {
             directory: path.parent().map(Path::to_owned).unwrap_or_default(),
             trials,
             findings: Vec::new(),
+            named: BTreeSet::new(),
         }
     }
 
@@ -106,6 +110,7 @@ impl<'a> Reader<'a> {
     /// The text of a file that the suite names, from where the suite is.
     pub(super) fn file_text(&mut self, node: &Node, name: &str) -> Option<(PathBuf, String)> {
         let path = self.directory.join(name);
+        self.named.insert(path.clone());
         let text = watch::read(&path, MAX_BYTES)
             .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned()));
         match text {

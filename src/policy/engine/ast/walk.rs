@@ -8,7 +8,7 @@ use regorus::unstable::{
     AssignOp, Expr, Literal, LiteralStmt, Module, Query, Rule, RuleAssign, RuleHead, Span,
 };
 
-use super::parts::{declared_in, literal, negates_whole_bodies, pattern};
+use super::parts::{declared_in, function_name, literal, negates_whole_bodies, pattern};
 use super::reference::{Reference, literal_text, reference, text_of};
 use super::{Call, Position, Replaced, RuleFacts, RuleKind, Source, names};
 use crate::policy::engine::normalize::{Normalized, Origin};
@@ -106,10 +106,15 @@ impl<'n> Walk<'n> {
             facts.bodies = names::bodies(rule, self.normalized, negates_whole_bodies(module));
         }
         let package_at = self.at(&module.package.span);
+        let mut imports = module
+            .imports
+            .iter()
+            .filter_map(|import| function_name(&import.refr));
         Ok(Source {
             path: file.path.clone(),
             text: file.text.clone(),
             v0: file.v0,
+            has_old_builtins: file.v0 && !imports.any(|import| import == "rego.v1"),
             package: self.package,
             normalized: Arc::new(Normalized::new("", Origin::File)),
             findings: Vec::new(),
