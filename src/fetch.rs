@@ -51,7 +51,15 @@ pub enum Error {
     /// The name is not known.
     #[error("the name {0} cannot be resolved")]
     Name(String),
-    /// There is no connection, or it broke.
+    /// The answer broke off in its body.
+    #[error("{host}: {problem}")]
+    Broken {
+        /// Who was asked.
+        host: String,
+        /// What HTTP says of it.
+        problem: String,
+    },
+    /// There is no connection, or it broke before there was an answer.
     #[error("{host}: {problem}")]
     Connection {
         /// Who was asked.
@@ -172,6 +180,14 @@ impl Client {
     /// Why not.
     pub fn admits(&self, url: &str) -> Result<(), Error> {
         Target::of(url, &self.allowed).map(|_| ())
+    }
+
+    /// Whether TLS can be made of this.
+    ///
+    /// # Errors
+    /// What of it cannot be used.
+    pub fn check(&self, tls: &Tls) -> Result<(), Error> {
+        self.trust.of(tls).map(|_| ())
     }
 
     /// Sends a request and waits for the whole answer, at most until the deadline. Not to be called on a thread of an

@@ -31,7 +31,7 @@ use crate::gate::Gate;
 use dialect::Dialect;
 use engine::builtins::BuiltinErrors;
 use engine::group::Group;
-pub use engine::{Context, Document, Limits, NotJson, Outside, key_set};
+pub use engine::{Context, Document, Limits, NotJson, Outside, Provider, Providers, key_set};
 use evaluating::Conduct;
 pub use finding::Finding;
 use matching::{Facts, Match};

@@ -77,7 +77,7 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     if args.count == 0 || args.seconds == 0 {
         bail!("--count and --seconds are at least 1");
     }
-    let earlier = args.compare.as_ref().map(|file| read(file)).transpose()?;
+    let earlier = args.compare.as_ref().map(read).transpose()?;
     let config = global.resolve()?.config;
     let outside = outside(&config)?;
     let Some(set) = super::load_policies(&config.policies, &outside)? else {

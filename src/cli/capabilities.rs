@@ -13,7 +13,9 @@ use crate::policy::capabilities;
 pub struct Args {}
 
 /// Runs the command.
-pub fn run(_: Args, _: Global) -> anyhow::Result<ExitCode> {
-    writeln!(std::io::stdout().lock(), "{:#}", capabilities::capabilities())?;
+pub fn run(_: Args, global: Global) -> anyhow::Result<ExitCode> {
+    let outside = super::outside::without_keys(&global.resolve()?.config.policies)?;
+    let capabilities = capabilities::capabilities(&outside);
+    writeln!(std::io::stdout().lock(), "{capabilities:#}")?;
     Ok(ExitCode::SUCCESS)
 }

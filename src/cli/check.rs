@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Global;
 use crate::policy::files::Files;
-use crate::policy::load::load;
+use crate::policy::load::load_with;
 use crate::policy::{Finding, Policy, PolicySet};
 
 /// Says all that is wrong with policies, as loading them would
@@ -38,9 +38,11 @@ pub enum Form {
 
 /// Runs the command.
 pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
-    let sources = super::offline_sources(&global.resolve()?.config.policies, args.paths);
+    let policies = global.resolve()?.config.policies;
+    let outside = super::outside::without_keys(&policies)?;
+    let sources = super::offline_sources(&policies, args.paths);
     let (unreadable, loaded) = match Files::read(&sources) {
-        Ok(files) => (false, load(&files)),
+        Ok(files) => (false, load_with(&files, &outside)),
         Err(findings) => (true, Err(findings)),
     };
     let mut out = std::io::stdout().lock();

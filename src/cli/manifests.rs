@@ -18,7 +18,6 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use rustls_pki_types::pem::PemObject;
@@ -104,7 +103,7 @@ pub struct Args {
 /// Runs the command. Policies that cannot be loaded say nothing of what they need: nothing is written then.
 pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let policies = global.resolve()?.config.policies;
-    let Some(set) = super::load_policies(&policies, &Arc::default())? else {
+    let Some(set) = super::load_policies(&policies, &super::outside::without_keys(&policies)?)? else {
         return Ok(ExitCode::from(2));
     };
     let registered = Registered::of(&set);

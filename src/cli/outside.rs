@@ -1,11 +1,14 @@
-//! What policies may reach outside of their review, made of the configuration: for `serve` and `review`.
+//! What policies may reach outside of their review, made of the configuration: all of it for commands that decide
+//! reviews, and without keys for those that only load policies or run their tests.
+
+mod asked;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use crate::config::{Config, KeySource, Keys};
+use crate::config::{Config, KeySource, Keys, Policies};
 use crate::fetch::{AllowedHost, Client, Request, Settings};
 use crate::keys::{Fetch, Fetched, KeySets, Patience, Source};
 use crate::policy::{Outside, key_set};
@@ -18,8 +21,16 @@ use crate::watch::Pace;
 pub(super) fn outside(config: &Config) -> anyhow::Result<Arc<Outside>> {
     Ok(Arc::new(Outside {
         keys: Arc::new(keys(&config.keys)?),
-        ..Outside::default()
+        ..asked::asked(&config.policies)?
     }))
+}
+
+/// The same without keys: nobody is asked for any.
+///
+/// # Errors
+/// As [`outside`].
+pub(super) fn without_keys(policies: &Policies) -> anyhow::Result<Arc<Outside>> {
+    Ok(Arc::new(asked::asked(policies)?))
 }
 
 fn keys(config: &Keys) -> anyhow::Result<KeySets> {

@@ -9,6 +9,7 @@ mod case;
 mod coverage;
 mod destination;
 mod difference;
+mod gatekeeper;
 mod rego;
 mod report;
 mod suite;
@@ -37,7 +38,7 @@ use destination::Destination;
 use report::Tally;
 use suite::Stage;
 
-/// Runs the tests of policies: rules `test_*` of `*_test.rego`, and the cases of `*_suite.yaml`
+/// Runs the tests of policies: rules `test_*` of `*_test.rego`, the cases of `*_suite.yaml`, and Gatekeeper's suites
 ///
 /// Ends with 0 if all passed, 1 if one failed or less than --threshold was covered, 2 if the tests could not be run or
 /// there are none.
@@ -129,7 +130,8 @@ fn told(ran: Result<bool, Unable>) -> anyhow::Result<ExitCode> {
 
 /// Loads, runs and reports once; whether everything passed. Notes the files that suites name.
 fn once(args: &Args, files: &Files, config: &Config, named: &mut BTreeSet<PathBuf>) -> Result<bool, Unable> {
-    let trials = Arc::new(load_with_tests(files, &Arc::default())?);
+    let outside = super::outside::without_keys(&config.policies)?;
+    let trials = Arc::new(load_with_tests(files, &outside)?);
     warn(&trials).map_err(anyhow::Error::from)?;
     let lines = args.coverage.is_some() || args.threshold.is_some();
     let stage = Arc::new(Stage {
@@ -138,9 +140,11 @@ fn once(args: &Args, files: &Files, config: &Config, named: &mut BTreeSet<PathBu
         lines,
     });
     let suites = suite::cases(&files.suites, &stage, named)?;
+    let gatekeepers = gatekeeper::cases(&files.gatekeeper_suites)?;
     let is_chosen = |case: &Case| args.run.as_ref().is_none_or(|run| run.is_match(&case.label));
     let mut cases: Vec<Case> = rego::cases(&trials, lines)
         .chain(suites)
+        .chain(gatekeepers)
         .filter(is_chosen)
         .collect();
     cases.sort_by(|one, other| one.place.cmp(&other.place));

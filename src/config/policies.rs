@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::http::HttpHost;
 use super::layers::Layers;
 use super::text::FilePath;
 use super::{Setting, text};
@@ -22,6 +23,12 @@ pub(super) struct Written {
     pub(super) settings: Option<Vec<Value>>,
     #[serde(deserialize_with = "text::one")]
     pub(super) last_good: Option<FilePath>,
+    #[serde(deserialize_with = "text::many")]
+    pub(super) http_allow: Option<Vec<HttpHost>>,
+    #[serde(deserialize_with = "text::one")]
+    pub(super) http_ca: Option<FilePath>,
+    #[serde(deserialize_with = "text::many")]
+    pub(super) providers: Option<Vec<FilePath>>,
 }
 
 /// Where policies and their data come from.
@@ -35,6 +42,12 @@ pub struct Policies {
     pub settings: Vec<Value>,
     /// Where the set that was accepted last is kept.
     pub last_good: Option<PathBuf>,
+    /// Whom `http.send` may ask.
+    pub http_allow: Vec<HttpHost>,
+    /// The authorities that sign for them; `None` for the system's.
+    pub http_ca: Option<PathBuf>,
+    /// Files of providers that `external_data` may ask.
+    pub providers: Vec<PathBuf>,
 }
 
 /// Where policies come from.
@@ -63,10 +76,18 @@ pub(super) fn resolve(layers: &mut Layers) -> Policies {
     };
     let settings = layers.structured("policies.settings", |w| &w.policies.settings);
     let last_good = layers.optional("policies.lastGood", Setting::LastGood, |w| &w.policies.last_good);
+    let http_allow = layers.list("policies.httpAllow", Setting::HttpAllow, |w| {
+        &w.policies.http_allow
+    });
+    let http_ca = layers.optional("policies.httpCa", Setting::HttpCa, |w| &w.policies.http_ca);
+    let providers = layers.list("policies.providers", Setting::Provider, |w| &w.policies.providers);
     Policies {
         source,
         data,
         settings,
         last_good: last_good.map(FilePath::into_path),
+        http_allow,
+        http_ca: http_ca.map(FilePath::into_path),
+        providers: into_paths(providers),
     }
 }

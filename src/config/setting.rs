@@ -13,6 +13,8 @@ pub enum Setting {
     Data,
     Deadline,
     Gate,
+    HttpAllow,
+    HttpCa,
     ImageDefault,
     InsecureAllowAnonymous,
     Jwks,
@@ -26,6 +28,7 @@ pub enum Setting {
     Policy,
     PolicyV0,
     ProbeListen,
+    Provider,
     ShutdownDelay,
     ShutdownTimeout,
     TlsCert,
@@ -77,10 +80,13 @@ impl Row {
 
 impl Setting {
     /// All settings, in the order in which `--help` lists them.
-    pub const ALL: [Setting; 23] = [
+    pub const ALL: [Setting; 26] = [
         Setting::Policy,
         Setting::PolicyV0,
         Setting::Data,
+        Setting::HttpAllow,
+        Setting::HttpCa,
+        Setting::Provider,
         Setting::Jwks,
         Setting::JwksCa,
         Setting::LogFormat,
@@ -119,6 +125,10 @@ impl Setting {
                 "Longest time for one review, like 3s or 500ms; the API server's own timeout can shorten it"),
             Setting::Gate => Row::one("gate", "REGATE_GATE", "GATE",
                 "Gate to serve: authn, authz, image, mutate or validate; the others answer 404").list(),
+            Setting::HttpAllow => Row::one("http-allow", "REGATE_HTTP_ALLOW", "[private=][http://]HOST[:PORT]",
+                "Host that `http.send` may ask: a name, *.DOMAIN or an address; `private=` if its address may be").list().global(),
+            Setting::HttpCa => Row::one("http-ca", "REGATE_HTTP_CA", "FILE",
+                "Certificates (PEM) of the authorities that sign for those hosts; without it the system's").global(),
             Setting::ImageDefault => Row::one("image-default", "REGATE_IMAGE_DEFAULT", "allow|deny",
                 "Answer for images that no policy judges"),
             Setting::InsecureAllowAnonymous => Row::one("insecure-allow-anonymous", "REGATE_INSECURE_ALLOW_ANONYMOUS", "GATE",
@@ -145,6 +155,8 @@ impl Setting {
                 "File or directory of policies in Rego before version 1; read so even where --policy names it too").list().global(),
             Setting::ProbeListen => Row::one("probe-listen", "REGATE_PROBE_LISTEN", "ADDRESS:PORT",
                 "Where probes and metrics are answered, without TLS"),
+            Setting::Provider => Row::one("provider", "REGATE_PROVIDER", "FILE",
+                "File of Gatekeeper's Providers (YAML) that `external_data` may ask").list().global(),
             Setting::ShutdownDelay => Row::one("shutdown-delay", "REGATE_SHUTDOWN_DELAY", "DURATION",
                 "How long a stopped server answers on, not ready, before it closes its port; a second signal ends it"),
             Setting::ShutdownTimeout => Row::one("shutdown-timeout", "REGATE_SHUTDOWN_TIMEOUT", "DURATION",

@@ -82,7 +82,9 @@ impl Place {
         };
         let port = match (authority.port_u16(), plain) {
             (Some(port), _) => port,
-            (None, _) if authority.as_str().ends_with(':') => return Err(Error::Url("it has no port")),
+            (None, _) if authority.as_str() != authority.host() => {
+                return Err(Error::Url("its port is none"));
+            }
             (None, true) => 80,
             (None, false) => 443,
         };
@@ -265,8 +267,8 @@ mod tests {
                 "https://keys.example.com@evil/",
                 "it holds a user: credentials belong into headers",
             ),
-            ("https://keys.example.com:/", "it has no port"),
-            ("https://keys.example.com:99999/", "it cannot be read"),
+            ("https://keys.example.com:/", "its port is none"),
+            ("https://keys.example.com:99999/", "its port is none"),
             ("https://keys.example.com/a b", "it cannot be read"),
             ("https://keys.example.com\\@evil/", "it cannot be read"),
         ] {

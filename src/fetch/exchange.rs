@@ -169,7 +169,10 @@ async fn answer(
             if error.is::<LengthLimitError>() {
                 Error::TooLarge(host.to_owned())
             } else {
-                broken(error.to_string())
+                Error::Broken {
+                    host: host.to_owned(),
+                    problem: error.to_string(),
+                }
             }
         })?;
         let reason = match head.extensions.get::<ReasonPhrase>() {

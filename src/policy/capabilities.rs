@@ -5,10 +5,11 @@
 
 use serde_json::Value;
 
+use super::engine::Outside;
 use super::engine::builtins::declared;
 use super::load::calls;
 
-/// The document.
-pub fn capabilities() -> Value {
-    declared::capabilities(|builtin| calls::why_not_offered(builtin).is_none())
+/// The document, for policies that may reach this.
+pub fn capabilities(outside: &Outside) -> Value {
+    declared::capabilities(|builtin| calls::why_not_offered(builtin, outside).is_none())
 }

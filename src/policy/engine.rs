@@ -8,10 +8,10 @@ pub(crate) mod group;
 pub mod json;
 mod normalize;
 pub(crate) mod observe;
-mod outside;
+pub(crate) mod outside;
 
 pub use builtins::Context;
 pub use builtins::key_set;
 pub use group::Limits;
 pub use json::{Document, NotJson};
-pub use outside::Outside;
+pub use outside::{Outside, Provider, Providers};

@@ -159,7 +159,7 @@ impl Files {
                         bytes: text.as_bytes().to_vec(),
                     });
                 }
-                Some(Kind::Suite | Kind::Objects) | None => {}
+                Some(Kind::Objects | Kind::Suite) | None => {}
             }
         }
         files.finish()
@@ -220,11 +220,15 @@ impl Files {
                     bytes,
                 });
             }
-            Kind::Suite => self.suites.push(found.path.clone()),
             Kind::Objects => {
                 // Whatever else lies among policies is none of ours.
                 self.take_objects(found, &read(found, MAX_MANIFEST_BYTES)?)?;
             }
+            // Gatekeeper's suites may be called so, too.
+            Kind::Suite => match read(found, MAX_MANIFEST_BYTES) {
+                Ok(bytes) if suites::is_suite(&bytes) => self.gatekeeper_suites.push(found.path.clone()),
+                _ => self.suites.push(found.path.clone()),
+            },
         }
         Ok(())
     }
@@ -248,9 +252,9 @@ impl Files {
     fn finish(mut self) -> Self {
         self.modules.sort_by(|one, other| one.path.cmp(&other.path));
         self.data.sort_by(|one, other| one.path.cmp(&other.path));
-        self.suites.sort();
         self.manifests.sort_by(|one, other| one.path.cmp(&other.path));
         self.gatekeeper_suites.sort();
+        self.suites.sort();
         let modules = self.modules.iter().filter(|module| !module.is_test);
         let modules = modules.map(RegoFile::digest);
         let data = self.data.iter().map(DataFile::digest);

@@ -156,6 +156,7 @@ fn load_here(files: &Files, outside: &Arc<Outside>) -> Result<Loaded, Vec<Findin
             world,
             &packages::needs(&packages, number),
             all_read,
+            outside,
             &mut findings,
         );
     }
@@ -202,9 +203,15 @@ fn parsed(files: &Files, findings: &mut Vec<Finding>) -> (Vec<Source>, bool) {
 }
 
 /// What the modules of one world have wrong with each other.
-fn check(world: &World, needs: &BTreeSet<Vec<String>>, all_read: bool, findings: &mut Vec<Finding>) {
+fn check(
+    world: &World,
+    needs: &BTreeSet<Vec<String>>,
+    all_read: bool,
+    outside: &Outside,
+    findings: &mut Vec<Finding>,
+) {
     overlaps(&world.sources, findings);
-    calls::check(&world.sources, findings);
+    calls::check(&world.sources, outside, findings);
     // What is missing may be in a file that cannot be read.
     if world.is_whole && all_read {
         references::check(&world.sources, &world.data, needs, findings);

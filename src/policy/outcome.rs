@@ -78,7 +78,10 @@ pub struct Outcome {
 
 impl Outcome {
     /// Reads the `[rule, value]` pairs of an entry rule.
-    pub(crate) fn read(values: &Document) -> Result<Self, Fault> {
+    ///
+    /// # Errors
+    /// A rule of a type that its gate does not read.
+    pub fn read(values: &Document) -> Result<Self, Fault> {
         let mut outcome = Outcome::default();
         let broken = || Fault::Type {
             rule: "(generated)",

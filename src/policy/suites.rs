@@ -30,6 +30,17 @@ pub struct Suite {
     tests: Vec<Test>,
 }
 
+/// A case, or a test without cases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// `test/case`, or `test`.
+    pub name: String,
+    /// The line of the suite that it begins at.
+    pub line: Option<u32>,
+    /// Whether the suite says not to run it.
+    pub is_skipped: bool,
+}
+
 /// What became of a case, or of a test as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tried {
@@ -93,17 +104,27 @@ impl Suite {
         &self.path
     }
 
-    /// The tests and cases that it has, as `test` and `test/case`.
-    pub fn names(&self) -> Vec<String> {
-        let names = self.tests.iter().flat_map(|test| {
-            let cases = test.cases.iter();
-            let cases = cases.map(|case| format!("{}/{}", test.name, case.name));
-            std::iter::once(test.name.clone()).chain(cases)
-        });
-        names.collect()
+    /// What can be run, one by one: each case, and each test that is about its constraint alone.
+    pub fn entries(&self) -> Vec<Entry> {
+        let entry = |test: &Test, case: Option<&read::Case>| Entry {
+            name: case.map_or_else(
+                || test.name.clone(),
+                |case| format!("{}/{}", test.name, case.name),
+            ),
+            line: case.map_or(test.at, |case| case.at).map(|at| at.line),
+            is_skipped: self.skip || test.skip || case.is_some_and(|case| case.skip),
+        };
+        let entries = self
+            .tests
+            .iter()
+            .flat_map(|test| match test.invalid || test.cases.is_empty() {
+                true => vec![entry(test, None)],
+                false => test.cases.iter().map(|case| entry(test, Some(case))).collect(),
+            });
+        entries.collect()
     }
 
-    /// Runs what `wanted` wants, by its name as in [`names`](Self::names); what it does not want is left out.
+    /// Runs what `wanted` wants, by its name as in [`entries`](Self::entries), or whole tests; what it does not want is left out.
     pub fn run(&self, wanted: &dyn Fn(&str) -> bool) -> Vec<Tried> {
         let tests = self.tests.iter();
         tests

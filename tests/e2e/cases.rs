@@ -3,6 +3,7 @@
 mod authn;
 mod authz;
 mod calls;
+mod dialects;
 mod faults;
 mod hostile;
 mod image;
@@ -47,6 +48,7 @@ pub(crate) const ALL: &[&[Case]] = &[
     image::CASES,
     mutate::CASES,
     model::CASES,
+    dialects::CASES,
     namespaces::CASES,
     validate::CASES,
     verbs::CASES,

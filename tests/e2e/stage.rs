@@ -23,6 +23,10 @@ pub(crate) const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/model");
 const MODEL_CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/model.yaml");
 
+/// Gatekeeper's objects, and what was written for OPA's own webhook in Rego before version 1.
+const DIALECTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/dialects");
+const DIALECTS_V0: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/dialects_v0");
+
 /// Policies that fail, and some that do not end, at every gate.
 pub(crate) const FAILING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/policies/failing");
 
@@ -56,6 +60,7 @@ pub(crate) struct Stage {
     starters: Once<Gates>,
     sets: Once<Gates>,
     model: Once<Gates>,
+    dialects: Once<Gates>,
     ignoring: Once<Gates>,
 }
 
@@ -110,6 +115,17 @@ impl Stage {
                 copy(Path::new(MODEL), directory)
             })?;
             Gates::start(self.etcd()?, regate, &[], |_| Ok(()))
+        })
+    }
+
+    /// A control plane with policies that were written for Gatekeeper and for OPA.
+    pub(crate) fn dialects(&self) -> Result<Arc<Gates>> {
+        self.dialects.get(|| {
+            let flags = ["--policy-v0", DIALECTS_V0];
+            let regate = Regate::start(Path::new(PROGRAM), &flags, |directory| {
+                copy(Path::new(DIALECTS), directory)
+            })?;
+            Gates::start(self.etcd()?, regate, &flags, |_| Ok(()))
         })
     }
 

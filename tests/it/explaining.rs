@@ -1,5 +1,12 @@
 //! `regate review --explain` as its users run it: what it says of the policies of every gate.
 
+use std::time::{Duration, Instant};
+
+use regate::gate::Gate;
+use regate::policy::explain::Verdict;
+use regate::policy::files::{Files, Sources};
+use regate::policy::load::load;
+use regate::policy::{Document, Evaluate, Limits, context_of_now};
 use serde_json::{Value, json};
 
 use crate::commands::Desk;
@@ -248,4 +255,83 @@ fn a_rule_that_keeps_another_from_firing_is_explained_below_it() {
          line 2: wanted\n          wanted is undefined\n          ✗ policies/0.rego:4  wanted\n              \
          line 5: input.request.operation == \"DELETE\"\n                input.request.operation is \"CREATE\"\n"
     );
+}
+
+/// Reviews for each gate's policies, some of which deny and some of which do not.
+fn inputs(gate: Gate) -> Vec<Value> {
+    let pod = |spec: Value| {
+        json!({ "request": { "uid": "u", "operation": "CREATE", "name": "web", "namespace": "shop",
+            "kind": { "group": "", "version": "v1", "kind": "Pod" },
+            "resource": { "group": "", "version": "v1", "resource": "pods" },
+            "userInfo": { "username": "jane", "groups": ["dev"] },
+            "object": { "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "web", "labels": { "team": "x" } },
+                "spec": spec }, "oldObject": null } })
+    };
+    match gate {
+        Gate::Authn => vec![json!({ "spec": { "token": "abc" } })],
+        Gate::Authz => ["get", "create", "*"]
+            .map(|verb| {
+                json!({ "spec": { "user": "jane", "groups": ["readonly"], "resourceAttributes":
+                    { "verb": verb, "resource": "pods", "subresource": "exec", "namespace": "kube-system" } } })
+            })
+            .to_vec(),
+        Gate::Image => ["nginx:latest", "registry.example.com/a@sha256:00"]
+            .map(|image| json!({ "spec": { "containers": [{ "image": image }], "namespace": "shop" } }))
+            .to_vec(),
+        Gate::Mutate | Gate::Validate => vec![
+            pod(json!({ "containers": [{ "name": "a", "image": "nginx" }] })),
+            pod(json!({ "hostNetwork": true, "volumes": [{ "name": "h", "hostPath": { "path": "/" } }],
+                "containers": [{ "name": "a", "image": "x/y:latest", "securityContext":
+                    { "privileged": true, "capabilities": { "add": ["SYS_ADMIN"] } }, "ports": [{ "hostPort": 1 }] }] })),
+            pod(json!({ "containers": "none" })),
+            pod(json!({})),
+        ],
+    }
+}
+
+/// What is told and what is decided come from different rules of one engine: they must not differ.
+#[test]
+fn what_is_told_of_every_starter_policy_agrees_with_its_evaluation() {
+    let policies = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let sources = Sources {
+        policies: vec![policies],
+        ..Sources::default()
+    };
+    let set = load(&Files::read(&sources).unwrap()).unwrap();
+    let (mut fired, mut failed) = (0, 0);
+    for policy in set.policies() {
+        for input in inputs(policy.gate) {
+            let namespace = json!({ "name": "shop", "labels": {}, "annotations": {} });
+            let regate =
+                json!({ "gate": policy.gate.as_str(), "policy": policy.name, "namespace": namespace });
+            let input = Document::from_json(&input)
+                .with("regate", Document::from_json(&regate))
+                .with("parameters", policy.parameters.clone());
+            let limits = Limits {
+                deadline: Instant::now() + Duration::from_secs(60),
+                context: context_of_now(policy.gate),
+            };
+            let Ok(outcome) = set.evaluate(policy, &input, &limits) else {
+                continue;
+            };
+            for rule in &policy.rules {
+                let told = set.explain(policy, rule, &input, &limits);
+                let name = format!("{}/{} {rule}: {told:#?}", policy.gate, policy.name);
+                let is = |wanted: fn(&Verdict) -> bool| told.iter().any(|one| wanted(&one.verdict));
+                assert!(!is(|verdict| matches!(verdict, Verdict::Unknown(_))), "{name}");
+                let gives = is(|verdict| matches!(verdict, Verdict::Fired { .. }));
+                let decided = match *rule {
+                    "deny" => !outcome.deny.is_empty(),
+                    "warn" => !outcome.warn.is_empty(),
+                    "user" => outcome.user.is_some(),
+                    "allow" => outcome.allow == Some(true),
+                    _ => continue,
+                };
+                assert_eq!(gives, decided, "{name}");
+                fired += usize::from(gives);
+                failed += usize::from(!gives);
+            }
+        }
+    }
+    assert!(fired > 15 && failed > 15, "{fired} fired, {failed} did not");
 }

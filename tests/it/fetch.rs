@@ -59,7 +59,7 @@ fn ask(peer: &Peer) -> Result<Response, Error> {
 /// What is wrong with the connection to a peer.
 fn problem(peer: &Peer) -> String {
     match ask(peer).unwrap_err() {
-        Error::Connection { host, problem } => {
+        Error::Broken { host, problem } | Error::Connection { host, problem } => {
             assert_eq!(host, format!("127.0.0.1:{}", peer.port));
             problem
         }

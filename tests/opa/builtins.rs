@@ -19,11 +19,11 @@ use crate::cases::{FORMATS, OPERANDS};
 use crate::expressions;
 
 /// All formats over all operands, in one evaluation of each engine.
-const MATRIX: &str = "all := [v | some format in input.formats; some operand in input.operands; \
+const MATRIX: &str = "answers := [v | some format in input.formats; some operand in input.operands; \
                       v := sprintf(format, [operand])]\n";
 
 /// Formats with their own operands.
-const LIST: &str = "all := [v | some case in input.cases; v := sprintf(case[0], case[1])]\n";
+const LIST: &str = "answers := [v | some case in input.cases; v := sprintf(case[0], case[1])]\n";
 
 pub(crate) fn every_verb_and_flag() -> Result<()> {
     formats_over("vsdxXoObcqUeEfFgGtTz!é", OPERANDS)?;
@@ -68,7 +68,7 @@ pub(crate) fn directives_of_any_shape() -> Result<()> {
     same_lists(LIST, &input, |at| format!("{:?}", cases.get(at)))
 }
 
-const PATTERNS: &str = "all := [v | some pattern in input.patterns; some text in input.texts; v := [\
+const PATTERNS: &str = "answers := [v | some pattern in input.patterns; some text in input.texts; v := [\
     regex.match(pattern, text), regex.find_n(pattern, text, -1), regex.replace(text, pattern, \"<$0>\"), \
     regex.split(pattern, text), regex.find_all_string_submatch_n(pattern, text, 2)]]\n";
 
@@ -93,8 +93,8 @@ const TEXTS: [&str; 12] = [
 pub(crate) fn patterns() -> Result<()> {
     let patterns = random_patterns(6000);
     let input = |patterns: &[String]| json!({"patterns": patterns, "texts": TEXTS}).to_string();
-    let valid = "package p\nall := [pattern | some pattern in input.patterns; regex.is_valid(pattern)]\n";
-    let valid: Vec<String> = serde_json::from_value(in_opa(valid, "data.p.all", &input(&patterns))?)?;
+    let valid = "package p\nanswers := [pattern | some pattern in input.patterns; regex.is_valid(pattern)]\n";
+    let valid: Vec<String> = serde_json::from_value(in_opa(valid, "data.p.answers", &input(&patterns))?)?;
     ensure!(valid.len() > 1000, "only {} patterns", valid.len());
     let told = |at: usize| {
         let pattern = valid.get(at / TEXTS.len());
@@ -153,7 +153,7 @@ fn random_patterns(count: usize) -> Vec<String> {
     drawn(&PIECES, count, 5)
 }
 
-const GLOBS: &str = "all := [v | some pattern in input.patterns; some separators in input.separators; some text in input.texts; \
+const GLOBS: &str = "answers := [v | some pattern in input.patterns; some separators in input.separators; some text in input.texts; \
     v := glob.match(pattern, separators, text)]\n";
 
 /// Patterns of few characters over texts of the same. Which are no patterns is compared one by one elsewhere.
@@ -189,6 +189,66 @@ pub(crate) fn globs() -> Result<()> {
             texts.get(at % texts.len())
         )
     })
+}
+
+/// What is no URI has no value in both.
+const URIS: &str = "answers := [v | some text in input.uris; v := [uri.is_valid(text), [parts | parts := uri.parse(text)]]]\n";
+
+/// URIs of pieces that mean something in one, in any order.
+pub(crate) fn uris() -> Result<()> {
+    const PIECES: [&str; 44] = [
+        "http",
+        "https",
+        "postgres",
+        "a",
+        "Z9",
+        ":",
+        ":",
+        "//",
+        "//",
+        "/",
+        "/",
+        "?",
+        "#",
+        "@",
+        "[",
+        "]",
+        "::1",
+        "[::1]",
+        "[fe80::1%25eth0]",
+        "[::1%25]",
+        "1.2.3.4",
+        "example.org",
+        ":80",
+        ":8a",
+        "%20",
+        "%2f",
+        "%25",
+        "%C3%A9",
+        "%g",
+        "%3",
+        "%41",
+        "é",
+        "*",
+        "!",
+        "'",
+        "(",
+        ";",
+        "=",
+        "&",
+        "+",
+        "~",
+        "<",
+        " ",
+        "\u{7f}",
+    ];
+    let mut uris = drawn(&PIECES, 12_000, 9);
+    // Most of them have a host.
+    for uri in uris.iter_mut().step_by(2) {
+        uri.insert_str(0, "https://");
+    }
+    let input = json!({"uris": uris}).to_string();
+    same_lists_leniently(URIS, &input, |at| format!("{:?}", uris.get(at)))
 }
 
 /// Texts of up to so many of the pieces.
@@ -260,10 +320,10 @@ pub(crate) fn same_lists_leniently(rules: &str, input: &str, told: impl Fn(usize
 }
 
 fn same_lists_of(metadata: &str, rules: &str, input: &str, told: impl Fn(usize) -> String) -> Result<()> {
-    let theirs = in_opa(&format!("package p\n{rules}"), "data.p.all", input)?;
+    let theirs = in_opa(&format!("package p\n{rules}"), "data.p.answers", input)?;
     let theirs = theirs.as_array().context("OPA gave no list")?.clone();
     let ours = format!(
-        "{metadata}package kubernetes.admission.p\ndeny contains {{\"msg\": \"\", \"details\": all}}\n{rules}"
+        "{metadata}package kubernetes.admission.p\ndeny contains {{\"msg\": \"\", \"details\": answers}}\n{rules}"
     );
     let set = set(&[ours])?;
     let ours = evaluate(&set, "p", input)?.context("no list")?;
@@ -304,12 +364,12 @@ pub(crate) fn expressions() -> Result<()> {
     let mut rules = String::from("package p\n");
     let mut policies = Vec::new();
     for (number, expression) in expressions::all().enumerate() {
-        rules.push_str(&format!("all[\"{number}\"] := v if v := {expression}\n"));
+        rules.push_str(&format!("answers[\"{number}\"] := v if v := {expression}\n"));
         policies.push(format!(
             "package kubernetes.admission.p{number}\ndeny contains {{\"msg\": \"\", \"details\": v}} if v := {expression}\n"
         ));
     }
-    let theirs = in_opa(&rules, "data.p.all", INPUT)?;
+    let theirs = in_opa(&rules, "data.p.answers", INPUT)?;
     let set = set(&policies)?;
     let mut differ = Vec::new();
     for (number, expression) in expressions::all().enumerate() {

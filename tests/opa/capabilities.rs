@@ -142,7 +142,8 @@ pub(crate) fn accepted() -> Result<()> {
     Ok(())
 }
 
-/// The policies in which OPA finds something, told of these capabilities.
+/// The policies in which OPA finds something, told of these capabilities. It ends at the first kind of mistake that it
+/// finds in any of them, so it is asked again about the others.
 fn refused_by_opa(policies: &[RegoFile], capabilities: &Value) -> Result<BTreeSet<String>> {
     let directory = tempfile::tempdir()?;
     let written = directory.path().join("capabilities.json");
@@ -152,26 +153,39 @@ fn refused_by_opa(policies: &[RegoFile], capabilities: &Value) -> Result<BTreeSe
     for policy in policies {
         fs::write(folder.join(&policy.path), &policy.text)?;
     }
-    let output = Command::new(binaries::OPA.path()?)
-        .args([
-            "check",
-            "--max-errors",
-            "100000",
-            "--format",
-            "json",
-            "--capabilities",
-        ])
-        .args([&written, &folder])
-        .output()
-        .context("cannot run opa")?;
-    let told: Value = serde_json::from_slice(&output.stderr).context("what OPA refuses is no JSON")?;
-    let errors = told
-        .get("errors")
-        .and_then(Value::as_array)
-        .context("no errors")?;
-    let file = |error: &Value| {
-        let path = Path::new(error.pointer("/location/file")?.as_str()?).file_name()?;
-        Some(path.to_string_lossy().into_owned())
-    };
-    Ok(errors.iter().filter_map(file).collect())
+    let mut refused = BTreeSet::new();
+    loop {
+        let output = Command::new(binaries::OPA.path()?)
+            .args([
+                "check",
+                "--max-errors",
+                "100000",
+                "--format",
+                "json",
+                "--capabilities",
+            ])
+            .args([&written, &folder])
+            .output()
+            .context("cannot run opa")?;
+        if output.status.success() {
+            return Ok(refused);
+        }
+        let told: Value = serde_json::from_slice(&output.stderr).context("what OPA refuses is no JSON")?;
+        let errors = told
+            .get("errors")
+            .and_then(Value::as_array)
+            .context("no errors")?;
+        let before = refused.len();
+        for error in errors {
+            let path = error.pointer("/location/file").and_then(Value::as_str);
+            let name = path
+                .and_then(|path| Path::new(path).file_name())
+                .context("an error without a file")?;
+            let name = name.to_string_lossy().into_owned();
+            if refused.insert(name.clone()) {
+                fs::remove_file(folder.join(name))?;
+            }
+        }
+        ensure!(refused.len() > before, "OPA refuses what is not there: {told}");
+    }
 }

@@ -22,7 +22,7 @@ use known::{Reason, Section};
 const CASES: usize = 4427;
 
 /// Of the cases that need no builtin or syntax that is not there, so many in a hundred have to come to what is wanted.
-const AT_LEAST: usize = 98;
+const AT_LEAST: usize = 99;
 
 /// Runs all of them.
 pub(crate) fn conformance() -> Result<()> {

@@ -1,10 +1,13 @@
 //! Calls of builtins whose answers have to be those of OPA, for `builtins`.
 
 mod engine;
+mod language;
 
 /// Expressions over the input of the test.
 pub(crate) fn all() -> impl Iterator<Item = &'static str> {
-    OWN.into_iter().chain(engine::EXPRESSIONS)
+    OWN.into_iter()
+        .chain(engine::EXPRESSIONS)
+        .chain(language::EXPRESSIONS)
 }
 
 /// Calls of what the engine lacks, or what is replaced in it.

@@ -18,7 +18,16 @@ mod cases;
 mod conformance;
 mod drawn;
 mod expressions;
+mod library;
 mod networks;
+mod outgoing;
+mod pairs;
+#[expect(dead_code, reason = "shared with other tests, which need more of it")]
+#[path = "../it/peer.rs"]
+mod peer;
+#[expect(dead_code, reason = "shared with other tests, which need more of it")]
+#[path = "../it/pki.rs"]
+mod pki;
 mod same;
 mod tokens;
 
@@ -53,6 +62,10 @@ fn main() -> ExitCode {
         trial("the_tests_of_the_policies_pass", policy_tests),
         trial("every_policy_has_a_test", tested_packages),
         trial("what_the_engine_reads_otherwise_is_decided_as_in_opa", same::same),
+        trial(
+            "pairs_of_policy_and_input_come_to_the_same_as_in_opa",
+            pairs::same,
+        ),
         trial("the_tests_reach_every_line_of_the_policies", coverage),
         trial(
             "sprintf_prints_every_verb_with_every_flag_as_opa_does",
@@ -64,9 +77,11 @@ fn main() -> ExitCode {
         ),
         trial("patterns_match_as_in_opa", builtins::patterns),
         trial("globs_match_as_in_opa", builtins::globs),
+        trial("uris_are_taken_apart_as_in_opa", builtins::uris),
         trial("builtins_answer_as_opa_does", builtins::expressions),
         trial("tokens_are_verified_as_in_opa", tokens::tokens),
         trial("networks_are_compared_and_merged_as_in_opa", networks::networks),
+        trial("http_send_asks_and_answers_as_in_opa", outgoing::answers),
         trial("digests_are_those_of_opa", tokens::digests),
         trial("builtins_answer_as_opa_does_on_drawn_operands", drawn::calls),
         trial(
@@ -91,6 +106,11 @@ fn main() -> ExitCode {
         conformance::conformance,
     )
     .with_ignored_flag(no_cases.is_some())])
+    .chain([trial(
+        "the_published_library_for_gatekeeper_passes_its_own_suites",
+        library::every_case,
+    )
+    .with_ignored_flag(library::checkout().is_none())])
     .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -48,7 +48,7 @@ const NETWORKS: [&str; 36] = [
 pub(crate) fn networks() -> Result<()> {
     for name in ["contains", "intersects", "contains_matches"] {
         let rules = format!(
-            "all := [[one, other, v] | some one in input.networks; some other in input.networks; \
+            "answers := [[one, other, v] | some one in input.networks; some other in input.networks; \
              v := net.cidr_{name}(one, other)]\n"
         );
         let input = json!({"networks": NETWORKS.as_slice()}).to_string();
@@ -60,7 +60,7 @@ pub(crate) fn networks() -> Result<()> {
 
 /// What names a network in each kind of collection.
 fn lists() -> Result<()> {
-    let rules = "all := [v | some one in input.lists; some other in input.lists; \
+    let rules = "answers := [v | some one in input.lists; some other in input.lists; \
                  v := net.cidr_contains_matches(one, other)]\n";
     let input = json!({"lists": [
         "10.0.0.0/8",
@@ -77,7 +77,7 @@ fn lists() -> Result<()> {
         7,
     ]});
     same_lists_leniently(rules, &input.to_string(), |at| format!("list {at}"))?;
-    let of_sets = "all := [v | some one in input.lists; is_array(one); some other in input.lists; is_array(other); \
+    let of_sets = "answers := [v | some one in input.lists; is_array(one); some other in input.lists; is_array(other); \
                    v := net.cidr_contains_matches({item | some item in one}, {item | some item in other})]\n";
     same_lists_leniently(of_sets, &input.to_string(), |at| format!("set {at}"))
 }
@@ -97,7 +97,7 @@ fn merged() -> Result<()> {
     let small = (0..40).map(|host| format!("10.1.2.{}/32", host * 7 % 40));
     let small: Vec<String> = small.collect();
     let input = json!({"lists": lists, "small": [small]}).to_string();
-    let rules = "all := [v | some list in array.concat(input.lists, input.small); v := [list, net.cidr_merge(list), \
+    let rules = "answers := [v | some list in array.concat(input.lists, input.small); v := [list, net.cidr_merge(list), \
                  net.cidr_merge({item | some item in list})]]\n";
     same_lists_leniently(rules, &input, |at| format!("merged {at}"))
 }

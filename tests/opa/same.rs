@@ -498,6 +498,10 @@ const MODULES: &[&str] = &[
 
 /// Modules of the language before version 1.
 const OLD: &[&str] = &[
+    // What is gone from version 1.
+    "deny[x] { x := json.marshal([any([]), any([false, 1, null]), any([false, true]), any({true}), any(set()), all([]), all(set()), all([true, true]), all([true, 1]), all({true}), all({true, \"a\"}), set_diff({1, 2, 3}, {2})]) }",
+    "deny[x] { x := json.marshal([set_diff({1}, {1}), set_diff(set(), {1}), set_diff({[1], {\"a\": 1}}, {[1]}), cast_array([2, 1]), cast_array({\"b\", 2, null, [1], \"a\"}), cast_set([2, 1, 2]), cast_set({2, 1}), cast_boolean(true), cast_boolean(false) == false, cast_null(null), cast_object({\"a\": 1}), cast_string(\"a\")]) }",
+    "deny[x] { x := json.marshal([re_match(\"^a+$\", \"aaa\"), re_match(\"^a+$\", \"ab\")]) }",
     "deny[x] { x := outer(1) with inner as mock }\ninner(n) = sprintf(\"inner %v\", [n]) { true }\nmock(n) = concat(\"/\", [\"mock\", inner(n)]) { true }\nouter(n) = inner(n) { true }",
     "deny[\"x\"] { data.lib.calls(1) == 5 with data.lib.next as 5 }",
     "deny[x] { x := input.missing } { x := input.who }",

@@ -55,20 +55,20 @@ pub(crate) fn tokens() -> Result<()> {
     for (algorithm, _) in ALGORITHMS {
         let name = algorithm.to_lowercase();
         let rules = format!(
-            "all := [[t, k, v] | some t, token in input.tokens; some k, key in input.keys; \
+            "answers := [[t, k, v] | some t, token in input.tokens; some k, key in input.keys; \
              v := io.jwt.verify_{name}(token, key)]\n"
         );
         same_lists_leniently(&rules, &input, |at| format!("verify_{name}, result {at}"))?;
     }
-    let rules = "all := [[t, c, v] | some t, token in input.tokens; some c, constraint in input.constraints; \
+    let rules = "answers := [[t, c, v] | some t, token in input.tokens; some c, constraint in input.constraints; \
                  v := io.jwt.decode_verify(token, constraint)]\n";
     same_lists_leniently(rules, &input, |at| format!("decode_verify, result {at}"))?;
-    let rules = "all := [[t, v] | some t, token in input.tokens; v := io.jwt.decode(token)]\n";
+    let rules = "answers := [[t, v] | some t, token in input.tokens; v := io.jwt.decode(token)]\n";
     same_lists_leniently(rules, &input, |at| format!("decode, result {at}"))
 }
 
 pub(crate) fn digests() -> Result<()> {
-    let rules = "all := [v | some text in input.texts; some key in input.texts; v := [crypto.md5(text), crypto.sha1(text), \
+    let rules = "answers := [v | some text in input.texts; some key in input.texts; v := [crypto.md5(text), crypto.sha1(text), \
                  crypto.sha256(text), crypto.hmac.md5(text, key), crypto.hmac.sha1(text, key), crypto.hmac.sha256(text, key), \
                  crypto.hmac.sha512(text, key), crypto.hmac.equal(text, key)]]\n";
     let long = "x".repeat(1_000);

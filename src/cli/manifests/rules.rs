@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 
 use crate::gate::Gate;
+use crate::policy::dialect::Dialect;
 use crate::policy::matching::{Facts, Key, Match, Reach, Resource, kinds};
 use crate::policy::{Policy, glob};
 
@@ -43,10 +44,19 @@ pub struct Wanted {
 impl Wanted {
     /// What the policy wants, if it is one of admission.
     pub fn of(policy: &Policy) -> Option<Self> {
+        let mut matching = policy.matching.clone();
+        let says = matching.iter().any(|one| one.patterns(Key::Operations).is_some());
+        if policy.dialect != Dialect::Regate && !says {
+            // Written to be asked about what is stored: on DELETE they would keep what they do not like from going.
+            matching.push(Match {
+                lists: vec![(Key::Operations, USUAL_OPERATIONS.map(str::to_owned).to_vec())],
+                ..Match::default()
+            });
+        }
         matches!(policy.gate, Gate::Mutate | Gate::Validate).then(|| Wanted {
             gate: policy.gate,
             name: policy.name.clone(),
-            matching: policy.matching.clone(),
+            matching,
         })
     }
 

@@ -117,7 +117,8 @@ fn explained(set: &PolicySet, note: Note) -> Asked {
         deadline: Instant::now() + TIME,
         ..note.limits
     };
-    let rules = note.policy.rules.iter();
+    let asked = note.policy.explained_rules();
+    let rules = asked.iter();
     Asked {
         rules: rules
             .map(|rule| (*rule, set.explain(&note.policy, rule, &note.input, &limits)))

@@ -39,6 +39,8 @@ pub(crate) struct Source {
     pub(crate) normalized: Arc<Normalized>,
     /// Whether it is of the language before version 1.
     pub(crate) v0: bool,
+    /// Whether it has what version 1 refuses: it is of the language before, and does not ask for that version.
+    pub(crate) has_old_builtins: bool,
     /// `package a.b` is `["a", "b"]`.
     pub(crate) package: Vec<String>,
     /// Where the package clause stands.
@@ -119,6 +121,8 @@ pub(crate) struct Call {
     pub(crate) function: Vec<String>,
     /// How many operands it was given; `None` where it is only named, to stand in for another (`with f as g`).
     pub(crate) operands: Option<usize>,
+    /// The members of its first operand whose key and value are written out as texts, for builtins that reach outside.
+    pub(crate) constants: Vec<(String, String)>,
     /// Its first operand, if that is a text as it stands.
     pub(crate) first: Option<String>,
     /// Whether it stands alone as a statement: only there may one more operand take the result.

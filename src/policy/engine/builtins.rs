@@ -9,15 +9,20 @@ mod bounded;
 pub(crate) mod declared;
 mod digest;
 mod encoding;
+mod external_data;
 mod glob;
 mod graph;
 mod guarded;
+mod http;
 mod integer;
 mod jwks;
 mod jwt;
+mod kept;
 mod net;
 mod numbers;
 mod objects;
+mod old;
+mod once;
 mod original;
 mod paths;
 mod query;
@@ -30,6 +35,7 @@ mod strings;
 mod term;
 mod time;
 mod units;
+mod uri;
 mod weight;
 mod yaml;
 
@@ -41,6 +47,7 @@ use regorus::{Engine, Value};
 
 pub use self::jwks::key_set;
 use super::Outside;
+pub use kept::Answers;
 
 /// What the functions know of the review under evaluation. One value for all its policies and both runs of a
 /// mutation, so that time and random values agree between them.
@@ -92,6 +99,7 @@ thread_local! {
 
 /// Sets what holds for the evaluation that follows on this thread.
 pub(super) fn enter(context: Context, errors: BuiltinErrors) {
+    once::enter(context);
     EVALUATION.set(Evaluation {
         context,
         errors,
@@ -110,7 +118,7 @@ pub(super) fn set_deadline(deadline: Instant) {
 }
 
 /// When a function that waits for others must have come back.
-pub(super) fn deadline() -> Instant {
+fn deadline() -> Instant {
     EVALUATION.get().deadline.unwrap_or_else(Instant::now)
 }
 
@@ -147,11 +155,20 @@ type Function = fn(&[Value]) -> anyhow::Result<Value>;
 
 /// Name, number of operands, function. A name that the engine has too is overridden.
 const FUNCTIONS: &[(&str, u8, Function)] = &[
+    ("all", 1, old::all),
+    ("any", 1, old::any),
+    ("array.flatten", 1, objects::flatten),
     ("base64.decode", 1, encoding::base64_decode),
     ("base64.is_valid", 1, encoding::base64_is_valid),
     ("base64url.decode", 1, encoding::base64url_decode),
     ("bits.lsh", 2, numbers::shift_left),
     ("bits.rsh", 2, numbers::shift_right),
+    ("cast_array", 1, old::cast_array),
+    ("cast_boolean", 1, old::cast_boolean),
+    ("cast_null", 1, old::cast_null),
+    ("cast_object", 1, old::cast_object),
+    ("cast_set", 1, old::cast_set),
+    ("cast_string", 1, old::cast_string),
     ("concat", 2, strings::concat),
     ("count", 1, strings::items),
     ("crypto.hmac.equal", 2, digest::hmac_equal),
@@ -208,6 +225,7 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("object.subset", 2, objects::subset),
     ("object.union_n", 1, objects::union_n),
     ("rand.intn", 2, review::rand_intn),
+    ("re_match", 2, regex::matches),
     (
         "regex.find_all_string_submatch_n",
         3,
@@ -222,9 +240,11 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("replace", 3, strings::replace),
     ("semver.compare", 2, strings::semver_compare),
     ("semver.is_valid", 1, strings::semver_is_valid),
+    ("set_diff", 2, old::set_diff),
     ("sprintf", 2, sprintf::sprintf),
     ("strings.count", 2, strings::count),
     ("strings.replace_n", 2, strings::replace_n),
+    ("strings.split_n", 3, strings::split_n),
     ("time.add_date", 4, time::add_date),
     ("time.format", 1, time::format),
     ("time.now_ns", 0, review::now_ns),
@@ -238,6 +258,8 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("units.parse", 1, units::parse),
     ("units.parse_bytes", 1, units::parse_bytes),
     ("upper", 1, strings::upper),
+    ("uri.is_valid", 1, uri::is_valid),
+    ("uri.parse", 1, uri::parse),
     ("urlquery.decode", 1, query::decode),
     ("urlquery.decode_object", 1, query::decode_object),
     ("urlquery.encode", 1, query::encode),
@@ -251,7 +273,11 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
 type Outgoing = fn(&[Value], &Outside) -> anyhow::Result<Value>;
 
 /// The same of functions that reach outside of the process.
-const OUTGOING: &[(&str, u8, Outgoing)] = &[("regate.jwks", 2, jwks::jwks)];
+const OUTGOING: &[(&str, u8, Outgoing)] = &[
+    ("external_data", 1, external_data::external_data),
+    ("http.send", 1, http::send),
+    ("regate.jwks", 2, jwks::jwks),
+];
 
 /// Makes those functions, and the guarded ones of the engine, known to an engine that its policies call: each evaluation
 /// copies the list of them, and all of them would cost more than a small policy.

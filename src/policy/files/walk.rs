@@ -31,10 +31,10 @@ pub(super) enum Kind {
         format: Format,
         or_objects: bool,
     },
-    /// Cases for `regate test`: only that it is there is noted.
-    Suite,
     /// It may hold Kubernetes objects that are policies.
     Objects,
+    /// Cases for `regate test`: only that it is there is noted.
+    Suite,
 }
 
 /// A file that is to be read. Equal as long as it is the same file with the same content, as far as can be seen.
@@ -210,7 +210,7 @@ impl Walk {
             return;
         }
         match kind(name, at, role.v0()) {
-            Some(Kind::Rego { .. } | Kind::Suite | Kind::Objects) if role == Role::Data => {}
+            Some(Kind::Rego { .. } | Kind::Objects | Kind::Suite) if role == Role::Data => {}
             Some(kind) => self.file(path, kind, &metadata),
             None => {}
         }
@@ -229,7 +229,7 @@ impl Walk {
         };
         // A directory and a file in it may both be given: that is the file once.
         let data = match &kind {
-            Kind::Rego { .. } | Kind::Suite | Kind::Objects => None,
+            Kind::Rego { .. } | Kind::Objects | Kind::Suite => None,
             Kind::Data { at, format, .. } => Some((at.clone(), *format)),
         };
         if !self.seen.insert((real.clone(), data)) {

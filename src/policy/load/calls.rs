@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::circles;
+use crate::policy::engine::Outside;
 use crate::policy::engine::ast::{Call, Replaced, Source};
 use crate::policy::engine::builtins::{self, declared};
 use crate::policy::finding::{Finding, Id};
@@ -11,10 +12,14 @@ use crate::policy::finding::{Finding, Id};
 type Path = Vec<String>;
 
 /// Builtins that would silently do nothing, or not what they do elsewhere; and what to do instead.
-const NOT_OFFERED: [(&str, &str); 6] = [
+const NOT_OFFERED: [(&str, &str); 7] = [
+    (
+        "external_data",
+        "no provider is known: name the file that says where it is with --provider",
+    ),
     (
         "http.send",
-        "a policy decides by what it is given; data that changes comes as data files",
+        "nobody may be asked: give data that changes as data files, or allow hosts with --http-allow",
     ),
     (
         "net.lookup_ip_addr",
@@ -29,17 +34,31 @@ const NOT_OFFERED: [(&str, &str); 6] = [
     ("trace", "nobody would see its notes; use `print`"),
 ];
 
+/// What takes the place of what version 1 does not have.
+const OLD: [(&str, &str); 5] = [
+    ("all", "write `every x in xs { x }`"),
+    ("any", "write `true in xs`"),
+    ("net.cidr_overlap", "write `net.cidr_contains`"),
+    ("re_match", "write `regex.match`"),
+    ("set_diff", "write `xs - ys`"),
+];
+
 /// What nothing can stand in for.
 const UNREPLACEABLE: [&str; 4] = ["print", "rego.metadata.chain", "rego.metadata.rule", "walk"];
 
 /// Why a builtin that could be there is not offered, and what to do instead.
-pub(crate) fn why_not_offered(builtin: &str) -> Option<&'static str> {
+pub(crate) fn why_not_offered(builtin: &str, outside: &Outside) -> Option<&'static str> {
+    match builtin {
+        "external_data" if outside.providers.is_some() => return None,
+        "http.send" if outside.http.is_some() => return None,
+        _ => {}
+    }
     let row = NOT_OFFERED.iter().find(|(banned, _)| *banned == builtin);
     row.map(|(_, why)| *why)
 }
 
 /// Adds what is wrong with the calls of all files.
-pub(super) fn check(sources: &[Source], findings: &mut Vec<Finding>) {
+pub(super) fn check(sources: &[Source], outside: &Outside, findings: &mut Vec<Finding>) {
     let functions = functions(sources);
     let rules: BTreeSet<(&[String], &str)> = sources
         .iter()
@@ -51,7 +70,8 @@ pub(super) fn check(sources: &[Source], findings: &mut Vec<Finding>) {
     for source in sources {
         for rule in &source.rules {
             let calls = rule.calls.iter();
-            findings.extend(calls.filter_map(|call| problem(source, call, &functions, &rules)));
+            let calls = calls.filter_map(|call| problem(source, call, outside, &functions, &rules));
+            findings.extend(calls);
             let name = std::iter::once(&rule.name)
                 .chain(&rule.below)
                 .map(String::as_str)
@@ -161,14 +181,29 @@ fn resolve(source: &Source, function: &[String], functions: &BTreeMap<Path, usiz
 fn problem(
     source: &Source,
     call: &Call,
+    outside: &Outside,
     functions: &BTreeMap<Path, usize>,
     rules: &BTreeSet<(&[String], &str)>,
 ) -> Option<Finding> {
     let finding = |id, message: String| source.problem(id, call.at, message);
     let name = call.function.join(".");
     let ours = resolve(source, &call.function, functions).and_then(|target| functions.get(&target).copied());
-    if let Some(why) = why_not_offered(&name).filter(|_| ours.is_none()) {
+    if let Some(why) = why_not_offered(&name, outside).filter(|_| ours.is_none()) {
         return Some(finding(Id::NotOffered, format!("`{name}` is not offered here")).hinted(why.to_owned()));
+    }
+    if let Some(message) = unreachable(&name, call, outside).filter(|_| ours.is_none()) {
+        return Some(finding(Id::NotOffered, message));
+    }
+    if ours.is_none()
+        && !source.has_old_builtins
+        && declared::callable(&name).is_some_and(|row| row.deprecated)
+    {
+        let message = format!("`{name}` is gone from the language since version 1");
+        let hint = OLD
+            .iter()
+            .find(|(old, _)| *old == name)
+            .map(|(_, hint)| (*hint).to_owned());
+        return Some(finding(Id::NotOffered, message).hinted(hint));
     }
     let given = call.operands?;
     let root = call.function.first()?;
@@ -200,6 +235,26 @@ fn problem(
             format!("`{name}` takes {wanted} operands, not {given}"),
         )
     })
+}
+
+/// What a call can never get from outside, as far as its operand is written out.
+fn unreachable(name: &str, call: &Call, outside: &Outside) -> Option<String> {
+    let constant = |key: &str| call.constants.iter().find(|(have, _)| have == key);
+    match (name, &outside.http, &outside.providers) {
+        ("http.send", Some(client), _) => {
+            let (_, url) = constant("url")?;
+            client
+                .admits(url)
+                .err()
+                .map(|error| format!("`http.send`: {error}"))
+        }
+        ("external_data", _, Some(providers)) => {
+            let (_, provider) = constant("provider")?;
+            let known = providers.named.contains_key(provider);
+            (!known).then(|| format!("`external_data`: there is no provider `{provider}`"))
+        }
+        _ => None,
+    }
 }
 
 /// For a function that is nowhere: what OPA has beyond us is no slip of the pen.

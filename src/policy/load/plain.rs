@@ -56,7 +56,8 @@ impl Rule {
         let all_parsed = sources.len() == files.modules.len();
         let data = data::merged(&files.data, &[], &mut findings);
         overlaps(&sources, &mut findings);
-        calls::check(&sources, &mut findings);
+        let outside = Arc::default();
+        calls::check(&sources, &outside, &mut findings);
         if all_parsed {
             safety::check(&sources, &mut findings);
         }
@@ -70,7 +71,7 @@ impl Rule {
             &[(package.as_slice(), vec![rule])],
             &data,
             errors,
-            &Arc::default(),
+            &outside,
         )
         .map_err(|finding| vec![finding])?;
         let entry = entries.into_iter().next().unwrap_or_default();

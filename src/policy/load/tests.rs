@@ -249,8 +249,8 @@ fn calls_that_cannot_work_are_refused_though_never_reached() {
             "0.rego:7:22: `startswith` takes 2 operands, not 1",
             "0.rego:8:22: there is no function `data.lib.g`",
             "0.rego:9:22: `data.lib.f` takes 1 operands, not 3",
-            "0.rego:10:22: `http.send` is not offered here: a policy decides by what it is given; data that changes comes as \
-             data files",
+            "0.rego:10:22: `http.send` is not offered here: nobody may be asked: give data that changes as \
+             data files, or allow hosts with --http-allow",
         ]
     );
 }

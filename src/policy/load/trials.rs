@@ -40,7 +40,7 @@ pub(super) fn load(files: &Files, loaded: Loaded, outside: &Arc<Outside>) -> Res
     overlaps(&sources, &mut findings);
     if let (true, Some((served, tests))) = (all_parsed, sources.split_at_checked(policies)) {
         references::check_tests(served, tests, &loaded.data, &mut findings);
-        calls::check(&sources, &mut findings);
+        calls::check(&sources, outside, &mut findings);
         safety::check(&sources, &mut findings);
     }
     if !findings.is_empty() {

@@ -196,8 +196,18 @@ fn each_case_is_decided_by_its_assertions() {
 fn what_is_not_wanted_is_not_run() {
     let folder = folder(SUITE);
     let suites = Suite::read(&folder.path().join("suite.yaml")).unwrap();
-    let names = suites[0].names();
-    assert_eq!((names.len(), names[1].as_str()), (11, "hosts/taken"));
+    let entries = suites[0].entries();
+    let named = |at: usize| {
+        (
+            entries[at].name.as_str(),
+            entries[at].line,
+            entries[at].is_skipped,
+        )
+    };
+    assert_eq!(entries.len(), 10);
+    assert_eq!(named(0), ("hosts/taken", Some(8), false));
+    assert_eq!(named(5), ("hosts/put off", Some(37), true));
+    assert_eq!(named(7), ("wrong parameters", Some(46), false));
     let run = |wanted: &str| suites[0].run(&|name| name == wanted).len();
     assert_eq!(run("hosts/free"), 1);
     assert_eq!(run("hosts"), 7);

@@ -65,7 +65,7 @@ impl<'a> Bench<'a> {
         self.reached.borrow_mut().add(Reached(observed.reached));
         Ok(Outcome {
             passed_over: observed.passed_over,
-            ..Outcome::read(&observed.value?)?
+            ..policy.dialect.outcome(&observed.value?, input)?
         })
     }
 }

@@ -381,3 +381,46 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_kind_of_gatekeepers_is_registered_as_one_of_ours() {
+    let matching: Lists<'_> = &[
+        (Key::ObjectKinds, &["Pod", "apps/Deployment"]),
+        (Key::Operations, &["CREATE"]),
+    ];
+    assert_eq!(
+        of(&[wanted("p", &[matching])]),
+        [
+            ["CREATE", "apps", "v1", "deployments"],
+            ["CREATE", "", "v1", "pods pods/ephemeralcontainers pods/resize"],
+        ]
+    );
+}
+
+#[test]
+fn what_was_written_elsewhere_is_asked_about_what_is_stored_unless_it_says_more() {
+    let wanted = |operations: &str| {
+        let text = format!(
+            "# METADATA\n# custom:\n#   match: {{kinds: [apps/Deployment]{operations}}}\npackage main\ndeny contains \"x\"\n"
+        );
+        let module = crate::policy::files::RegoFile {
+            path: "main.rego".to_owned(),
+            text,
+            is_test: false,
+            v0: false,
+        };
+        let set = crate::policy::load::load(&crate::policy::files::Files {
+            modules: vec![module],
+            ..crate::policy::files::Files::default()
+        });
+        Wanted::of(&set.unwrap().policies()[0]).unwrap()
+    };
+    assert_eq!(
+        of(&[wanted("")]),
+        [["CREATE UPDATE", "apps", "v1", "deployments"]]
+    );
+    assert_eq!(
+        of(&[wanted(", operations: [DELETE]")]),
+        [["DELETE", "apps", "v1", "deployments"]]
+    );
+}

@@ -8,7 +8,7 @@ use regorus::unstable::{
     AssignOp, Expr, Literal, LiteralStmt, Module, Query, Rule, RuleAssign, RuleHead, Span,
 };
 
-use super::parts::{declared_in, literal, negates_whole_bodies, pattern};
+use super::parts::{declared_in, function_name, literal, negates_whole_bodies, pattern};
 use super::reference::{Reference, literal_text, reference, text_of};
 use super::{Call, Position, Replaced, RuleFacts, RuleKind, Source, names};
 use crate::policy::engine::normalize::{Normalized, Origin};
@@ -106,10 +106,15 @@ impl<'n> Walk<'n> {
             facts.bodies = names::bodies(rule, self.normalized, negates_whole_bodies(module));
         }
         let package_at = self.at(&module.package.span);
+        let mut imports = module
+            .imports
+            .iter()
+            .filter_map(|import| function_name(&import.refr));
         Ok(Source {
             path: file.path.clone(),
             text: file.text.clone(),
             v0: file.v0,
+            has_old_builtins: file.v0 && !imports.any(|import| import == "rego.v1"),
             package: self.package,
             normalized: Arc::new(Normalized::new("", Origin::File)),
             findings: Vec::new(),
@@ -396,6 +401,7 @@ impl<'n> Walk<'n> {
                 function,
                 operands: None,
                 first: None,
+                constants: Vec::new(),
                 statement: false,
                 at,
             });
@@ -422,11 +428,16 @@ impl<'n> Walk<'n> {
                 self.rule_reads.insert(path.to_vec());
             }
             let (count, at) = (Some(operands.len()), self.at(target.base.span()));
-            let first = operands.clone().next().and_then(literal_text);
+            let first = operands.clone().next();
+            let constants = match function.join(".").as_str() {
+                "external_data" | "http.send" => first.map_or_else(Vec::new, constants),
+                _ => Vec::new(),
+            };
             self.calls.push(Call {
                 function,
                 operands: count,
-                first,
+                first: first.and_then(literal_text),
+                constants,
                 statement,
                 at,
             });
@@ -434,6 +445,17 @@ impl<'n> Walk<'n> {
         target.indices.into_iter().for_each(|index| self.expr(index));
         operands.for_each(|operand| self.expr(operand));
     }
+}
+
+/// The members of an object whose key and value are written out as texts.
+fn constants(operand: &Expr) -> Vec<(String, String)> {
+    let Expr::Object { fields, .. } = operand else {
+        return Vec::new();
+    };
+    let fields = fields.iter();
+    fields
+        .filter_map(|(_, key, value)| Some((literal_text(key)?, literal_text(value)?)))
+        .collect()
 }
 
 fn split(path: &[String]) -> Option<(&str, &[String])> {

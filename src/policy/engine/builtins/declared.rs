@@ -107,12 +107,9 @@ pub(crate) fn find(name: &str) -> Option<&'static Declaration> {
     table::ALL.get(at)
 }
 
-/// What is rewritten before the engine sees it.
-const REWRITTEN: [&str; 2] = ["rego.metadata.chain", "rego.metadata.rule"];
-
 /// Whether a builtin can be called by its name here.
 fn is_callable(name: &str) -> bool {
-    BUILTINS.contains_key(name) || super::is_ours(name) || REWRITTEN.contains(&name)
+    BUILTINS.contains_key(name) || super::is_ours(name)
 }
 
 /// All rows, in order.

@@ -5,7 +5,6 @@
 use std::borrow::Cow;
 
 use base64::alphabet;
-use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::{DecodeError, Engine as _};
 use regorus::Value;
@@ -32,11 +31,6 @@ const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, AS_GO)
 
 const URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, AS_GO);
 
-const URL_WITHOUT_PADDING: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::URL_SAFE,
-    AS_GO.with_decode_padding_mode(DecodePaddingMode::RequireNone),
-);
-
 pub(super) fn base64_decode(values: &[Value]) -> anyhow::Result<Value> {
     undefined_at_authn(decode(from_base64, values, "base64.decode"))
 }
@@ -49,14 +43,20 @@ fn from_base64(text: &str) -> Result<Vec<u8>, DecodeError> {
     STANDARD.decode(without_line_ends(text).as_bytes())
 }
 
-/// As in OPA without padding, or with all of it.
+/// As in OPA with all of its padding, or without; line ends count where nothing closes the text.
 pub(super) fn from_base64url(text: &str) -> Result<Vec<u8>, DecodeError> {
-    let alphabet = if text.contains('=') {
-        &URL
-    } else {
-        &URL_WITHOUT_PADDING
+    let padding = match text.len() % 4 {
+        _ if text.ends_with('=') => "",
+        0 => "",
+        2 => "==",
+        3 => "=",
+        _ => return Err(DecodeError::InvalidLength(text.len())),
     };
-    alphabet.decode(without_line_ends(text).as_bytes())
+    let whole = without_line_ends(text);
+    match padding {
+        "" => URL.decode(whole.as_bytes()),
+        padding => URL.decode(format!("{whole}{padding}")),
+    }
 }
 
 /// What is no string is not valid.

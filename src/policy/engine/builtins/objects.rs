@@ -1,10 +1,11 @@
-//! `object.subset` as OPA answers it for every pair of types, and `object.union_n` in time that grows with its operands.
+//! `object.subset` as OPA answers it for every pair of types, `object.union_n` in time that grows with its operands, and
+//! `array.flatten`.
 
 use std::collections::BTreeSet;
 
 use regorus::Value;
 
-use super::{search, weight};
+use super::{bounded, search, weight};
 
 pub(super) fn subset(values: &[Value]) -> anyhow::Result<Value> {
     let (Some(whole), Some(part)) = (values.first(), values.get(1)) else {
@@ -59,6 +60,27 @@ pub(super) fn union_n(values: &[Value]) -> anyhow::Result<Value> {
         unite(&mut united, object);
     }
     Ok(united)
+}
+
+/// `array.flatten(array)`: by one level.
+pub(super) fn flatten(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "array.flatten";
+    let Some(Value::Array(items)) = values.first() else {
+        anyhow::bail!("{NAME}: operand 1 must be an array");
+    };
+    let length = |item: &Value| match item {
+        Value::Array(items) => items.len(),
+        _ => 1,
+    };
+    bounded::too_many(items.iter().map(length).sum(), NAME)?;
+    let mut flat = Vec::new();
+    for item in items.iter() {
+        match item {
+            Value::Array(items) => flat.extend(items.iter().cloned()),
+            item => flat.push(item.clone()),
+        }
+    }
+    Ok(Value::from(flat))
 }
 
 /// Adds the members of `part`; objects that stand in both are united, of other values `part` has the last word.

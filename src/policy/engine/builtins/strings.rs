@@ -150,6 +150,32 @@ pub(super) fn concat(values: &[Value]) -> anyhow::Result<Value> {
     original::call(NAME, values)
 }
 
+/// `strings.split_n(text, between, n)`: the first `n` parts, or the last where `n` is negative.
+pub(super) fn split_n(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "strings.split_n";
+    let (whole, between) = (text(values, 0, NAME)?, text(values, 1, NAME)?);
+    let wanted = match values.get(2) {
+        Some(Value::Number(number)) => number.as_i64(),
+        _ => None,
+    };
+    let wanted = wanted.ok_or_else(|| anyhow::anyhow!("{NAME}: operand 3 must be an integer"))?;
+    bounded::too_many(whole.matches(between).count(), NAME)?;
+    // Without anything between them each character is a part.
+    let parts: Vec<Value> = match between.is_empty() {
+        true => whole.chars().map(|c| Value::from(c.to_string())).collect(),
+        false => whole.split(between).map(Value::from).collect(),
+    };
+    let count = usize::try_from(wanted.unsigned_abs()).unwrap_or(usize::MAX);
+    let skipped = if wanted < 0 {
+        parts.len().saturating_sub(count)
+    } else {
+        0
+    };
+    Ok(Value::from(
+        parts.into_iter().skip(skipped).take(count).collect::<Vec<_>>(),
+    ))
+}
+
 /// `replace(text, old, new)`.
 pub(super) fn replace(values: &[Value]) -> anyhow::Result<Value> {
     const NAME: &str = "replace";

@@ -418,17 +418,22 @@ fn assert_none_panics(operands: impl Fn(usize) -> Vec<Vec<Value>>) {
     let mut panicked = Vec::new();
     let mut calls = 0u32;
     let names = BUILTINS.keys().copied().filter(|name| !is_ours(name));
-    let names: Vec<&str> = names.chain(FUNCTIONS.iter().map(|(name, _, _)| *name)).collect();
+    let names = names.chain(FUNCTIONS.iter().map(|(name, _, _)| *name));
+    let names: Vec<&str> = names.chain(OUTGOING.iter().map(|(name, _, _)| *name)).collect();
     for name in names {
         let ours = FUNCTIONS.iter().copied().find(|(ours, _, _)| *ours == name);
+        let outgoing = OUTGOING.iter().copied().find(|(ours, _, _)| *ours == name);
         let guard = guarded::all().find(|(guarded, _, _)| *guarded == name);
         for operands in operands(operand_count(name)) {
             calls += 1;
             enter(Context::default(), BuiltinErrors::Fault);
             let started = Instant::now();
-            let call = || match (ours, guard) {
-                (Some((_, _, function)), _) => answer(name, &operands, function),
-                (_, Some((_, _, check))) => {
+            let call = || match (ours, outgoing, guard) {
+                (Some((_, _, function)), _, _) => answer(name, &operands, function),
+                (_, Some((_, _, function)), _) => {
+                    answer(name, &operands, |values| function(values, &Outside::default()))
+                }
+                (_, _, Some((_, _, check))) => {
                     answer(name, &operands, |values| guarded::call(name, check, values))
                 }
                 _ => original::call(name, &operands),

@@ -260,9 +260,16 @@ impl File<'_, '_> {
                 continue;
             };
             let name = self.names.called(&target);
+            let is_given_one = name.starts_with("data.");
             self.rename(&with.refr, name);
             if let Some(by) = self.function(&with.r#as) {
-                let name = self.names.standing_in(&by);
+                // `f()` of a file in the place of a builtin that is given nothing.
+                let takes_none =
+                    by.first().is_some_and(|root| root == "data") && self.names.functions.operands(&by) == 0;
+                let name = match takes_none && !is_given_one {
+                    true => written(&by),
+                    false => self.names.standing_in(&by),
+                };
                 self.rename(&with.r#as, name);
             }
         }

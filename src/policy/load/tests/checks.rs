@@ -273,7 +273,7 @@ fn builtins_that_would_do_nothing_are_refused() {
     for (call, why) in [
         (
             "http.send({})",
-            "`http.send` is not offered here: a policy decides by what it is given; data that changes comes as data files",
+            "`http.send` is not offered here: nobody may be asked: give data that changes as data files, or allow hosts with --http-allow",
         ),
         (
             "net.lookup_ip_addr(\"a\")",
@@ -312,6 +312,56 @@ fn all_that_walk_gives_cannot_be_taken_for_one_value() {
     }
     for body in ["walk(input, [p, v]); v == 1", "[p, v] := walk(input); v == 1"] {
         assert_eq!(loads(&format!("deny contains \"x\" if {{ {body} }}")), Ok(()));
+    }
+}
+
+#[test]
+fn what_version_1_does_not_have_is_refused_but_in_older_files() {
+    let told = told("deny contains \"x\" if any([true])");
+    let wanted = "0.rego:2:22: `any` is gone from the language since version 1: write `true in xs`";
+    assert_eq!(told, [wanted]);
+    assert_eq!(
+        loads("deny contains \"x\" if any([true])\nany(xs) if true in xs"),
+        Ok(())
+    );
+}
+
+#[test]
+fn only_what_fits_stands_in_for_a_function() {
+    for (with, finding) in [
+        (
+            "f(1) with f as g",
+            "`g` takes 2 operands, and `f`, for which it stands in, 1",
+        ),
+        (
+            "f(1) with upper as data.kubernetes.admission.x.g",
+            "`data.kubernetes.admission.x.g` takes 2 operands, and `upper`, for which it stands in, 1",
+        ),
+        (
+            "f(1) with r as 2",
+            "`with` replaces parts of `input` and `data`, and functions, and `r` is none of them",
+        ),
+        (
+            "f(1) with io.jwt.nothing as 2",
+            "`with` replaces parts of `input` and `data`, and functions, and `io.jwt.nothing` is none of them",
+        ),
+        ("f(1) with walk as f", "`with` cannot replace `walk`"),
+    ] {
+        let rules = format!("deny contains \"x\" if {with}\nf(x) := x\ng(x, y) := [x, y]\nr := 1");
+        assert_eq!(told(&rules), [format!("0.rego:2:32: {finding}")], "{with}");
+    }
+    for with in [
+        "f as h",
+        "f as 1",
+        "f as upper",
+        "upper as f",
+        "data.some as 1",
+        "input.some as g(1, 2)",
+        "io.jwt.decode as f",
+    ] {
+        let rules =
+            format!("deny contains \"x\" if f(1) with {with}\nf(x) := x\nh(x) := [x]\ng(x, y) := [x, y]");
+        assert_eq!(loads(&rules), Ok(()), "{with}");
     }
 }
 

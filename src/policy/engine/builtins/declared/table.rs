@@ -170,6 +170,7 @@ pub(super) const ALL: &[Declaration] = &[
     function("endswith", &[STRING, STRING], BOOLEAN),
     function("eq", &[ANY, ANY], BOOLEAN).infix("="),
     function("equal", &[ANY, ANY], BOOLEAN).infix("=="),
+    function("external_data", &[RECORD], OBJECT).nondeterministic(),
     function("floor", &[NUMBER], NUMBER),
     function("format_int", &[NUMBER, NUMBER], STRING),
     function("glob.match", &[STRING, DELIMITERS, STRING], BOOLEAN),
