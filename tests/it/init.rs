@@ -66,7 +66,7 @@ fn it_prints_what_it_wrote_and_commands_that_work_next() {
     );
     assert_eq!(
         next,
-        "  regate check 'our site/x/policies'\n  \
+        "  regate check 'our site/x/policies'\n  regate test 'our site/x/policies'\n  \
          regate review --policy 'our site/x/policies' 'our site/x/reviews/allowed.yaml'\n  \
          regate serve --policy 'our site/x/policies'\n"
     );

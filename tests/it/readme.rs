@@ -229,8 +229,8 @@ fn four_commands_lead_from_an_empty_folder_to_a_served_policy() {
         .skip_while(|line| !begin(line))
         .take(4)
         .collect();
-    let [init, check, review, serve] = commands.try_into().unwrap();
-    for line in [&init, &check, &review] {
+    let [init, test, review, serve] = commands.try_into().unwrap();
+    for line in [&init, &test, &review] {
         let output = shell(desk.path(), line).output().unwrap();
         assert!(output.status.success(), "{line}: {output:?}");
     }

@@ -281,6 +281,22 @@ fn a_mutation_that_changes_its_own_result_fails_and_so_does_any_fault_that_nobod
 }
 
 #[test]
+fn a_fault_that_changes_no_decision_fails_a_case_all_the_same() {
+    let desk = desk("cases:\n- {name: it, verb: get, path: /x, expect: {decision: no opinion}}\n");
+    assert_eq!(desk.test(&[]).0, 0);
+    desk.write(
+        "policies/faulty.rego",
+        "package kubernetes.authorization.faulty\nallow if to_number(input.spec.user) > 0\n",
+    );
+    let (code, out, _) = desk.test(&[]);
+    assert_eq!(code, 1);
+    assert!(
+        out.contains("  +- faulty\n  fault of faulty (builtin): policies/faulty.rego:2:"),
+        "{out}"
+    );
+}
+
+#[test]
 fn a_case_that_needs_a_namespace_says_so() {
     let suite = "cases:\n- name: it\n  gate: validate\n  namespace: shop\n  \
         object: {apiVersion: v1, kind: ConfigMap, metadata: {name: a, labels: {owner: x}}}\n  expect: {decision: allow}\n";
