@@ -5,6 +5,7 @@
 //! are said once. Data goes to standard output, everything else to standard error. Exit codes: 0 done, 1 the answer
 //! is no, 2 it could not be done.
 
+pub mod bench;
 pub mod capabilities;
 pub mod cert;
 pub mod check;
@@ -12,6 +13,7 @@ pub mod config;
 pub mod init;
 pub mod manifests;
 mod outside;
+mod plugin;
 pub mod review;
 pub mod serve;
 pub mod status;
@@ -25,7 +27,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use plugin::Name;
 
 use crate::config::{
     AdmissionFault, AllowedIdentity, AuthzFault, Config, Gates, ImageDefault, Policies, PolicySource,
@@ -53,13 +57,14 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[expect(missing_docs, reason = "each command is documented by its arguments")]
 pub enum Action {
+    Bench(Box<bench::Args>),
     Capabilities(capabilities::Args),
     Cert(cert::Args),
     Check(check::Args),
     Config(config::Args),
     Init(init::Args),
     Manifests(Box<manifests::Args>),
-    Review(review::Args),
+    Review(Box<review::Args>),
     Serve(serve::Args),
     Status(status::Args),
     Test(test::Args),
@@ -253,6 +258,7 @@ fn review_settings(config: &Config, namespaces: Arc<Namespaces>) -> crate::revie
         image_default_allow: *image_default == ImageDefault::Allow,
         allow_identities: allow_identities.iter().map(allow_identity).collect(),
         namespaces,
+        now_ns: None,
     }
 }
 
@@ -281,7 +287,23 @@ fn argument(setting: Setting) -> Arg {
 
 /// Runs the command line and says how it ended.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let name = Name::of(arguments.first().map(OsString::as_os_str));
+    let command = Cli::command().bin_name(name.shown());
+    if name == Name::Completion {
+        let words = arguments
+            .iter()
+            .skip(1)
+            .map(|word| word.to_string_lossy().into_owned());
+        let words: Vec<String> = words.collect();
+        // Nobody reads an error of a completion.
+        let _ = plugin::complete(command, &words, &mut std::io::stdout().lock());
+        return ExitCode::SUCCESS;
+    }
+    let parsed = command
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let mut cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // Help goes to standard output, a mistake to standard error; neither can be told elsewhere.
@@ -289,6 +311,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    match &mut cli.command {
+        Action::Review(args) if name == Name::Plugin => args.what.cluster.always = true,
+        Action::Bench(args) if name == Name::Plugin => args.what.cluster.always = true,
+        _ => {}
+    }
     run(cli).unwrap_or_else(|error| {
         let _ = writeln!(std::io::stderr(), "regate: {error:#}");
         ExitCode::from(2)
@@ -298,13 +325,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let Cli { global, command } = cli;
     match command {
+        Action::Bench(args) => bench::run(*args, global),
         Action::Capabilities(args) => capabilities::run(args, global),
         Action::Cert(args) => cert::run(args, global),
         Action::Check(args) => check::run(args, global),
         Action::Config(args) => config::run(args, global),
         Action::Init(args) => init::run(args, global),
         Action::Manifests(args) => manifests::run(*args, global),
-        Action::Review(args) => review::run(args, global),
+        Action::Review(args) => review::run(*args, global),
         Action::Serve(args) => serve::run(args, global),
         Action::Status(args) => status::run(args, global),
         Action::Test(args) => test::run(args, global),
@@ -314,7 +342,6 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     /// All commands, the root one first.
     fn commands() -> Vec<Command> {

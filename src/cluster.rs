@@ -1,6 +1,6 @@
 //! The cluster that a server runs for, as far as policies need to know it: its Namespaces.
 //!
-//! [`Cluster::start`] is called once by `regate serve`. One watch, of metadata only, fills a [`Namespaces`]; it has a
+//! [`look`] is for commands. [`Cluster::start`] is called once by `regate serve`. One watch, of metadata only, fills a [`Namespaces`]; it has a
 //! thread and a runtime of its own, so that nothing that the API server does can hold up a review. Whoever it acts for
 //! needs exactly this role, bound for the whole cluster:
 //!
@@ -11,6 +11,7 @@
 //!   verbs: [get, list, watch]
 //! ```
 
+pub mod look;
 mod trouble;
 mod watch;
 
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use futures_util::future::select;
 use kube::Client;
-use kube::config::{Kubeconfig, KubeconfigError};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tokio::sync::oneshot;
 
 use crate::policy::namespaces::Namespaces;
@@ -143,10 +144,15 @@ async fn connect(access: &Access) -> Result<Client, Error> {
 /// What a kubeconfig says, relative paths taken from its directory.
 async fn read(file: &Path) -> Result<kube::Config, String> {
     let kubeconfig = Kubeconfig::read_from(file).map_err(|error| text(&error))?;
-    if let Some(proxy) = proxy_of_current(&kubeconfig) {
+    configure(kubeconfig, &KubeConfigOptions::default()).await
+}
+
+/// What a kubeconfig that was read says of these parts of it.
+async fn configure(kubeconfig: Kubeconfig, options: &KubeConfigOptions) -> Result<kube::Config, String> {
+    if let Some(proxy) = proxy_of(&kubeconfig, options) {
         return Err(format!("`proxy-url: {proxy}`: proxies are not supported"));
     }
-    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default())
+    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, options)
         .await
         .map_err(|error| text(&error))?;
     // Proxies of the environment are for what leaves the cluster.
@@ -154,14 +160,15 @@ async fn read(file: &Path) -> Result<kube::Config, String> {
     Ok(config)
 }
 
-/// The proxy of the cluster that the kubeconfig's current context names.
-fn proxy_of_current(kubeconfig: &Kubeconfig) -> Option<&str> {
-    let current = kubeconfig.current_context.as_ref()?;
-    let named = kubeconfig
+/// The proxy of the cluster that is named, else of the one of the context.
+fn proxy_of<'k>(kubeconfig: &'k Kubeconfig, options: &KubeConfigOptions) -> Option<&'k str> {
+    let context = options.context.as_ref().or(kubeconfig.current_context.as_ref());
+    let context = kubeconfig
         .contexts
         .iter()
-        .find(|context| context.name == *current)?;
-    let cluster = &named.context.as_ref()?.cluster;
+        .find(|named| Some(&named.name) == context);
+    let of_context = context.and_then(|named| Some(&named.context.as_ref()?.cluster));
+    let cluster = options.cluster.as_ref().or(of_context)?;
     let named = kubeconfig.clusters.iter().find(|named| named.name == *cluster)?;
     let proxy = named.cluster.as_ref()?.proxy_url.as_deref();
     proxy.filter(|proxy| !proxy.is_empty())

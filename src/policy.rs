@@ -4,6 +4,7 @@
 //! whole by [`load::load`], never changed, and taken once per review, so that every decision comes from one revision.
 
 pub mod capabilities;
+pub mod dialect;
 pub mod engine;
 pub mod evaluating;
 pub mod explain;
@@ -16,6 +17,7 @@ pub mod metadata;
 pub mod namespaces;
 pub mod outcome;
 pub mod select;
+pub mod suites;
 pub mod trials;
 pub mod watch;
 
@@ -26,6 +28,7 @@ use std::time::Instant;
 use arc_swap::ArcSwapOption;
 
 use crate::gate::Gate;
+use dialect::Dialect;
 use engine::builtins::BuiltinErrors;
 use engine::group::Group;
 pub use engine::{Context, Document, Limits, NotJson, Outside, key_set};
@@ -136,7 +139,9 @@ pub struct Policy {
     pub gate: Gate,
     /// The package below the root, `privileged` of `kubernetes.admission.privileged`, and behind it the instance.
     pub name: String,
-    /// The gate rules that its source has.
+    /// Whose way it is written in.
+    pub dialect: Dialect,
+    /// The gate rules that its source has, or that what it has amounts to.
     pub rules: Vec<&'static str>,
     /// Lower is evaluated first; ties by name.
     pub order: i64,
@@ -256,7 +261,7 @@ impl Evaluate for PolicySet {
         };
         Ok(Outcome {
             passed_over,
-            ..Outcome::read(&values)?
+            ..policy.dialect.outcome(&values, input)?
         })
     }
 }

@@ -63,6 +63,8 @@ pub struct Settings {
     pub allow_identities: Vec<AllowIdentity>,
     /// What is known of the cluster's Namespaces.
     pub namespaces: Arc<Namespaces>,
+    /// The time that it is for policies, in nanoseconds since 1970, where it is not the clock's.
+    pub now_ns: Option<i64>,
 }
 
 impl Settings {

@@ -1,20 +1,22 @@
 //! `regate review`: decides reviews from files, as the server would and without one.
 //!
-//! With `--explain` it tells why ([`why`]). A file holds a review, or manifests that are wrapped into admission reviews: mutate first, then validate on the
-//! result, as the API server asks. `--token` and `--verb` make reviews of their own.
+//! With `--explain` it tells why ([`why`]). A file holds a review, or manifests that are wrapped into admission reviews:
+//! mutate first, then validate on the result, as the API server asks. `--token` and `--verb` make reviews of their own
+//! ([`what`]). `regate bench` decides the same reviews, many times over.
 
+pub mod cluster;
 mod explain;
 mod namespaces;
+pub mod what;
 mod why;
-mod wrap;
+pub mod wrap;
 
-use std::io::{Read as _, Write};
-use std::path::PathBuf;
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -23,83 +25,19 @@ use super::outside::outside;
 use super::{Global, Output};
 use crate::gate::Gate;
 use crate::policy::PolicySet;
-use crate::policy::namespaces::Namespaces;
 use crate::review::{self, Answer, Record, Settings};
+use what::What;
 use why::{Why, Witness};
-use wrap::{Item, Subject};
+use wrap::Item;
 
 /// Decides reviews from files, without a server
 ///
 /// Ends with 0 if all are allowed, 1 if one is denied, refused or without an opinion, 2 if it could not be done.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Files with a review, or with manifests (YAML or JSON) to wrap; `-` is standard input
-    pub files: Vec<PathBuf>,
-    /// The only gate to ask about manifests [default: mutate, then validate]
-    #[arg(long, env = "REGATE_GATE", value_name = "mutate|validate")]
-    pub gate: Option<Gate>,
-    /// Operation on a manifest's object
-    #[arg(
-        long,
-        env = "REGATE_OPERATION",
-        value_name = "OPERATION",
-        default_value = "CREATE"
-    )]
-    pub operation: wrap::Operation,
-    /// Manifest of the object as it was before
-    #[arg(long, env = "REGATE_OLD", value_name = "FILE")]
-    pub old: Option<PathBuf>,
-    /// Namespace of manifests that name none
-    #[arg(
-        short,
-        long,
-        env = "REGATE_NAMESPACE",
-        value_name = "NAMESPACE",
-        default_value = "default"
-    )]
-    pub namespace: String,
-    /// File of Namespaces (YAML or JSON) that stands in for the cluster's
-    #[arg(long, env = "REGATE_NAMESPACE_FILE", value_name = "FILE")]
-    pub namespace_file: Option<PathBuf>,
-    /// User who asks
-    #[arg(
-        long = "as",
-        env = "REGATE_AS",
-        value_name = "USER",
-        default_value = "kubernetes-admin"
-    )]
-    pub user: String,
-    /// Group of the user who asks
-    #[arg(
-        long = "as-group",
-        env = "REGATE_AS_GROUP",
-        value_name = "GROUP",
-        value_delimiter = ','
-    )]
-    pub groups: Vec<String>,
-    /// File with a token to review at authn; `-` is standard input
-    #[arg(long, env = "REGATE_TOKEN", value_name = "FILE")]
-    pub token: Option<PathBuf>,
-    /// Verb to review at authz
-    #[arg(long, env = "REGATE_VERB", value_name = "VERB")]
-    pub verb: Option<String>,
-    /// Resource to review at authz
-    #[arg(
-        long,
-        env = "REGATE_RESOURCE",
-        value_name = "RESOURCE[.GROUP][/SUBRESOURCE]",
-        requires = "verb"
-    )]
-    pub resource: Option<String>,
-    /// Non-resource path to review at authz
-    #[arg(
-        long,
-        env = "REGATE_PATH",
-        value_name = "PATH",
-        requires = "verb",
-        conflicts_with = "resource"
-    )]
-    pub path: Option<String>,
+    /// What to review.
+    #[command(flatten)]
+    pub what: What,
     /// Tell why: the policies asked and not asked, what fired, and what kept the rest from it
     #[arg(long, env = "REGATE_EXPLAIN")]
     pub explain: bool,
@@ -120,20 +58,13 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let Some(set) = super::load_policies(&config.policies, &outside(&config)?)? else {
         return Ok(ExitCode::from(2));
     };
-    let namespaces = match &args.namespace_file {
-        Some(file) => namespaces::from_file(file, &read(file)?)?,
-        None => Namespaces::default(),
-    };
+    let (items, namespaces) = args.what.items()?;
     let desk = Desk {
         set,
         settings: super::review_settings(&config, Arc::new(namespaces)),
         limit: config.limits.deadline,
         explains: args.explain,
     };
-    let items = items(&args)?;
-    if items.is_empty() {
-        bail!("nothing to review: name a file, --token or --verb");
-    }
     let mut allowed = true;
     let mut out = std::io::stdout().lock();
     for item in items {
@@ -148,6 +79,7 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
 fn write(out: &mut impl Write, name: &str, decided: &Decided, output: Output) -> anyhow::Result<()> {
     let Decided {
         gate,
+        body: _,
         answer,
         record,
         why,
@@ -169,66 +101,29 @@ fn write(out: &mut impl Write, name: &str, decided: &Decided, output: Output) ->
     Ok(())
 }
 
-/// What the arguments ask for, in their order.
-fn items(args: &Args) -> anyhow::Result<Vec<Item>> {
-    let subject = Subject {
-        operation: args.operation,
-        user: args.user.clone(),
-        groups: args.groups.clone(),
-        namespace: args.namespace.clone(),
-        old: args
-            .old
-            .as_ref()
-            .map(|path| wrap::manifest(path, &read(path)?))
-            .transpose()?,
-        gate: args.gate,
-    };
-    let mut items = Vec::new();
-    for path in &args.files {
-        items.extend(wrap::items(path, read(path)?, &subject)?);
-    }
-    if let Some(path) = &args.token {
-        items.push(wrap::token(read(path)?.trim_end())?);
-    }
-    if let Some(verb) = &args.verb {
-        items.push(wrap::access(
-            verb,
-            args.resource.as_deref(),
-            args.path.as_deref(),
-            &subject,
-        )?);
-    }
-    Ok(items)
-}
-
-fn read(path: &PathBuf) -> anyhow::Result<String> {
-    if path.as_os_str() == "-" {
-        let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .context("standard input")?;
-        return Ok(text);
-    }
-    std::fs::read_to_string(path).with_context(|| path.display().to_string())
-}
-
 /// Where reviews are decided.
-struct Desk {
-    set: PolicySet,
-    settings: Settings,
-    limit: std::time::Duration,
-    explains: bool,
+pub(super) struct Desk {
+    pub(super) set: PolicySet,
+    pub(super) settings: Settings,
+    /// The time for one review.
+    pub(super) limit: std::time::Duration,
+    /// Whether it is told why.
+    pub(super) explains: bool,
 }
 
-struct Decided {
-    gate: Gate,
+/// A review that was decided.
+pub(super) struct Decided {
+    pub(super) gate: Gate,
+    /// The review, as it was asked.
+    pub(super) body: Vec<u8>,
     answer: Answer,
     record: Record,
     why: Option<Why>,
 }
 
 impl Desk {
-    fn decide(&self, item: &Item) -> anyhow::Result<Vec<Decided>> {
+    /// Decides an item at its gate, or at both gates of admission.
+    pub(super) fn decide(&self, item: &Item) -> anyhow::Result<Vec<Decided>> {
         match item {
             Item::Review { gate, body, .. } => Ok(vec![self.ask(*gate, body.as_bytes())?]),
             Item::Manifest {
@@ -278,6 +173,7 @@ impl Desk {
             let why = None;
             return Ok(Decided {
                 gate,
+                body: body.to_vec(),
                 answer,
                 record,
                 why,
@@ -288,6 +184,7 @@ impl Desk {
         let why = Some(witness.explain(body, &answer, &record)?);
         Ok(Decided {
             gate,
+            body: body.to_vec(),
             answer,
             record,
             why,
@@ -301,7 +198,7 @@ fn text_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
 }
 
 /// The operations that a mutating answer carries.
-fn patch_of(answer: &Answer) -> anyhow::Result<Option<Value>> {
+pub(super) fn patch_of(answer: &Answer) -> anyhow::Result<Option<Value>> {
     let review: Value = serde_json::from_slice(&answer.body)?;
     let Some(patch) = text_at(&review, "/response/patch") else {
         return Ok(None);

@@ -7,8 +7,11 @@
 mod case;
 mod coverage;
 mod destination;
+mod difference;
 mod rego;
 mod report;
+mod suite;
+mod why;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -21,6 +24,7 @@ use anyhow::bail;
 use regex::Regex;
 
 use super::Global;
+use crate::config::Config;
 use crate::policy::Finding;
 use crate::policy::files::{Files, Sources};
 use crate::policy::load::load_with_tests;
@@ -29,8 +33,9 @@ use case::{Bounds, Case};
 use coverage::Percent;
 use destination::Destination;
 use report::Tally;
+use suite::Stage;
 
-/// Runs the tests of policies: rules `test_*` of `*_test.rego`
+/// Runs the tests of policies: rules `test_*` of `*_test.rego`, and the cases of `*_suite.yaml`
 ///
 /// Ends with 0 if all passed, 1 if one failed or less than --threshold was covered, 2 if the tests could not be run or
 /// there are none.
@@ -38,7 +43,7 @@ use report::Tally;
 pub struct Args {
     /// Policies and their tests, besides those of --policy [default: ./policies]
     pub paths: Vec<PathBuf>,
-    /// Run only tests whose `package.name` this expression finds
+    /// Run only tests in whose name this expression finds something: `data.<package>.<rule>`, or a case's `name`
     #[arg(short, long, env = "REGATE_RUN", value_name = "REGEX")]
     pub run: Option<Regex>,
     /// Name the tests that passed or were skipped, too, and show what they printed
@@ -97,8 +102,9 @@ impl From<Vec<Finding>> for Unable {
 /// Runs the command.
 pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     destination::check(&args)?;
-    let sources = super::offline_sources(&global.resolve()?.config.policies, args.paths.clone());
-    match once(&args, &sources) {
+    let config = global.resolve()?.config;
+    let sources = super::offline_sources(&config.policies, args.paths.clone());
+    match once(&args, &sources, &config) {
         Ok(all_is_well) => Ok(ExitCode::from(u8::from(!all_is_well))),
         Err(Unable::Findings(findings)) => {
             super::print_findings(&findings)?;
@@ -109,17 +115,23 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
 }
 
 /// Loads, runs and reports once; whether everything passed.
-fn once(args: &Args, sources: &Sources) -> Result<bool, Unable> {
-    let trials = Arc::new(load_with_tests(&Files::read(sources)?, &Arc::default())?);
+fn once(args: &Args, sources: &Sources, config: &Config) -> Result<bool, Unable> {
+    let files = Files::read(sources)?;
+    let trials = Arc::new(load_with_tests(&files, &Arc::default())?);
     warn(&trials).map_err(anyhow::Error::from)?;
-    let with_coverage = args.coverage.is_some() || args.threshold.is_some();
-    let cases: Vec<Case> = rego::cases(&trials, with_coverage)
-        .filter(|case| {
-            args.run
-                .as_ref()
-                .is_none_or(|run| run.is_match(&case.full_name()))
-        })
+    let lines = args.coverage.is_some() || args.threshold.is_some();
+    let stage = Arc::new(Stage {
+        trials: Arc::clone(&trials),
+        settings: super::review_settings(config, Arc::default()),
+        lines,
+    });
+    let suites = suite::cases(&files.suites, &stage)?;
+    let is_chosen = |case: &Case| args.run.as_ref().is_none_or(|run| run.is_match(&case.label));
+    let mut cases: Vec<Case> = rego::cases(&trials, lines)
+        .chain(suites)
+        .filter(is_chosen)
         .collect();
+    cases.sort_by(|one, other| one.place.cmp(&other.place));
     let bounds = Bounds {
         parallel: args
             .parallel
@@ -135,11 +147,8 @@ fn once(args: &Args, sources: &Sources) -> Result<bool, Unable> {
         return Err(nothing_ran(args, &tally).into());
     }
     report::write(&args.output, &done, &tally, args.verbose)?;
-    let covered = with_coverage.then(|| trials.coverage(&reached));
-    let enough = match &covered {
-        Some(covered) => coverage::write(args.coverage.as_ref(), covered, args.threshold)?,
-        None => true,
-    };
+    let enough =
+        !lines || coverage::write(args.coverage.as_ref(), &trials.coverage(&reached), args.threshold)?;
     Ok(tally.failed == 0 && enough)
 }
 
@@ -152,7 +161,9 @@ fn warn(trials: &Trials) -> std::io::Result<()> {
 fn nothing_ran(args: &Args, tally: &Tally) -> anyhow::Error {
     match (&args.run, tally.skipped) {
         (Some(run), 0) => anyhow::anyhow!("no test ran: --run {run} finds none"),
-        (None, 0) => anyhow::anyhow!("no test ran: there is no rule `test_…` in a file `*_test.rego`"),
+        (None, 0) => anyhow::anyhow!(
+            "no test ran: there is no rule `test_…` in a file `*_test.rego`, and no `*_suite.yaml`"
+        ),
         (_, skipped) => {
             anyhow::anyhow!("no test ran: all {skipped} are skipped, as their names begin with `todo_`")
         }

@@ -73,6 +73,17 @@ pub struct Failed {
     pub ways: usize,
     /// The first [`MAX_EXAMPLES`] of those ways.
     pub examples: Vec<Example>,
+    /// The rules that the expression names, and what came of them: of at most [`MAX_NAMED`], to a depth of [`MAX_DEPTH`].
+    pub because: Vec<Named>,
+}
+
+/// A rule that a failing expression names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named {
+    /// The rule as the expression names it.
+    pub rule: String,
+    /// What came of each of its definitions.
+    pub definitions: Vec<Definition>,
 }
 
 /// One way in which the expressions before the failing one held.
@@ -129,6 +140,10 @@ pub const MAX_VALUES: usize = 10;
 pub const MAX_EXAMPLES: usize = 3;
 /// How many parts of a failing expression are given.
 pub const MAX_OPERANDS: usize = 8;
+/// How many of the rules that a failing expression names are explained.
+pub const MAX_NAMED: usize = 3;
+/// How far rules that others name are explained.
+pub const MAX_DEPTH: usize = 3;
 /// How long a value or an expression may be, in characters, before it is cut.
 pub const MAX_TEXT: usize = 240;
 

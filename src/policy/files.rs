@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::finding::{Finding, Id};
+use super::suites;
 use crate::watch;
 pub use last_good::LastGood;
 pub(super) use walk::places;
@@ -26,6 +27,17 @@ pub const MAX_REGO_BYTES: u64 = 1024 * 1024;
 /// The size that a data file may have.
 pub const MAX_DATA_BYTES: u64 = 64 * 1024 * 1024;
 
+/// The size that a file of Kubernetes objects may have in which policies are looked for.
+pub const MAX_MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What only files have that hold objects of Gatekeeper's that are policies, or that a policy set cannot do without.
+const GATEKEEPER: [&[u8]; 4] = [
+    b"constraints.gatekeeper.sh/",
+    b"expansion.gatekeeper.sh/",
+    b"mutations.gatekeeper.sh/",
+    b"templates.gatekeeper.sh/",
+];
+
 /// How many Rego and data files there may be.
 pub const MAX_FILES: usize = 10_000;
 
@@ -35,7 +47,7 @@ const ATTEMPTS: usize = 3;
 /// Where a policy set comes from: directories, searched for files, and files by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
-    /// `*.rego`, and in directories `data.json` and `data.yaml` too.
+    /// `*.rego`, files of Gatekeeper's objects, and in directories `data.json` and `data.yaml` too.
     pub policies: Vec<PathBuf>,
     /// As `policies`, with modules of the language before version 1. What is among `policies` too is such a module.
     pub policies_v0: Vec<PathBuf>,
@@ -80,6 +92,15 @@ pub struct DataFile {
     pub bytes: Vec<u8>,
 }
 
+/// A file of Kubernetes objects, some of Gatekeeper's among them: templates, constraints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestFile {
+    /// The file as the author knows it.
+    pub path: String,
+    /// The source text, in YAML or JSON.
+    pub text: String,
+}
+
 /// Everything that a policy set is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Files {
@@ -87,8 +108,14 @@ pub struct Files {
     pub modules: Vec<RegoFile>,
     /// The data files, by path.
     pub data: Vec<DataFile>,
+    /// Files of Gatekeeper's objects, by path.
+    pub manifests: Vec<ManifestFile>,
+    /// Files of Gatekeeper's suites: for `test`, never served and no part of the revision.
+    pub gatekeeper_suites: Vec<PathBuf>,
     /// What is set for policies from outside of their files, in its order.
     pub settings: Vec<serde_json::Value>,
+    /// Paths of `*_suite.yaml`, which are not read here: for `test`, never served and no part of the revision.
+    pub suites: Vec<PathBuf>,
     /// A hash of what decides: equal content gives an equal revision, wherever it lies.
     pub revision: String,
 }
@@ -124,7 +151,7 @@ impl Files {
                         v0,
                     });
                 }
-                Some(Kind::Data { at, format }) => {
+                Some(Kind::Data { at, format, .. }) => {
                     files.data.push(DataFile {
                         path,
                         at,
@@ -132,7 +159,7 @@ impl Files {
                         bytes: text.as_bytes().to_vec(),
                     });
                 }
-                None => {}
+                Some(Kind::Suite | Kind::Objects) | None => {}
             }
         }
         files.finish()
@@ -176,8 +203,16 @@ impl Files {
                     v0: *v0,
                 });
             }
-            Kind::Data { at, format } => {
-                let bytes = text(&found.path, read(found, MAX_DATA_BYTES)?)?.into_bytes();
+            Kind::Data {
+                at,
+                format,
+                or_objects,
+            } => {
+                let bytes = read(found, MAX_DATA_BYTES)?;
+                if *or_objects && self.take_objects(found, &bytes)? {
+                    return Ok(());
+                }
+                let bytes = text(&found.path, bytes)?.into_bytes();
                 self.data.push(DataFile {
                     path,
                     at: at.clone(),
@@ -185,17 +220,42 @@ impl Files {
                     bytes,
                 });
             }
+            Kind::Suite => self.suites.push(found.path.clone()),
+            Kind::Objects => {
+                // Whatever else lies among policies is none of ours.
+                self.take_objects(found, &read(found, MAX_MANIFEST_BYTES)?)?;
+            }
         }
         Ok(())
+    }
+
+    /// Takes a file that holds something of Gatekeeper's; whether it does.
+    fn take_objects(&mut self, found: &Found, bytes: &[u8]) -> Result<bool, Finding> {
+        let is_suite = suites::is_suite(bytes);
+        if is_suite {
+            self.gatekeeper_suites.push(found.path.clone());
+        }
+        let is_policy = is_gatekeepers(bytes);
+        if is_policy {
+            let text = text(&found.path, bytes.to_vec())?;
+            let path = found.path.display().to_string();
+            self.manifests.push(ManifestFile { path, text });
+        }
+        Ok(is_suite || is_policy)
     }
 
     /// Sorts, so that nothing depends on the order of sources, and computes the revision.
     fn finish(mut self) -> Self {
         self.modules.sort_by(|one, other| one.path.cmp(&other.path));
         self.data.sort_by(|one, other| one.path.cmp(&other.path));
+        self.suites.sort();
+        self.manifests.sort_by(|one, other| one.path.cmp(&other.path));
+        self.gatekeeper_suites.sort();
         let modules = self.modules.iter().filter(|module| !module.is_test);
         let modules = modules.map(RegoFile::digest);
-        let mut items: Vec<_> = modules.chain(self.data.iter().map(DataFile::digest)).collect();
+        let data = self.data.iter().map(DataFile::digest);
+        let manifests = self.manifests.iter().map(ManifestFile::digest);
+        let mut items: Vec<_> = modules.chain(data).chain(manifests).collect();
         items.sort();
         // Those come one after the other, so their order counts.
         let settings = self
@@ -216,6 +276,19 @@ impl RegoFile {
         let language: &[u8] = if self.v0 { b"rego.v0" } else { b"rego" };
         digest([language, self.text.as_bytes()])
     }
+}
+
+impl ManifestFile {
+    fn digest(&self) -> Vec<u8> {
+        digest([b"objects".as_slice(), self.text.as_bytes()])
+    }
+}
+
+/// Whether a file may hold objects of Gatekeeper's.
+fn is_gatekeepers(bytes: &[u8]) -> bool {
+    GATEKEEPER
+        .iter()
+        .any(|mark| bytes.windows(mark.len()).any(|part| part == *mark))
 }
 
 impl DataFile {

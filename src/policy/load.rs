@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::PolicySet;
 use super::engine::ast::Source;
@@ -17,13 +18,18 @@ mod build;
 pub(super) mod calls;
 mod circles;
 mod data;
+mod foreign;
+mod gatekeeper;
 mod keys;
 mod packages;
+pub mod plain;
 mod plan;
 mod references;
 mod safety;
 mod trials;
 mod types;
+
+pub(super) use data::lies_over;
 
 /// The stack of the thread that parses and prepares: the engine recurses over what authors nest.
 const STACK: usize = 64 << 20;
@@ -79,19 +85,41 @@ fn on_a_deep_stack<T: Send>(
     })
 }
 
+/// Modules that can read each other, and the data that they read. Ours are one world, each foreign template is another.
+struct World {
+    sources: Vec<Source>,
+    data: Document,
+    /// Whether everything that it is made of could be read.
+    is_whole: bool,
+}
+
+/// How long each file takes to be parsed, with its package. For benchmarks.
+///
+/// # Errors
+/// What cannot be parsed.
+pub fn parse_times(files: &Files) -> Result<Vec<(Vec<String>, Duration)>, Vec<Finding>> {
+    let parse = |file| {
+        let started = Instant::now();
+        let source = Source::parse(file).map_err(|finding| vec![finding])?;
+        Ok((source.package, started.elapsed()))
+    };
+    let modules = files.modules.iter().filter(|file| !file.is_test);
+    on_a_deep_stack(files, || modules.map(parse).collect())
+}
+
 /// Gives findings in policies the line that they are about.
 fn show(findings: &mut [Finding], files: &Files) {
     for finding in findings {
-        let text = files
-            .modules
-            .iter()
-            .find(|file| Some(&file.path) == finding.file.as_ref());
+        let modules = files.modules.iter().map(|file| (&file.path, &file.text));
+        let manifests = files.manifests.iter().map(|file| (&file.path, &file.text));
+        let mut texts = modules.chain(manifests);
+        let text = texts.find(|(path, _)| Some(*path) == finding.file.as_ref());
         let line = finding
             .line
             .and_then(|line| usize::try_from(line).ok()?.checked_sub(1));
         finding.source = text
             .zip(line)
-            .and_then(|(file, line)| file.text.lines().nth(line))
+            .and_then(|((_, text), line)| text.lines().nth(line))
             .map(str::to_owned);
     }
 }
@@ -107,46 +135,83 @@ struct Loaded {
 
 fn load_here(files: &Files, outside: &Arc<Outside>) -> Result<Loaded, Vec<Finding>> {
     let mut findings = Vec::new();
-    let mut sources = Vec::new();
-    for file in files.modules.iter().filter(|file| !file.is_test) {
-        match Source::parse(file) {
-            Ok(source) => {
-                findings.extend(source.findings.iter().cloned());
-                sources.push(source);
-            }
-            Err(finding) => findings.push(finding),
-        }
-    }
-    let all_parsed = sources.len() == files.modules.iter().filter(|file| !file.is_test).count();
+    let (sources, all_parsed) = parsed(files, &mut findings);
+    let mut gatekeeper = gatekeeper::read(&files.manifests, &mut findings);
     let before = findings.len();
     let data = data::merged(&files.data, &sources, &mut findings);
-    let all_read = all_parsed && findings.len() == before;
-    let packages = packages::find(&sources, &mut findings);
+    let all_read = findings.len() == before;
+    let templates = gatekeeper.worlds(&data);
+    let own = World {
+        sources,
+        data,
+        is_whole: all_parsed,
+    };
+    let worlds: Vec<World> = std::iter::once(own).chain(templates).collect();
+    let (own, templates) = worlds.split_first().unzip();
+    let mut packages = packages::find(own.map_or(&[][..], |own| &own.sources), &mut findings);
+    packages.extend(gatekeeper.packages(templates.unwrap_or_default(), 1));
     let plans = plan::plans(&packages, &files.settings, &mut findings);
-    overlaps(&sources, &mut findings);
-    calls::check(&sources, &mut findings);
-    // What is missing may be in a file that cannot be read.
-    if all_read {
-        references::check(&sources, &data, &packages::needs(&packages), &mut findings);
-    }
-    if all_parsed {
-        safety::check(&sources, &mut findings);
+    for (number, world) in worlds.iter().enumerate() {
+        check(
+            world,
+            &packages::needs(&packages, number),
+            all_read,
+            &mut findings,
+        );
     }
     if !findings.is_empty() {
         return Err(findings);
     }
-    let mut set = build::set(&files.revision, &sources, &packages, plans, &data, outside)
-        .map_err(|finding| vec![finding])?;
+    let mut set =
+        build::set(&files.revision, &worlds, &packages, plans, outside).map_err(|finding| vec![finding])?;
     set.warnings = plan::ended_exceptions(&packages, &set.policies, super::now_ns());
-    set.missing = packages::missing(&packages, &data);
-    set.missing.extend(keys::missing(&sources, &outside.keys));
+    set.warnings.append(&mut gatekeeper.warnings);
+    set.missing = packages::missing(&packages, &worlds);
+    for world in &worlds {
+        set.missing.extend(keys::missing(&world.sources, &outside.keys));
+    }
     let lenient = packages::lenient(&packages);
+    drop(packages);
+    let own = worlds.into_iter().next();
+    let (sources, data) = own.map_or_else(|| (Vec::new(), Document::empty()), |own| (own.sources, own.data));
     Ok(Loaded {
         set,
         sources,
         data,
         lenient,
     })
+}
+
+/// The modules that can be parsed, and whether those are all.
+fn parsed(files: &Files, findings: &mut Vec<Finding>) -> (Vec<Source>, bool) {
+    let mut sources = Vec::new();
+    let mut all = true;
+    for file in files.modules.iter().filter(|file| !file.is_test) {
+        match Source::parse(file) {
+            Ok(source) => {
+                findings.extend(source.findings.iter().cloned());
+                sources.push(source);
+            }
+            Err(finding) => {
+                findings.push(finding);
+                all = false;
+            }
+        }
+    }
+    (sources, all)
+}
+
+/// What the modules of one world have wrong with each other.
+fn check(world: &World, needs: &BTreeSet<Vec<String>>, all_read: bool, findings: &mut Vec<Finding>) {
+    overlaps(&world.sources, findings);
+    calls::check(&world.sources, findings);
+    // What is missing may be in a file that cannot be read.
+    if world.is_whole && all_read {
+        references::check(&world.sources, &world.data, needs, findings);
+    }
+    if world.is_whole {
+        safety::check(&world.sources, findings);
+    }
 }
 
 /// Findings for rules whose path is at, under or above another package: either would read the other's values.

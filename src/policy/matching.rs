@@ -6,12 +6,15 @@
 //! empty list nothing.
 
 pub mod kinds;
+pub mod objects;
 pub mod selector;
 
 use std::fmt;
 
+use super::engine::Document;
 use super::glob;
 use crate::gate::Gate;
+use objects::Objects;
 pub use selector::Selector;
 
 /// A key of `match` whose value is a list.
@@ -37,10 +40,12 @@ pub enum Key {
     Groups,
     /// `paths`: of what is no resource.
     Paths,
+    /// Gatekeeper's `kinds`: by the object's kind, whatever resource or subresource it comes as. No key of METADATA.
+    ObjectKinds,
 }
 
 impl Key {
-    /// All keys.
+    /// All keys that METADATA can have.
     pub const ALL: [Key; 10] = [
         Key::ApiGroups,
         Key::Resources,
@@ -59,7 +64,7 @@ impl Key {
         match self {
             Key::ApiGroups => "apiGroups",
             Key::Resources => "resources",
-            Key::Kinds => "kinds",
+            Key::Kinds | Key::ObjectKinds => "kinds",
             Key::Operations => "operations",
             Key::Names => "names",
             Key::Namespaces => "namespaces",
@@ -75,8 +80,8 @@ impl Key {
         match gate {
             Gate::Authn => false,
             Gate::Image => matches!(self, Key::Namespaces | Key::ExcludedNamespaces),
-            Gate::Authz => !matches!(self, Key::Kinds),
-            Gate::Mutate | Gate::Validate => !matches!(self, Key::Paths),
+            Gate::Authz => !matches!(self, Key::Kinds | Key::ObjectKinds),
+            Gate::Mutate | Gate::Validate => !matches!(self, Key::Paths | Key::ObjectKinds),
         }
     }
 }
@@ -102,6 +107,8 @@ pub struct Match {
     pub lists: Vec<(Key, Vec<String>)>,
     /// `namespaceSelector`
     pub selector: Option<Selector>,
+    /// What a constraint of Gatekeeper asks of the object.
+    pub objects: Option<Objects>,
 }
 
 /// What a wildcard in a review, or a review for all namespaces, is taken for.
@@ -136,6 +143,8 @@ pub struct Facts {
     pub path: Option<String>,
     /// Labels and annotations of a Namespace that is itself under review.
     pub own_namespace: Option<super::namespaces::Namespace>,
+    /// At admission the object, and the one that it replaces or that goes, as far as they are there.
+    pub objects: Vec<Document>,
 }
 
 /// A resource as requests name it.
@@ -152,7 +161,7 @@ pub struct Resource {
 impl Match {
     /// Whether the review is one of those meant, by everything but its namespace's labels.
     pub fn fits(&self, facts: &Facts, reach: Reach) -> bool {
-        self.misfit(facts, reach).is_none()
+        self.misfit(facts, reach).is_none() && self.objects.as_ref().is_none_or(|objects| objects.fit(facts))
     }
 
     /// The first key whose patterns describe something else than the review.
@@ -177,11 +186,12 @@ impl Match {
                 .selector
                 .as_ref()
                 .is_none_or(|selector| selector.requirements.is_empty())
+            && self.objects.is_none()
     }
 
     /// Whether nothing was written.
     pub fn is_empty(&self) -> bool {
-        self.lists.is_empty() && self.selector.is_none()
+        self.lists.is_empty() && self.selector.is_none() && self.objects.is_none()
     }
 }
 
@@ -208,6 +218,7 @@ fn fits(key: Key, patterns: &[String], facts: &Facts, reach: Reach) -> bool {
             wild(&resource.plural) || patterns.iter().any(|pattern| names(pattern, resource, reach))
         }),
         Key::Kinds => patterns.iter().any(|pattern| kinds::names(pattern, facts)),
+        Key::ObjectKinds => patterns.iter().any(|pattern| kinds::is_of(pattern, facts)),
         Key::Operations => {
             let impersonation = || {
                 is_impersonation(&facts.operation) && patterns.iter().any(|pattern| pattern == IMPERSONATE)

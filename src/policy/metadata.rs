@@ -12,13 +12,14 @@ mod until;
 
 use std::fmt;
 
+use super::dialect::Dialect;
 use super::engine::Document;
 use super::engine::ast::{Position, Source};
 use super::engine::builtins::BuiltinErrors;
 use super::finding::{Finding, Id};
-use super::matching::Match;
+use super::matching::{Match, Selector};
 use crate::gate::Gate;
-pub(crate) use node::Node;
+pub(crate) use node::{Node, Tree};
 pub(crate) use read::Overlay;
 use read::Reader;
 use scan::{Block, Scan};
@@ -101,11 +102,14 @@ pub(crate) struct Instance {
     pub(crate) matching: Match,
     pub(crate) enforcement: Option<Enforcement>,
     pub(crate) parameters: Option<Document>,
+    /// The file that it stands in, if that is another one than the policy's.
+    pub(crate) file: Option<String>,
     pub(crate) at: Option<Position>,
 }
 
 impl Metadata {
-    fn new(file: &str) -> Self {
+    /// What holds where nothing is said.
+    pub(crate) fn new(file: &str) -> Self {
         Metadata {
             enforcement: Enforcement::Deny,
             order: 0,
@@ -116,6 +120,14 @@ impl Metadata {
             exceptions: Vec::new(),
             builtin_errors: BuiltinErrors::Fault,
             file: file.to_owned(),
+        }
+    }
+
+    /// The same for a policy of this dialect.
+    pub(crate) fn of_dialect(file: &str, dialect: Dialect) -> Self {
+        Metadata {
+            builtin_errors: dialect.builtin_errors(),
+            ..Self::new(file)
         }
     }
 }
@@ -140,7 +152,18 @@ pub(crate) fn of_package(
     sources: &[&Source],
     findings: &mut Vec<Finding>,
 ) -> Metadata {
-    let mut metadata = Metadata::new("");
+    of_package_in(Dialect::Regate, gate, denies, sources, findings)
+}
+
+/// The same for a package of another dialect, in which something else holds where METADATA says nothing.
+pub(crate) fn of_package_in(
+    dialect: Dialect,
+    gate: Gate,
+    denies: bool,
+    sources: &[&Source],
+    findings: &mut Vec<Finding>,
+) -> Metadata {
+    let mut metadata = Metadata::of_dialect("", dialect);
     let mut first: Option<(&Source, Position)> = None;
     for source in sources {
         for block in scanned(source, findings) {
@@ -161,10 +184,21 @@ pub(crate) fn of_package(
             }
             first = Some((source, block.at));
             let mut reader = Reader::new(gate, denies, &source.path, block.at, findings);
-            metadata = reader.metadata(node, Metadata::new(&source.path));
+            metadata = reader.metadata(node, Metadata::of_dialect(&source.path, dialect));
         }
     }
     metadata
+}
+
+/// A label selector of a file that is not METADATA.
+pub(crate) fn selector(
+    named: &str,
+    file: &str,
+    at: Position,
+    node: &Node,
+    findings: &mut Vec<Finding>,
+) -> Option<Selector> {
+    Reader::new(Gate::Validate, true, file, at, findings).selector(named, node)
 }
 
 /// Refuses what is ours in the METADATA of a package that is no policy.

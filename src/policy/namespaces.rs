@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
+use super::engine::Document;
+
 /// The longest time that a review waits for a Namespace. A watch tells of a new one within milliseconds; one that is
 /// not there must not hold up a thread of its gate for longer than this.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
@@ -22,6 +24,23 @@ pub struct Namespace {
     pub labels: BTreeMap<String, String>,
     /// `metadata.annotations`
     pub annotations: BTreeMap<String, String>,
+}
+
+impl Namespace {
+    /// Its name, labels and annotations, as policies read them.
+    pub(crate) fn to_document(&self) -> Document {
+        let texts = |map: &BTreeMap<String, String>| {
+            Document::object(
+                map.iter()
+                    .map(|(key, value)| (key.as_str(), Document::text(value))),
+            )
+        };
+        Document::object([
+            ("name", Document::text(&self.name)),
+            ("labels", texts(&self.labels)),
+            ("annotations", texts(&self.annotations)),
+        ])
+    }
 }
 
 /// Why a Namespace cannot be given. All of these are faults of the policy that asked, and the operator's to mend.

@@ -70,6 +70,8 @@ pub struct Outcome {
     pub mutation: Option<Mutation>,
     /// `audit_annotations`; values that are no strings as JSON.
     pub audit_annotations: Vec<(String, String)>,
+    /// Rules whose messages an exception of the policy's own takes back.
+    pub excused: Vec<String>,
     /// The error of a builtin that was passed over, because the policy asks for that.
     pub passed_over: Option<Fault>,
 }
@@ -261,7 +263,8 @@ fn user(value: &Document) -> Result<User, Fault> {
     Ok(user)
 }
 
-fn annotations(value: &Document) -> Result<Vec<(String, String)>, Fault> {
+/// The audit annotations of an object.
+pub(super) fn annotations(value: &Document) -> Result<Vec<(String, String)>, Fault> {
     let rule = "audit_annotations";
     let members = value.members().ok_or_else(|| wrong(rule, "an object", value))?;
     let annotation = |(key, value): (std::sync::Arc<str>, Document)| {

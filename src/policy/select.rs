@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use super::Policy;
 use super::glob;
-use super::matching::{Facts, IMPERSONATE, Key, Match, NAMESPACE_SELECTOR, Reach, is_impersonation, kinds};
+use super::matching::{
+    Facts, IMPERSONATE, Key, Match, NAMESPACE_SELECTOR, Reach, is_impersonation, kinds, objects,
+};
 use super::metadata::Exception;
 use super::namespaces::{Namespace, Unknown};
 
@@ -48,7 +50,7 @@ struct Shelf {
 }
 
 /// Keys by which policies can be found. Exclusion finds nothing.
-const FINDING: [Key; 9] = [
+const FINDING: [Key; 10] = [
     Key::ApiGroups,
     Key::Resources,
     Key::Kinds,
@@ -58,6 +60,7 @@ const FINDING: [Key; 9] = [
     Key::Users,
     Key::Groups,
     Key::Paths,
+    Key::ObjectKinds,
 ];
 
 /// A value that a review must have, or must begin with.
@@ -70,7 +73,7 @@ enum Anchor<'a> {
 fn anchor(key: Key, pattern: &str) -> Anchor<'_> {
     let part = match key {
         Key::Resources => pattern.split_once('/').map_or(pattern, |(plural, _)| plural),
-        Key::Kinds => kinds::split(pattern).1,
+        Key::Kinds | Key::ObjectKinds => kinds::split(pattern).1,
         _ => pattern,
     };
     glob::prefix(part).map_or(Anchor::Exact(part), Anchor::Prefix)
@@ -88,7 +91,7 @@ fn values(key: Key, facts: &Facts) -> Vec<&str> {
             .map(|resource| resource.plural.as_str())
             .into_iter()
             .collect(),
-        Key::Kinds => facts.kind.iter().map(|(_, kind)| kind.as_str()).collect(),
+        Key::Kinds | Key::ObjectKinds => facts.kind.iter().map(|(_, kind)| kind.as_str()).collect(),
         Key::Operations if is_impersonation(&facts.operation) => vec![&facts.operation, IMPERSONATE],
         Key::Operations => vec![&facts.operation],
         Key::Names => vec![&facts.name],
@@ -244,8 +247,15 @@ pub(super) fn misfit(policy: &Policy, facts: &Facts, namespace: NamespaceOf<'_>)
             found: found(key, facts),
         });
     }
+    let objects = policy
+        .matching
+        .iter()
+        .filter_map(|matching| matching.objects.as_ref());
+    if let Some((key, wanted, found)) = objects.into_iter().find_map(|objects| objects.misfit(facts)) {
+        return Some(Misfit { key, wanted, found });
+    }
     let selectors = policy.matching.iter().find_map(|matching| {
-        let selected = selects(matching, namespace, Reach::Wide);
+        let selected = selects(matching, facts, namespace, Reach::Wide);
         matching.selector.as_ref().filter(|_| selected == Ok(false))
     });
     let labels = || match namespace() {
@@ -272,13 +282,15 @@ fn found(key: Key, facts: &Facts) -> String {
             "" => resource.plural.clone(),
             subresource => format!("{}/{subresource}", resource.plural),
         }),
-        (Key::Kinds, _) => facts
-            .kind
-            .as_ref()
-            .map_or_else(none, |(group, kind)| match group.as_str() {
-                "" => one(kind),
-                group => one(&format!("{group}/{kind}")),
-            }),
+        (Key::Kinds | Key::ObjectKinds, _) => {
+            facts
+                .kind
+                .as_ref()
+                .map_or_else(none, |(group, kind)| match group.as_str() {
+                    "" => one(kind),
+                    group => one(&format!("{group}/{kind}")),
+                })
+        }
         (Key::Namespaces | Key::ExcludedNamespaces, _)
             if facts.all_namespaces && facts.namespace.is_empty() =>
         {
@@ -315,7 +327,7 @@ pub(super) fn judge<'a>(
         })
     };
     for matching in &policy.matching {
-        match selects(matching, namespace, Reach::Wide) {
+        match selects(matching, facts, namespace, Reach::Wide) {
             Ok(true) => {}
             Ok(false) => return None,
             Err(unknown) => return fault(unknown),
@@ -329,7 +341,7 @@ pub(super) fn judge<'a>(
             && exception.matching.fits(facts, Reach::Narrow)
     };
     for exception in policy.exceptions.iter().filter(live) {
-        match selects(&exception.matching, namespace, Reach::Narrow) {
+        match selects(&exception.matching, facts, namespace, Reach::Narrow) {
             Ok(true) => {
                 return Some(Selected {
                     policy,
@@ -350,10 +362,18 @@ pub(super) fn judge<'a>(
 
 /// Whether the labels of the review's Namespace are selected. What is in none is always asked about, as for webhooks, and
 /// never freed: it has no labels that somebody could have meant.
-fn selects(matching: &Match, namespace: NamespaceOf<'_>, reach: Reach) -> Result<bool, Unknown> {
+fn selects(
+    matching: &Match,
+    facts: &Facts,
+    namespace: NamespaceOf<'_>,
+    reach: Reach,
+) -> Result<bool, Unknown> {
     let Some(selector) = &matching.selector else {
         return Ok(true);
     };
+    if matching.objects.is_some() && facts.own_namespace.is_some() {
+        return Ok(objects::selects(selector, facts));
+    }
     Ok(match namespace()? {
         Some(namespace) => selector.selects(&namespace.labels),
         None => reach == Reach::Wide,

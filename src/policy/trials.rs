@@ -3,13 +3,17 @@
 //! Used by `regate test`, never by a server. A test passes when its rule is true, and in no other case. What a policy's
 //! code does in a test it does as at its gate: errors of builtins are faults unless the policy wants them otherwise.
 
+mod bench;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::engine::ast::Source;
 use super::engine::group::Group;
-use super::engine::observe::{Lines, Observed};
+use super::engine::observe::{Lines, Look};
 use super::engine::{Document, Limits};
+use super::explain::Definition;
 use super::{Fault, Finding, PolicySet};
+pub use bench::Bench;
 
 /// A policy set with its tests.
 pub struct Trials {
@@ -115,20 +119,40 @@ impl Trials {
     pub fn run(&self, trial: &Trial, mut limits: Limits, lines: bool) -> Tried {
         limits.context.lenient_decoding = trial.lenient_decoding;
         let rule = format!("data.{}.{}", trial.package, trial.name);
-        let (value, observed) = match self.groups.get(trial.group) {
-            Some(group) => group.observe(&rule, &Document::undefined(), &limits, lines),
-            None => (Err(Fault::Panic), Observed::default()),
+        let Some(group) = self.groups.get(trial.group) else {
+            return Tried {
+                verdict: Verdict::Fault(Fault::Panic),
+                prints: Vec::new(),
+                reached: Reached::default(),
+            };
         };
-        let verdict = match value {
-            Ok(value) if value.as_bool() == Some(true) => Verdict::Passed,
-            Ok(value) => Verdict::Not(value),
-            Err(fault) => Verdict::Fault(fault),
-        };
+        let errors = group.errors();
+        let observed = group.observe(&rule, &Document::undefined(), &limits, Look { errors, lines });
         Tried {
-            verdict,
+            verdict: match observed.value {
+                Ok(value) if value.as_bool() == Some(true) => Verdict::Passed,
+                Ok(value) => Verdict::Not(value),
+                Err(fault) => Verdict::Fault(fault),
+            },
             prints: observed.prints,
             reached: Reached(observed.reached),
         }
+    }
+
+    /// What came of each definition of a test's rule. Slow: for one that failed only.
+    pub fn explain(&self, trial: &Trial, mut limits: Limits) -> Vec<Definition> {
+        limits.context.lenient_decoding = trial.lenient_decoding;
+        let Some(group) = self.groups.get(trial.group) else {
+            return Vec::new();
+        };
+        let package = std::slice::from_ref(&trial.package);
+        group.explain(
+            package,
+            &trial.name,
+            &Document::undefined(),
+            group.errors(),
+            &limits,
+        )
     }
 
     /// For each file of policies and libraries, which of its lines were reached.

@@ -198,6 +198,10 @@ fn facts(request: &Document) -> Result<Facts, String> {
         user: string(&user, "username")?,
         groups: strings(&user, "groups")?,
         path: None,
+        objects: ["object", "oldObject"]
+            .into_iter()
+            .filter_map(|key| member(request, key))
+            .collect(),
     })
 }
 

@@ -5,9 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::namespace::{self, NamespaceOf};
+use super::namespace::NamespaceOf;
 use super::{Policies, Review, Settings};
 use crate::gate::Gate;
+use crate::policy::dialect;
 use crate::policy::select::Selected;
 use crate::policy::{Document, Enforcement, Evaluate, Fault, Limits, Outcome, Policy, context_of_now};
 
@@ -30,9 +31,11 @@ pub(super) fn evaluate<R: Review>(
     // The answer leaves from another thread at the deadline; what was decided until shortly before shall be in it.
     let started = Instant::now();
     let margin = (deadline.saturating_duration_since(started) / 10).min(Duration::from_millis(50));
+    let mut context = context_of_now(R::GATE);
+    context.now_ns = settings.now_ns.unwrap_or(context.now_ns);
     let limits = Limits {
         deadline: deadline.checked_sub(margin).unwrap_or(deadline),
-        context: context_of_now(R::GATE),
+        context,
     };
     let facts = review.facts().clone();
     // At admission the API server has seen the Namespace; at authz anybody can ask for one that never was, and must not
@@ -90,21 +93,28 @@ fn ask<R: Review>(review: &mut R, selected: &Selected<'_>, question: &Question<'
     {
         review.tally().pass_over(policy, fault.clone());
     }
+    if let Ok(outcome) = &outcome {
+        review.tally().excuse(policy, &outcome.excused);
+    }
     enforce(review, policy, outcome);
 }
 
 impl Question<'_> {
     fn put_to(&self, policy: &Policy, input: &Document) -> Result<Outcome, Fault> {
-        let mut regate = self.regate.with("policy", Document::text(&policy.name));
-        if policy.reads_namespace
-            && let Some(namespace) = self.namespace.get()?
-        {
-            regate = regate.with("namespace", namespace::document(&namespace));
+        let namespace = match policy.reads_namespace {
+            true => self.namespace.get()?,
+            false => None,
+        };
+        let asked = policy.dialect.input(dialect::Question {
+            review: input,
+            regate: self.regate.with("policy", Document::text(&policy.name)),
+            parameters: &policy.parameters,
+            namespace: namespace.as_deref(),
+        });
+        match asked {
+            Some(input) => self.by.evaluate(policy, &input, &self.limits),
+            None => Ok(Outcome::default()),
         }
-        let input = input
-            .with("regate", regate)
-            .with("parameters", policy.parameters.clone());
-        self.by.evaluate(policy, &input, &self.limits)
     }
 }
 

@@ -4,7 +4,6 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::policy::Document;
 use crate::policy::matching::Facts;
 use crate::policy::namespaces::{Namespace, Namespaces, Unknown};
 
@@ -35,19 +34,4 @@ impl<'a> NamespaceOf<'a> {
         };
         self.found.get_or_init(look_up).clone()
     }
-}
-
-/// `input.regate.namespace`
-pub(super) fn document(namespace: &Namespace) -> Document {
-    let map = |map: &std::collections::BTreeMap<String, String>| {
-        Document::object(
-            map.iter()
-                .map(|(key, value)| (key.as_str(), Document::text(value))),
-        )
-    };
-    Document::object([
-        ("name", Document::text(&namespace.name)),
-        ("labels", map(&namespace.labels)),
-        ("annotations", map(&namespace.annotations)),
-    ])
 }

@@ -71,6 +71,15 @@ impl Tally {
         });
     }
 
+    /// Takes exceptions that a policy makes of itself, from these rules.
+    pub(crate) fn excuse(&mut self, policy: &Policy, rules: &[String]) {
+        let excepted = rules.iter().map(|rule| Excepted {
+            policy: policy.name.clone(),
+            reason: format!("the policy's own exception from `{rule}`"),
+        });
+        self.excepted.extend(excepted);
+    }
+
     /// Takes a policy's fault; `counts`: whether it could hide a refusal or a change, if the policy enforces.
     pub(crate) fn fault(&mut self, policy: &str, enforcement: Enforcement, fault: Fault, counts: bool) {
         self.came_to(policy, enforcement, "fault");

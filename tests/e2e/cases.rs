@@ -14,6 +14,7 @@ mod operations;
 mod outage;
 mod plain;
 mod playground;
+mod plugin;
 mod readme;
 mod rolling;
 mod rules;
@@ -38,6 +39,7 @@ pub(crate) const ALL: &[&[Case]] = &[
     calls::CASES,
     plain::CASES,
     playground::CASES,
+    plugin::CASES,
     readme::CASES,
     rules::CASES,
     authn::CASES,

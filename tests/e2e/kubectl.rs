@@ -79,6 +79,21 @@ impl Kubectl {
         self.finish(command, None)?.succeeded(line)
     }
 
+    /// Runs a command line in a directory, with programs to be found in another: plugins.
+    pub(crate) fn with_plugins(&self, line: &str, directory: &Path, programs: &Path) -> Result<Printed> {
+        let path = format!(
+            "{}:{}",
+            programs.display(),
+            std::env::var("PATH").unwrap_or_default()
+        );
+        let mut command = Command::new(&self.program);
+        command
+            .args(line.split_whitespace())
+            .current_dir(directory)
+            .env("PATH", path);
+        self.finish(&mut command, None)
+    }
+
     fn execute(&self, line: &str, input: Option<&str>) -> Result<Printed> {
         self.finish(Command::new(&self.program).args(line.split_whitespace()), input)
     }

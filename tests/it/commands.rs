@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A directory with `policies/`, where commands run.
-struct Desk(TempDir);
+pub(crate) struct Desk(TempDir);
 
 const LABEL: &str = "package kubernetes.mutation.label\n\
     patch contains {\"op\": \"add\", \"path\": [\"metadata\", \"labels\", \"team\"], \"value\": \"none\"} if {\n\
@@ -25,7 +25,7 @@ const AUTHN: &str = "package kubernetes.authentication.tokens\n\
     user := {\"username\": \"jane\"} if input.spec.token == \"secret-canary\"\n";
 
 impl Desk {
-    fn new(policies: &[&str]) -> Self {
+    pub(crate) fn new(policies: &[&str]) -> Self {
         let desk = Desk(tempfile::tempdir().unwrap());
         std::fs::create_dir(desk.path().join("policies")).unwrap();
         for (number, policy) in policies.iter().enumerate() {
@@ -34,15 +34,15 @@ impl Desk {
         desk
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path().join(name), text).unwrap();
     }
 
-    fn run(&self, arguments: &[&str], input: &str) -> (i32, String, String) {
+    pub(crate) fn run(&self, arguments: &[&str], input: &str) -> (i32, String, String) {
         let mut child = Command::new(env!("CARGO_BIN_EXE_regate"))
             .args(arguments)
             .current_dir(self.path())

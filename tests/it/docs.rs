@@ -1,4 +1,4 @@
-//! docs/policies.md as its readers use it: each section is a folder in which its files lie and its commands are run; the
+//! docs/policies.md and docs/migrate.md as their readers use them: each section is a folder in which its files lie and its commands are run; the
 //! files before the first section lie in every folder.
 //!
 //! A fenced block whose info string names a file (```` ```rego policies/a.rego ````) is that file; a block `sh` holds
@@ -13,8 +13,9 @@ use regate::gate::Gate;
 use regate::policy::glob;
 use regate::policy::matching::{Key, NAMESPACE_SELECTOR, has_namespace_selector};
 
-fn document() -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/policies.md")).unwrap()
+fn document(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+    std::fs::read_to_string(path).unwrap()
 }
 
 /// A fenced block: the line it begins at, what stands behind the fence, and the text.
@@ -25,10 +26,10 @@ struct Block {
 }
 
 /// Heading and blocks of each section.
-fn sections() -> Vec<(String, Vec<Block>)> {
+fn sections(document: &str) -> Vec<(String, Vec<Block>)> {
     let mut sections: Vec<(String, Vec<Block>)> = vec![(String::new(), Vec::new())];
     let mut open: Option<Block> = None;
-    for (number, line) in document().lines().enumerate() {
+    for (number, line) in document.lines().enumerate() {
         let blocks = &mut sections.last_mut().unwrap().1;
         match (&mut open, line.strip_prefix("```")) {
             (None, Some(info)) => {
@@ -79,10 +80,10 @@ fn run(desk: &Path, command: &str) -> (Vec<String>, Option<i32>) {
     (text.lines().map(str::to_owned).collect(), output.status.code())
 }
 
-#[test]
-fn every_example_does_what_it_says() {
+/// Runs the examples of a document: how many commands and policies it has.
+fn try_all(name: &str) -> (usize, usize) {
     let (mut commands, mut policies, mut wrong) = (0, 0, String::new());
-    let mut sections = sections().into_iter();
+    let mut sections = sections(&document(name)).into_iter();
     let (_, shared) = sections.next().unwrap();
     for (heading, blocks) in sections {
         let desk = tempfile::tempdir().unwrap();
@@ -114,6 +115,12 @@ fn every_example_does_what_it_says() {
         }
     }
     assert!(wrong.is_empty(), "these print something else:\n{wrong}");
+    (commands, policies)
+}
+
+#[test]
+fn every_example_does_what_it_says() {
+    let (commands, policies) = try_all("policies.md");
     assert!(
         commands >= 25 && policies >= 15,
         "only {commands} commands, {policies} policies"
@@ -121,8 +128,17 @@ fn every_example_does_what_it_says() {
 }
 
 #[test]
+fn what_comes_from_elsewhere_runs_as_the_migration_page_says() {
+    let (commands, policies) = try_all("migrate.md");
+    assert!(
+        commands >= 5 && policies >= 3,
+        "only {commands} commands, {policies} policies"
+    );
+}
+
+#[test]
 fn the_table_says_which_key_of_match_holds_where() {
-    let document = document();
+    let document = document("policies.md");
     let rows: Vec<Vec<&str>> = document
         .lines()
         .skip_while(|line| !line.starts_with("| key of `match` |"))

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on ends where it stands; clippy exempts test functions, not what they share"
 )]
 
+mod bench;
 mod canaries;
 mod checks;
 mod cli_cert;
@@ -17,6 +18,7 @@ mod cluster;
 mod commands;
 mod contract;
 mod docs;
+mod explaining;
 mod fetch;
 mod hostile;
 mod init;

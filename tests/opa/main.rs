@@ -15,6 +15,7 @@ mod binaries;
 mod builtins;
 mod capabilities;
 mod cases;
+mod conformance;
 mod drawn;
 mod expressions;
 mod networks;
@@ -41,12 +42,12 @@ const AT_LEAST: usize = 360;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let ignored = binaries::OPA
-        .unavailable()
-        .filter(|_| env::var_os("REGATE_E2E").is_none_or(|value| value != "require"));
+    let is_required = env::var_os("REGATE_E2E").is_some_and(|value| value == "require");
+    let ignored = binaries::OPA.unavailable().filter(|_| !is_required);
     if let Some(reason) = ignored.as_ref().filter(|_| !arguments.list) {
         say(&format!("the tests in OPA are ignored: {reason}"));
     }
+    let no_cases = conformance::unavailable().filter(|_| !is_required);
     let trials: Vec<Trial> = [
         trial("the_policies_pass_the_strict_check", strict_check),
         trial("the_tests_of_the_policies_pass", policy_tests),
@@ -85,6 +86,11 @@ fn main() -> ExitCode {
         accepted::nothing_is_refused,
     )
     .with_ignored_flag(accepted::cases().is_none())])
+    .chain([trial(
+        "opas_own_cases_come_to_what_is_wanted_but_for_those_listed",
+        conformance::conformance,
+    )
+    .with_ignored_flag(no_cases.is_some())])
     .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

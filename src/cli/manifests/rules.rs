@@ -126,7 +126,7 @@ impl Target {
         let lists = told.filter_map(|(key, _)| Some((key, matching.patterns(key)?.to_vec())));
         let named = Match {
             lists: lists.collect(),
-            selector: None,
+            ..Match::default()
         };
         named.fits(&facts, Reach::Narrow)
     }
@@ -187,8 +187,12 @@ pub(super) fn asked(wanted: &Wanted) -> Asked {
 
 /// What the policy's kinds, groups and resources mean: of several lists the narrowest, less what the others rule out.
 fn targets(wanted: &Wanted) -> BTreeSet<Target> {
-    let kinds = wanted.lists(Key::Kinds);
-    let by_kind = kinds.into_iter().filter_map(of_kinds).min_by_key(BTreeSet::len);
+    let kinds = [Key::Kinds, Key::ObjectKinds].map(|key| wanted.lists(key));
+    let by_kind = kinds
+        .into_iter()
+        .flatten()
+        .filter_map(of_kinds)
+        .min_by_key(BTreeSet::len);
     let mut targets = by_kind.unwrap_or_else(|| by_name(wanted));
     targets.retain(|target| wanted.matching.iter().all(|matching| target.may_fit(matching)));
     targets

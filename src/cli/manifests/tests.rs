@@ -38,7 +38,7 @@ fn wanted(name: &str, matching: &[&[(Key, &[&str])]]) -> Wanted {
             .iter()
             .map(|(key, patterns)| (*key, owned(patterns)))
             .collect(),
-        selector: None,
+        ..Match::default()
     });
     Wanted {
         gate: Gate::Validate,

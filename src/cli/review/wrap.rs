@@ -9,11 +9,12 @@ use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
 use super::text_at;
+use crate::cluster::look::Look;
 use crate::gate::Gate;
 use crate::review::put;
 
 /// Something to decide.
-pub(super) enum Item {
+pub(in crate::cli) enum Item {
     /// A review as it stands in a file, or as it was made.
     Review {
         /// What to call it.
@@ -35,7 +36,26 @@ pub(super) enum Item {
 }
 
 impl Item {
-    pub(super) fn name(&self) -> &str {
+    /// The namespace that it is about; empty where it is about none.
+    pub(in crate::cli) fn namespace(&self) -> String {
+        let read;
+        let review = match self {
+            Item::Manifest { review, .. } => review,
+            Item::Review { body, .. } => {
+                read = serde_json::from_str(body).unwrap_or(Value::Null);
+                &read
+            }
+        };
+        let places = [
+            "/request/namespace",
+            "/spec/resourceAttributes/namespace",
+            "/spec/namespace",
+        ];
+        let found = places.iter().find_map(|place| text_at(review, place));
+        found.unwrap_or_default().to_owned()
+    }
+
+    pub(in crate::cli) fn name(&self) -> &str {
         match self {
             Item::Review { name, .. } | Item::Manifest { name, .. } => name,
         }
@@ -82,13 +102,16 @@ impl FromStr for Operation {
 }
 
 /// Who asks for what.
-pub(super) struct Subject {
-    pub(super) operation: Operation,
-    pub(super) user: String,
-    pub(super) groups: Vec<String>,
-    pub(super) namespace: String,
-    pub(super) old: Option<Value>,
-    pub(super) gate: Option<Gate>,
+pub(in crate::cli) struct Subject {
+    /// What was asked for; without it, CREATE, or UPDATE of what is in the cluster.
+    pub(in crate::cli) operation: Option<Operation>,
+    /// `userInfo`, at least with `username` and `groups`.
+    pub(in crate::cli) user: Value,
+    pub(in crate::cli) namespace: String,
+    pub(in crate::cli) old: Option<Value>,
+    pub(in crate::cli) gate: Option<Gate>,
+    /// Where to look things up.
+    pub(in crate::cli) cluster: Option<Look>,
 }
 
 /// Kinds that are in no namespace: a manifest does not say it.
@@ -127,7 +150,7 @@ const CLUSTER_KINDS: &[&str] = &[
 ];
 
 /// What a file holds: one review, or any number of manifests.
-pub(super) fn items(path: &Path, text: String, subject: &Subject) -> anyhow::Result<Vec<Item>> {
+pub(in crate::cli) fn items(path: &Path, text: String, subject: &Subject) -> anyhow::Result<Vec<Item>> {
     let name = path.display().to_string();
     // A review is decided on its own text, down to numbers and repeated keys.
     if let Ok(review) = serde_json::from_str::<Value>(&text)
@@ -168,7 +191,7 @@ pub(super) fn items(path: &Path, text: String, subject: &Subject) -> anyhow::Res
 }
 
 /// The one manifest of a file.
-pub(super) fn manifest(path: &Path, text: &str) -> anyhow::Result<Value> {
+pub(in crate::cli) fn manifest(path: &Path, text: &str) -> anyhow::Result<Value> {
     let name = path.display().to_string();
     let mut documents = documents(&name, text)?;
     match (documents.pop(), documents.is_empty()) {
@@ -178,7 +201,7 @@ pub(super) fn manifest(path: &Path, text: &str) -> anyhow::Result<Value> {
 }
 
 /// The YAML documents of a text that are not empty; JSON is YAML.
-pub(super) fn documents(name: &str, text: &str) -> anyhow::Result<Vec<Value>> {
+pub(in crate::cli) fn documents(name: &str, text: &str) -> anyhow::Result<Vec<Value>> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(text).with_context(|| name.to_owned())?;
     let documents: Vec<Value> = documents
         .into_iter()
@@ -216,9 +239,24 @@ fn wrapped(file: &str, mut object: Value, subject: &Subject) -> anyhow::Result<I
         bail!("{file}: a manifest has apiVersion and kind");
     }
     let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
-    let plural = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind)).plural;
+    let served = subject
+        .cluster
+        .as_ref()
+        .map(|cluster| cluster.served(group, version, &kind));
+    let served = served
+        .transpose()
+        .with_context(|| format!("{file}: {kind} of {api_version}"))?;
+    let plural = match &served {
+        Some(served) => served.plural().to_owned(),
+        None => ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind)).plural,
+    };
+    let namespaced = served
+        .as_ref()
+        .map_or(!CLUSTER_KINDS.contains(&kind.as_str()), |served| {
+            served.namespaced
+        });
     let mut namespace = text(&object, "/metadata/namespace");
-    if namespace.is_empty() && !CLUSTER_KINDS.contains(&kind.as_str()) {
+    if namespace.is_empty() && namespaced {
         namespace.clone_from(&subject.namespace);
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.insert("namespace".to_owned(), json!(namespace));
@@ -228,20 +266,19 @@ fn wrapped(file: &str, mut object: Value, subject: &Subject) -> anyhow::Result<I
     if kind == "Namespace" {
         namespace.clone_from(&name);
     }
-    let (new, old) = match subject.operation {
-        Operation::Delete => (Value::Null, object),
-        Operation::Create | Operation::Update => (object, subject.old.clone().unwrap_or(Value::Null)),
+    let there = match (&subject.cluster, &served) {
+        (Some(cluster), Some(served)) if subject.old.is_none() && !name.is_empty() => cluster
+            .object(served, &namespace, &name)
+            .with_context(|| format!("{file}: {kind} {name}"))?,
+        _ => None,
     };
-    if subject.operation == Operation::Update && old.is_null() {
-        bail!("{file}: an UPDATE needs the old object: --old FILE");
-    }
+    let (operation, new, old) = change(file, subject, object, there)?;
     let typed = json!({ "group": group, "version": version, "kind": kind });
     let resource = json!({ "group": group, "version": version, "resource": plural });
     let mut request = json!({
         "uid": "00000000-0000-0000-0000-000000000000", "kind": typed, "resource": resource,
-        "requestKind": typed, "requestResource": resource, "operation": subject.operation.as_str(),
-        "userInfo": { "username": subject.user, "groups": subject.groups },
-        "object": new, "oldObject": old, "dryRun": true, "options": null
+        "requestKind": typed, "requestResource": resource, "operation": operation.as_str(),
+        "userInfo": subject.user, "object": new, "oldObject": old, "dryRun": true, "options": null
     });
     for (key, value) in [("name", &name), ("namespace", &namespace)] {
         if !value.is_empty() {
@@ -260,8 +297,37 @@ fn wrapped(file: &str, mut object: Value, subject: &Subject) -> anyhow::Result<I
     })
 }
 
+/// The operation with the new and the old object; `there` is what the cluster has.
+fn change(
+    file: &str,
+    subject: &Subject,
+    object: Value,
+    there: Option<Value>,
+) -> anyhow::Result<(Operation, Value, Value)> {
+    let by_default = if there.is_some() {
+        Operation::Update
+    } else {
+        Operation::Create
+    };
+    let operation = subject.operation.unwrap_or(by_default);
+    match operation {
+        Operation::Delete => Ok((operation, Value::Null, there.unwrap_or(object))),
+        Operation::Create => Ok((operation, object, subject.old.clone().unwrap_or(Value::Null))),
+        Operation::Update => match (&subject.old, there) {
+            (Some(old), _) => Ok((operation, object, old.clone())),
+            (None, Some(old)) => {
+                // As applying it would: what the manifest does not say stays as it is.
+                let mut new = old.clone();
+                json_patch::merge(&mut new, &object);
+                Ok((operation, new, old))
+            }
+            (None, None) => bail!("{file}: an UPDATE needs the old object: --old FILE"),
+        },
+    }
+}
+
 /// A TokenReview of this token.
-pub(super) fn token(token: &str) -> anyhow::Result<Item> {
+pub(in crate::cli) fn token(token: &str) -> anyhow::Result<Item> {
     if token.is_empty() {
         bail!("--token: the token is empty");
     }
@@ -274,13 +340,18 @@ pub(super) fn token(token: &str) -> anyhow::Result<Item> {
 }
 
 /// A SubjectAccessReview of this question.
-pub(super) fn access(
+pub(in crate::cli) fn access(
     verb: &str,
     resource: Option<&str>,
     path: Option<&str>,
     subject: &Subject,
 ) -> anyhow::Result<Item> {
-    let mut spec = json!({ "user": subject.user, "groups": subject.groups });
+    let mut spec = json!({ "user": subject.user.get("username"), "groups": subject.user.get("groups") });
+    for key in ["uid", "extra"] {
+        if let Some(value) = subject.user.get(key) {
+            put(&mut spec, key, value.clone());
+        }
+    }
     let what = match (resource, path) {
         (Some(resource), None) => {
             let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
@@ -308,7 +379,8 @@ pub(super) fn access(
         }
         _ => bail!("--verb needs --resource or --path"),
     };
-    let name = format!("{} {verb} {what}", subject.user);
+    let user = text_at(&subject.user, "/username").unwrap_or_default();
+    let name = format!("{user} {verb} {what}");
     let review =
         json!({ "kind": "SubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "spec": spec });
     Ok(Item::Review {
@@ -325,9 +397,9 @@ mod tests {
     #[test]
     fn what_is_in_no_namespace_is_wrapped_as_such() {
         let subject = Subject {
-            operation: Operation::Create,
-            user: "jane".into(),
-            groups: Vec::new(),
+            operation: None,
+            user: json!({"username": "jane", "groups": []}),
+            cluster: None,
             namespace: "shop".into(),
             old: None,
             gate: None,

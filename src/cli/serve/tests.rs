@@ -38,6 +38,7 @@ fn handed(flags: &[&str]) -> Handed {
         image_default_allow,
         allow_identities,
         namespaces: _,
+        now_ns: _,
     } = crate::cli::review_settings(&config, Arc::default());
     Handed {
         server: settings(&config),

@@ -30,6 +30,8 @@ pub(super) struct Case {
     pub(super) group: String,
     /// What it is called there.
     pub(super) name: String,
+    /// What it is called by itself, and chosen by.
+    pub(super) label: String,
     /// Where it is written.
     pub(super) place: Place,
     /// What is to be done; nothing for one that is skipped.
@@ -37,7 +39,7 @@ pub(super) struct Case {
 }
 
 /// A place in a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) file: String,
     pub(super) line: u32,
@@ -52,6 +54,8 @@ pub(super) struct Tried {
     pub(super) prints: Vec<String>,
     /// The lines that were reached.
     pub(super) reached: Reached,
+    /// How long it took, without telling why it failed.
+    pub(super) took: Duration,
 }
 
 /// Why a case did not pass.
@@ -69,10 +73,10 @@ pub(super) struct Failure {
 pub(super) struct Done {
     pub(super) group: String,
     pub(super) name: String,
+    pub(super) label: String,
     pub(super) place: Place,
     pub(super) is_skipped: bool,
     pub(super) tried: Tried,
-    pub(super) elapsed: Duration,
 }
 
 impl Tried {
@@ -102,13 +106,6 @@ pub(super) struct Bounds {
     pub(super) timeout: Duration,
 }
 
-impl Case {
-    /// The name by which it is chosen.
-    pub(super) fn full_name(&self) -> String {
-        format!("{}.{}", self.group, self.name)
-    }
-}
-
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.file, self.line)
@@ -133,7 +130,7 @@ pub(super) fn run_all(cases: Vec<Case>, bounds: &Bounds) -> anyhow::Result<Vec<D
             .context("no thread to run tests on")?;
     }
     drop(results);
-    let mut tried: Vec<Option<(Tried, Duration)>> = (0..count).map(|_| None).collect();
+    let mut tried: Vec<Option<Tried>> = (0..count).map(|_| None).collect();
     // The channel ends with the threads; where nothing arrives for too long, they do not.
     while let Ok((at, result)) = arrived.recv_timeout(bounds.timeout.saturating_add(GRACE)) {
         if let Some(slot) = tried.get_mut(at) {
@@ -141,17 +138,19 @@ pub(super) fn run_all(cases: Vec<Case>, bounds: &Bounds) -> anyhow::Result<Vec<D
         }
     }
     let begun = shared.1.load(Ordering::Relaxed);
-    let done = shared.0.iter().zip(tried).enumerate().map(|(at, (case, tried))| {
-        let (tried, elapsed) = tried.unwrap_or_else(|| (unfinished(&case.place, at < begun), bounds.timeout));
-        Done {
+    let done = shared
+        .0
+        .iter()
+        .zip(tried)
+        .enumerate()
+        .map(|(at, (case, tried))| Done {
             group: case.group.clone(),
             name: case.name.clone(),
+            label: case.label.clone(),
             place: case.place.clone(),
             is_skipped: case.work.is_none(),
-            tried,
-            elapsed,
-        }
-    });
+            tried: tried.unwrap_or_else(|| unfinished(&case.place, at < begun)),
+        });
     Ok(done.collect())
 }
 
@@ -164,21 +163,20 @@ fn unfinished(place: &Place, begun: bool) -> Tried {
     Tried::failed(Failure::error(place, text))
 }
 
-type Arrival = (usize, (Tried, Duration));
+type Arrival = (usize, Tried);
 
 /// Takes one case after the other.
 fn work(cases: &[Case], next: &AtomicUsize, timeout: Duration, results: &Sender<Arrival>) {
     loop {
         let at = next.fetch_add(1, Ordering::Relaxed);
         let Some(case) = cases.get(at) else { return };
-        let started = Instant::now();
         let tried = match &case.work {
             None => Tried::default(),
-            Some(work) => catch_unwind(AssertUnwindSafe(|| work(started + timeout)))
+            Some(work) => catch_unwind(AssertUnwindSafe(|| work(Instant::now() + timeout)))
                 .unwrap_or_else(|_| Tried::failed(Failure::error(&case.place, "the evaluation panicked"))),
         };
         // Nobody waits any more when it is too late.
-        if results.send((at, (tried, started.elapsed()))).is_err() {
+        if results.send((at, tried)).is_err() {
             return;
         }
     }

@@ -7,7 +7,7 @@ mod limits;
 mod names;
 pub(super) mod parts;
 mod reference;
-mod walk;
+pub(super) mod walk;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,9 +18,13 @@ use regorus::unstable::{Module, Ref, Span};
 pub(crate) use names::Body;
 pub(super) use names::{account_of, account_of_expr};
 
+use super::builtins;
+pub(crate) use super::normalize::Origin;
 use super::normalize::heads::Heads;
 use super::normalize::rewrites::Rewrites;
-use super::normalize::{Normalized, lines, tokens};
+use super::normalize::tokens::Token;
+use super::normalize::withs::Withs;
+use super::normalize::{Edit, Normalized, lines, results, tokens};
 use crate::policy::files::RegoFile;
 use crate::policy::finding::{Finding, Id};
 
@@ -47,6 +51,8 @@ pub(crate) struct Source {
     pub(crate) reads: BTreeSet<Vec<String>>,
     /// What is read below `data` and where, but for functions that are called.
     pub(crate) data_reads: Vec<(Vec<String>, Position)>,
+    /// What its `with` replace, but for parts of `input`.
+    pub(crate) replaced: Vec<Replaced>,
     /// The names that its imports give.
     pub(crate) imported: Vec<String>,
     /// Paths below `input` that it reads, as far as they are constant; an empty one where it takes `input` whole.
@@ -121,26 +127,57 @@ pub(crate) struct Call {
     pub(crate) at: Position,
 }
 
+/// What one `with` replaces: a function, or a part of `data`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Replaced {
+    /// The name as resolved through the file's imports, as in [`Call`].
+    pub(crate) target: Vec<String>,
+    /// What stands in for it, if that is a name, too.
+    pub(crate) by: Option<Vec<String>>,
+    /// Where the target stands.
+    pub(crate) at: Position,
+}
+
 impl Source {
     /// Parses a file.
     ///
     /// # Errors
     /// The first syntax error: the parser stops there.
     pub(crate) fn parse(file: &RegoFile) -> Result<Self, Finding> {
-        let mut normalized = Normalized::new(&file.text);
+        Self::parse_inside(file, Origin::File)
+    }
+
+    /// Parses a module that stands in a file of another kind.
+    ///
+    /// # Errors
+    /// The first syntax error: the parser stops there.
+    pub(crate) fn parse_inside(file: &RegoFile, origin: Origin) -> Result<Self, Finding> {
+        let mut normalized = Normalized::new(&file.text, origin);
         let tokens = tokens::tokens(&file.text);
         if let Some((at, message)) = limits::exceeded(&normalized, &tokens) {
-            return Err(at.problem(Id::Limit, &file.path, message));
+            return Err(normalized.in_file(at).problem(Id::Limit, &file.path, message));
         }
-        normalized.edit(lines::separate(&file.text, &tokens));
-        let module = module(file, &mut normalized)?;
+        let mut edits = lines::separate(&file.text, &tokens);
+        edits.extend(lines::leading_zeros(&file.text, &tokens));
+        normalized.edit(edits);
+        let mut module = module(file, &mut normalized)?;
         let mut source = walk::Walk::of(&module, &normalized).source(file, &module)?;
+        if rewrite_results(file, &mut module, &mut normalized, results::positive)? {
+            source = walk::Walk::of(&module, &normalized).source(file, &module)?;
+        }
         let module = source.rewrite_heads(file, module, &mut normalized)?;
+        let mut module = look_at_withs(file, module, &mut normalized)?;
         let tokens = tokens::tokens(&normalized.text);
         let rewrites = Rewrites::of(&normalized, &tokens, &module);
         source.refuse(&rewrites.refused, &normalized);
         let edits = rewrites.into_edits();
-        normalized.edit(edits);
+        if calls_with_result(&source) {
+            normalized.edit(edits);
+            module = self::module(file, &mut normalized)?;
+            rewrite_results(file, &mut module, &mut normalized, results::negated)?;
+        } else {
+            normalized.edit(edits);
+        }
         source.normalized = Arc::new(normalized);
         Ok(source)
     }
@@ -184,6 +221,49 @@ impl Source {
     }
 }
 
+/// Rewrites statements that take the results of builtins, until none is left. Gives whether there were any.
+fn rewrite_results(
+    file: &RegoFile,
+    module: &mut Ref<Module>,
+    normalized: &mut Normalized,
+    edits: fn(&str, &[Token], &Module) -> Vec<Edit>,
+) -> Result<bool, Finding> {
+    let mut rewritten = false;
+    loop {
+        let edits = edits(&normalized.text, &tokens::tokens(&normalized.text), module);
+        if edits.is_empty() {
+            return Ok(rewritten);
+        }
+        rewritten = true;
+        normalized.edit(edits);
+        *module = self::module(file, normalized)?;
+    }
+}
+
+/// Whether a builtin is given one operand more than it takes, as `walk` is by most.
+fn calls_with_result(source: &Source) -> bool {
+    let mut calls = source.rules.iter().flat_map(|rule| &rule.calls);
+    calls.any(|call| {
+        let operands = builtins::operands_of(&call.function.join("."));
+        call.statement && operands.is_some_and(|operands| call.operands == Some(operands + 1))
+    })
+}
+
+/// Takes the values of several `with` out of their statements, and gives the tree of what that makes.
+fn look_at_withs(
+    file: &RegoFile,
+    module: Ref<Module>,
+    normalized: &mut Normalized,
+) -> Result<Ref<Module>, Finding> {
+    let tokens = tokens::tokens(&normalized.text);
+    let edits = Withs::of(normalized, &tokens, &module).into_edits();
+    if edits.is_empty() {
+        return Ok(module);
+    }
+    normalized.edit(edits);
+    self::module(file, normalized)
+}
+
 /// Parses a text; what is chained and stands in the parser's way is split first.
 fn module(file: &RegoFile, normalized: &mut Normalized) -> Result<Ref<Module>, Finding> {
     let parsed = match parse(file, normalized) {
@@ -202,16 +282,25 @@ fn module(file: &RegoFile, normalized: &mut Normalized) -> Result<Ref<Module>, F
 }
 
 fn parse(file: &RegoFile, normalized: &Normalized) -> Result<Option<Ref<Module>>, String> {
+    parse_text(&file.path, file.v0, normalized)
+}
+
+fn parse_text(path: &str, v0: bool, normalized: &Normalized) -> Result<Option<Ref<Module>>, String> {
     let mut engine = Engine::new();
-    engine.set_rego_v0(file.v0);
+    engine.set_rego_v0(v0);
     normalized.allow_length(&mut engine);
     engine
-        .add_policy(file.path.clone(), normalized.text.clone())
+        .add_policy(path.to_owned(), normalized.text.clone())
         .map_err(|error| error.to_string())?;
     Ok(engine.get_modules().first().cloned())
 }
 
 impl Source {
+    /// The syntax tree of what the engine is given of it.
+    pub(super) fn module(&self) -> Option<Ref<Module>> {
+        parse_text(&self.path, self.v0, &self.normalized).ok().flatten()
+    }
+
     /// A finding at a place of this file.
     pub(crate) fn problem(&self, id: Id, at: Position, message: impl Into<String>) -> Finding {
         at.problem(id, &self.path, message)

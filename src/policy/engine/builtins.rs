@@ -23,6 +23,7 @@ mod paths;
 mod query;
 mod regex;
 mod review;
+mod schema;
 mod search;
 mod sprintf;
 mod strings;
@@ -124,6 +125,18 @@ pub(super) fn took_too_much() -> bool {
 #[error("{0}")]
 struct TooMuch(String);
 
+/// Whether a text has something in it that a pattern describes, as `regex.match` has it.
+///
+/// # Errors
+/// What is wrong with the pattern.
+pub(crate) fn pattern_matches(pattern: &str, text: &str) -> Result<bool, String> {
+    let matched = regex::matches(&[Value::from(pattern), Value::from(text)]);
+    match matched {
+        Ok(value) => Ok(value == Value::Bool(true)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// What is outside cannot be had: a fault whatever the policy says of errors of builtins, since nobody knows what the
 /// answer would have been.
 #[derive(Debug, thiserror::Error)]
@@ -179,6 +192,7 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
         2,
         encoding::json_marshal_with_options,
     ),
+    ("json.match_schema", 2, schema::matches),
     ("json.remove", 2, paths::remove),
     ("json.unmarshal", 1, encoding::json_unmarshal),
     ("lower", 1, strings::lower),
@@ -228,6 +242,7 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("urlquery.decode_object", 1, query::decode_object),
     ("urlquery.encode", 1, query::encode),
     ("urlquery.encode_object", 1, query::encode_object),
+    ("uuid.parse", 1, review::uuid_parse),
     ("uuid.rfc4122", 1, review::uuid),
     ("yaml.is_valid", 1, yaml::is_valid),
     ("yaml.unmarshal", 1, yaml::unmarshal),

@@ -5,6 +5,7 @@
 //! tells the values there. Called through [`crate::policy::explain`] for people only. Always holds: the engines that
 //! serve are cloned, never changed.
 
+mod named;
 mod notation;
 mod operands;
 mod probe;
@@ -16,13 +17,16 @@ use regorus::Engine;
 use regorus::unstable::{Expr, Module, Ref, Rule, RuleBody, RuleHead};
 
 use super::ast::account_of_expr;
-use super::ast::parts::function_name;
+use super::ast::parts::{function_name, variable};
 use super::builtins::BuiltinErrors;
 use super::group::{Group, Limits};
 use super::json::Document;
 use super::normalize::tokens::tokens;
 use crate::policy::Fault;
-use crate::policy::explain::{Definition, Example, Failed, MAX_TEXT, Operand, OperandValue, Verdict};
+use crate::policy::explain::{
+    Definition, Example, Failed, MAX_DEPTH, MAX_TEXT, Named, Operand, OperandValue, Verdict,
+};
+use named::Names;
 use operands::{Collector, Parts};
 use probe::{Probe, Way, header};
 use steps::{Reader, Step};
@@ -37,44 +41,13 @@ impl Group {
         errors: BuiltinErrors,
         limits: &Limits,
     ) -> Vec<Definition> {
-        let package = package.join(".");
-        let modules = self.modules_of(&package);
-        let rules: BTreeSet<String> = modules
-            .iter()
-            .flat_map(|module| &module.policy)
-            .filter_map(|rule| name_of(rule))
-            .collect();
-        let mut definitions = Vec::new();
-        for module in modules {
-            let path = module.package.span.source.get_path();
-            let Some(normalized) = self.texts.get(path) else {
-                continue;
-            };
-            let tokens = tokens(&normalized.text);
-            let probe = Probe {
-                group: self,
-                package: package.clone(),
-                header: header(&package, &module, &normalized.text),
-                v1: module.rego_v1,
-                input,
-                limits: *limits,
-            };
-            let mut explainer = Explainer {
-                reader: Reader::new(path, normalized, &tokens, &module, &rules),
-                probe,
-                errors,
-                normalized,
-            };
-            for spec in module
-                .policy
-                .iter()
-                .filter(|spec| name_of(spec).as_deref() == Some(rule))
-            {
-                definitions.extend(explainer.rule(spec));
-            }
-        }
-        definitions.sort_by(|a, b| a.place.cmp(&b.place));
-        definitions
+        let question = Question {
+            group: self,
+            errors,
+            limits: *limits,
+            depth: 1,
+        };
+        question.definitions(&package.join("."), rule, input)
     }
 
     /// What the evaluation of an entry prints.
@@ -93,15 +66,63 @@ impl Group {
         let _ = self.run_in(&mut engine, errors, entry, input, limits);
         engine.take_prints().unwrap_or_default()
     }
+}
 
-    /// The modules of a package that authors wrote.
-    fn modules_of(&self, package: &str) -> Vec<Ref<Module>> {
-        let mut engine: Engine = self.strict.clone();
-        let modules = engine.get_modules().iter();
-        modules
-            .filter(|module| function_name(&module.package.refr).as_deref() == Some(package))
-            .cloned()
-            .collect()
+/// What stays the same while rules are explained that name each other.
+#[derive(Clone, Copy)]
+struct Question<'g> {
+    group: &'g Group,
+    errors: BuiltinErrors,
+    limits: Limits,
+    /// How many rules there are above, and one.
+    depth: usize,
+}
+
+impl Question<'_> {
+    /// What came of each definition of a rule, on an input.
+    fn definitions(&self, package: &str, rule: &str, input: &Document) -> Vec<Definition> {
+        let mut engine: Engine = self.group.strict.clone();
+        let all: Vec<Ref<Module>> = engine.get_modules().clone();
+        let package_of = |module: &Module| function_name(&module.package.refr).unwrap_or_default();
+        let packages: Vec<String> = all.iter().map(|module| package_of(module)).collect();
+        let modules = || all.iter().filter(|module| package_of(module) == package);
+        let rules: BTreeSet<String> = modules()
+            .flat_map(|module| &module.policy)
+            .filter_map(|rule| name_of(rule))
+            .collect();
+        let mut definitions = Vec::new();
+        for module in modules() {
+            let path = module.package.span.source.get_path();
+            let Some(normalized) = self.group.texts.get(path) else {
+                continue;
+            };
+            let tokens = tokens(&normalized.text);
+            let mut explainer = Explainer {
+                question: *self,
+                reader: Reader::new(path, normalized, &tokens, module, &rules),
+                names: Names {
+                    package,
+                    rules: &rules,
+                    packages: &packages,
+                    module,
+                },
+                probe: Probe {
+                    group: self.group,
+                    package: package.to_owned(),
+                    header: header(package, module, &normalized.text),
+                    v1: module.rego_v1,
+                    input,
+                    limits: self.limits,
+                },
+                normalized,
+            };
+            let specs = module.policy.iter();
+            for spec in specs.filter(|spec| name_of(spec).as_deref() == Some(rule)) {
+                definitions.extend(explainer.rule(spec));
+            }
+        }
+        definitions.sort_by(|a, b| a.place.cmp(&b.place));
+        definitions
     }
 }
 
@@ -121,9 +142,10 @@ fn name_of(rule: &Rule) -> Option<String> {
 
 /// Explains the rules of one file.
 struct Explainer<'a> {
+    question: Question<'a>,
     reader: Reader<'a>,
+    names: Names<'a>,
     probe: Probe<'a>,
-    errors: BuiltinErrors,
     normalized: &'a super::normalize::Normalized,
 }
 
@@ -185,11 +207,11 @@ impl<'a> Explainer<'a> {
         let beginnings =
             (1..=steps.len()).map(|end| self.probe.holds(end, steps.get(..end).unwrap_or_default()));
         let rules: String = beginnings.collect();
-        let Some(engine) = self.probe.engine(self.errors, &rules) else {
+        let Some(engine) = self.probe.engine(self.question.errors, &rules) else {
             return Verdict::Unknown("the engine refuses the beginnings of this body".to_owned());
         };
         for (number, step) in steps.iter().enumerate().filter(|(_, step)| step.can_fail()) {
-            let error = match self.probe.ask(&engine, self.errors, number + 1) {
+            let error = match self.probe.ask(&engine, self.question.errors, number + 1) {
                 Ok(value) if value.as_bool() == Some(true) => continue,
                 Ok(_) => None,
                 Err(Fault::Builtin { message, .. }) => Some(message),
@@ -198,6 +220,7 @@ impl<'a> Explainer<'a> {
             let before = steps.get(..number).unwrap_or_default();
             let parts = self.collector(before, variables, &mut |collector| collector.step(step));
             let with = with_of(step);
+            let because = self.because(step, before, variables);
             let (ways, examples) = self.examples(before, variables, &parts, &with);
             return Verdict::Failed(Box::new(Failed {
                 place: self.reader.place(step.at),
@@ -205,6 +228,7 @@ impl<'a> Explainer<'a> {
                 error,
                 ways,
                 examples,
+                because,
             }));
         }
         self.fired(steps, variables, value)
@@ -221,7 +245,7 @@ impl<'a> Explainer<'a> {
         };
         let question = self.reader.code(range.clone());
         let rules = self.probe.values(steps, &question);
-        match self.probe.ask_values(&rules, self.errors) {
+        match self.probe.ask_values(&rules, self.question.errors) {
             Ok((0, _)) => {}
             Ok((count, values)) => return Verdict::Fired { values, count },
             Err(Fault::Deadline) => return Verdict::Unknown(Fault::Deadline.to_string()),
@@ -235,7 +259,41 @@ impl<'a> Explainer<'a> {
             error: None,
             ways,
             examples,
+            because: Vec::new(),
         }))
+    }
+
+    /// What came of the rules that a failing expression names.
+    fn because(&self, step: &Step<'_>, before: &[Step<'_>], variables: &BTreeSet<String>) -> Vec<Named> {
+        if self.question.depth >= MAX_DEPTH {
+            return Vec::new();
+        }
+        let question = Question {
+            depth: self.question.depth + 1,
+            ..self.question
+        };
+        let names = self.names.of(step, variables);
+        let Some(input) = self.input_of(step, before).filter(|_| !names.is_empty()) else {
+            return Vec::new();
+        };
+        let named = names.into_iter().map(|name| Named {
+            definitions: question.definitions(&name.package, &name.rule, &input),
+            rule: name.written,
+        });
+        named.filter(|named| !named.definitions.is_empty()).collect()
+    }
+
+    /// The input of the rules that an expression names; not known where `with` changes something else.
+    fn input_of(&self, step: &Step<'_>, before: &[Step<'_>]) -> Option<Document> {
+        let with = match step.statement.with_mods.as_slice() {
+            [] => return Some(self.probe.input.clone()),
+            [with] if variable(&with.refr) == Some("input") => with,
+            _ => return None,
+        };
+        let value = self.reader.code(self.reader.range(&with.r#as)?);
+        let (_, ways) = self.probe.ask_ways(&self.probe.ways(before, &[], &[value]))?;
+        let answers = ways.into_iter().next()?.answers;
+        answers.into_iter().next()?.into_iter().next()
     }
 
     fn collector(

@@ -19,6 +19,7 @@ use super::builtins::{self, BuiltinErrors, Context};
 use super::entry::entry;
 use super::json::Document;
 use super::normalize::Normalized;
+use super::normalize::mocks::Mocks;
 use crate::policy::Fault;
 use crate::policy::finding::Finding;
 
@@ -36,8 +37,26 @@ pub struct Limits {
 pub(crate) struct Group {
     pub(super) strict: Engine,
     pub(super) lenient: Option<Engine>,
-    /// What the engine reads of each file, by path: the engine's places are not the author's.
+    /// What the engine reads, by the [`name`] that it has for it: the engine's places are not the author's.
     pub(super) texts: BTreeMap<String, Arc<Normalized>>,
+}
+
+/// What the engine calls a source: its file, and where several stand in one file, which of them.
+fn name(sources: &[&Source], place: usize) -> String {
+    let path = sources.get(place).map_or("", |source| &source.path);
+    let before = sources.iter().take(place).filter(|source| source.path == path);
+    match before.count() {
+        0 => path.to_owned(),
+        number => format!("{path}#{number}"),
+    }
+}
+
+/// The file of what the engine calls so.
+pub(super) fn file_of(name: &str) -> &str {
+    match name.rsplit_once('#') {
+        Some((path, number)) if number.parse::<usize>().is_ok() => path,
+        _ => name,
+    }
 }
 
 impl Group {
@@ -57,19 +76,28 @@ impl Group {
         let ours = |error: anyhow::Error| syntax_finding("(generated)", &error.to_string(), None);
         let rules = sources.iter().flat_map(|source| &source.rules);
         let calls = rules.flat_map(|rule| &rule.calls);
-        let called: BTreeSet<String> = calls.map(|call| call.function.join(".")).collect();
+        let mocks = Mocks::of(sources);
+        let mut called: BTreeSet<String> = calls.map(|call| call.function.join(".")).collect();
+        called.extend(mocks.builtins.iter().cloned());
         builtins::add_to(&mut engine, |name| called.contains(name)).map_err(ours)?;
         builtins::add_outgoing_to(&mut engine, |name| called.contains(name), outside).map_err(ours)?;
-        for source in sources {
+        let mut texts = BTreeMap::new();
+        for (place, source) in sources.iter().enumerate() {
+            let name = name(sources, place);
             engine.set_rego_v0(source.v0);
-            source.normalized.allow_length(&mut engine);
+            let text = mocks.text(source);
+            text.allow_length(&mut engine);
+            texts.insert(name.clone(), Arc::clone(text));
             engine
-                .add_policy(source.path.clone(), source.normalized.text.clone())
-                .map_err(|error| {
-                    syntax_finding(&source.path, &error.to_string(), Some(&source.normalized))
-                })?;
+                .add_policy(name, text.text.clone())
+                .map_err(|error| syntax_finding(&source.path, &error.to_string(), Some(text)))?;
         }
         engine.set_rego_v0(false);
+        if let Some(module) = &mocks.module {
+            engine
+                .add_policy("(functions that stand in)".into(), module.clone())
+                .map_err(ours)?;
+        }
         let mut entries = Vec::with_capacity(policies.len());
         for (package, rules) in policies {
             let entry = entry(package, rules);
@@ -81,13 +109,13 @@ impl Group {
         engine.add_data(data.0.clone()).map_err(ours)?;
         engine.set_input(Value::new_object());
         prepare(&mut engine).map_err(|error| {
-            let file = sources
+            let text = texts
                 .iter()
-                .find(|source| error.contains(&format!("--> {}:", source.path)));
+                .find(|(name, _)| error.contains(&format!("--> {name}:")));
             syntax_finding(
-                file.map_or("(policies)", |source| &source.path),
+                text.map_or("(policies)", |(name, _)| file_of(name)),
                 &error,
-                file.map(|source| &*source.normalized),
+                text.map(|(_, normalized)| &**normalized),
             )
         })?;
         // Prepared engines share what they are made of until one of them is changed, so this is done once, here.
@@ -96,10 +124,6 @@ impl Group {
             twin.set_strict_builtin_errors(false);
             twin
         });
-        let texts = sources
-            .iter()
-            .map(|source| (source.path.clone(), Arc::clone(&source.normalized)))
-            .collect();
         let group = Group {
             strict: engine,
             lenient,
@@ -208,6 +232,7 @@ fn fault(text: &str, texts: &BTreeMap<String, Arc<Normalized>>) -> Fault {
         .and_then(|head| head.trim().rsplitn(3, ':').nth(2))
         .unwrap_or("");
     let at = position_in(text).map(|at| texts.get(file).map_or(at, |text| text.place(at)));
+    let file = file_of(file);
     let at = at
         .map(|at| format!(":{}:{}", at.line, at.column))
         .unwrap_or_default();

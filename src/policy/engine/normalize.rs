@@ -5,20 +5,27 @@
 //! place that the engine tells.
 //!
 //! - A line that begins with `(` is no call of what the line above it ends with ([`lines`]).
+//! - `.5` is `0.5` ([`lines`]).
 //! - `deny[x] { … } { … }` is two rules ([`lines`]).
 //! - What a rule gives is looked at in its body ([`heads`]).
 //! - What a negated call is given has to be defined: `not f(input.x)` is undefined without `input.x` ([`negation`]).
 //! - `some x in y.z` finds nothing where `y.z` is no collection ([`rewrites`]).
-//! - Objects that take others apart and values of several `with` are refused where they could mean more ([`refusals`]).
-//! - `sprintf("%v", [1], x)` is `x = sprintf("%v", [1])` for our own builtins, too ([`results`]).
+//! - Values of several `with` are looked at before the statement ([`withs`]).
+//! - An object that takes another one apart is compared with it as a whole ([`patterns`]).
+//! - What could mean more than the engine makes of it and cannot be rewritten is refused ([`refusals`]).
+//! - Functions that `with` replaces are called by one name ([`mocks`]).
+//! - `f(a, x)` is `x = f(a)` of every builtin, and `walk` gives one pair after the other ([`results`]).
 
 pub(super) mod heads;
 pub(super) mod lines;
+pub(super) mod mocks;
 mod negation;
+mod patterns;
 mod refusals;
-mod results;
+pub(super) mod results;
 pub(super) mod rewrites;
 pub(super) mod tokens;
+pub(super) mod withs;
 
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -26,6 +33,9 @@ use std::ops::Range;
 use regorus::{Engine, PolicyLengthConfig};
 
 use super::ast::Position;
+
+/// The columns that an author's line may have: a chain of certificates in one string has 6,000.
+const MAX_LINE: NonZeroU32 = NonZeroU32::MIN.saturating_add(8191);
 
 /// What the engine is given of a file.
 #[derive(Clone, Debug)]
@@ -36,6 +46,39 @@ pub(crate) struct Normalized {
     lines: Vec<usize>,
     /// What it was made of, if it is not as its author wrote it.
     edited: Option<Edited>,
+    /// Where the author's text stands in its file.
+    origin: Origin,
+}
+
+/// Where a text stands in the file that its author wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It is the file.
+    #[default]
+    File,
+    /// It stands in another text, behind so many lines and, on each of its lines, so many columns.
+    Inside {
+        /// Lines of the file above it.
+        lines: u32,
+        /// Columns of the file left of it.
+        columns: u32,
+    },
+    /// It is written in a form that does not keep its lines: all that can be told is where it begins.
+    At(Position),
+}
+
+impl Origin {
+    /// The place in the file of one in the text.
+    fn place(self, at: Position) -> Position {
+        match self {
+            Origin::File => at,
+            Origin::Inside { lines, columns } => Position {
+                line: at.line.saturating_add(lines),
+                column: at.column.saturating_add(columns),
+            },
+            Origin::At(place) => place,
+        }
+    }
 }
 
 /// The author's text, and the edits that were made of it, one stage after the other.
@@ -59,11 +102,12 @@ pub(super) struct Edit {
 
 impl Normalized {
     /// A text as its author wrote it.
-    pub(super) fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str, origin: Origin) -> Self {
         Self {
             text: text.to_owned(),
             lines: line_starts(text),
             edited: None,
+            origin,
         }
     }
 
@@ -77,7 +121,10 @@ impl Normalized {
         if self.is_edited() {
             Self::allow_any_length(engine);
         } else {
-            engine.set_policy_length_config(PolicyLengthConfig::default());
+            engine.set_policy_length_config(PolicyLengthConfig {
+                max_col: MAX_LINE,
+                ..PolicyLengthConfig::default()
+            });
         }
     }
 
@@ -139,7 +186,7 @@ impl Normalized {
     /// Where the author wrote what the engine calls this place.
     pub(crate) fn place(&self, at: Position) -> Position {
         let Some(offset) = self.offset_of(at) else {
-            return at;
+            return self.origin.place(at);
         };
         let (text, lines, offset) = match &self.edited {
             None => (&self.text, &self.lines, offset),
@@ -149,7 +196,12 @@ impl Normalized {
                 (text, lines, offset)
             }
         };
-        position(text, lines, offset)
+        self.origin.place(position(text, lines, offset))
+    }
+
+    /// The place in the author's file of one in the author's text.
+    pub(super) fn in_file(&self, at: Position) -> Position {
+        self.origin.place(at)
     }
 
     /// The place of an offset of the text as it is now.

@@ -11,63 +11,89 @@ use regorus::unstable::{Expr, Literal, Query, Rule, RuleHead, Span};
 use super::ast::parts::{of_expr, of_statement};
 use super::ast::{Position, Source};
 use super::builtins::{self, BuiltinErrors};
-use super::group::{Group, Limits};
+use super::group::{Group, Limits, prepare};
 use super::json::Document;
 use crate::policy::Fault;
 
-/// What an evaluation left behind besides its value.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// How an evaluation is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// What the errors of builtins are. Without a second engine for it they are faults.
+    pub(crate) errors: BuiltinErrors,
+    /// Whether it is noted which lines it came to.
+    pub(crate) lines: bool,
+}
+
+/// What an evaluation gave, and what it left behind.
+#[derive(Debug)]
 pub(crate) struct Observed {
+    /// The value; an undefined one has that kind.
+    pub(crate) value: Result<Document, Fault>,
+    /// The fault of a builtin that was passed over.
+    pub(crate) passed_over: Option<Fault>,
     /// What `print` wrote, each with its file and line.
     pub(crate) prints: Vec<String>,
-    /// Lines of each file, as the engine counts, that it came to; empty unless they were asked for.
+    /// Lines of each file, as the engine counts, that it came to.
     pub(crate) reached: BTreeMap<String, BTreeSet<u32>>,
 }
 
 impl Group {
-    /// Evaluates one rule by its path below `data`. An undefined one has a value of that kind. Where the group is lenient,
-    /// errors of builtins are, as for its policies, no faults.
-    pub(crate) fn observe(
-        &self,
-        rule: &str,
-        input: &Document,
-        limits: &Limits,
-        lines: bool,
-    ) -> (Result<Document, Fault>, Observed) {
-        let mut observed = Observed::default();
-        let value = self.look_at(
+    /// Evaluates one rule by its path below `data`.
+    pub(crate) fn observe(&self, rule: &str, input: &Document, limits: &Limits, look: Look) -> Observed {
+        let first = self.look_at(
             &self.strict,
             BuiltinErrors::Fault,
             rule,
             input,
             limits,
-            lines,
-            &mut observed,
+            look.lines,
         );
-        let failed = matches!(value, Err(Fault::Builtin { .. })) && !builtins::took_too_much();
-        let Some(lenient) = self.lenient.as_ref().filter(|_| failed) else {
-            return (value, observed);
+        let (Err(fault @ Fault::Builtin { .. }), Some(lenient)) = (&first.value, &self.lenient) else {
+            return first;
         };
-        let mut again = Observed::default();
-        let second = self.look_at(
-            lenient,
-            BuiltinErrors::Undefined,
-            rule,
-            input,
-            limits,
-            lines,
-            &mut again,
-        );
-        if builtins::took_too_much() {
-            return (value, observed);
+        if look.errors == BuiltinErrors::Fault || builtins::took_too_much() {
+            return first;
         }
-        (second, again)
+        let passed_over = Some(fault.clone());
+        let second = self.look_at(lenient, BuiltinErrors::Undefined, rule, input, limits, look.lines);
+        if builtins::took_too_much() {
+            return first;
+        }
+        Observed {
+            passed_over,
+            ..second
+        }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "an evaluation, its engine, and what to look at"
-    )]
+    /// The same policies over other data.
+    ///
+    /// # Errors
+    /// What the engine says of it.
+    pub(crate) fn with_data(&self, data: &Document) -> Result<Self, String> {
+        let over = |engine: &Engine| {
+            let mut engine = engine.clone();
+            engine.clear_data();
+            engine
+                .add_data(data.0.clone())
+                .map_err(|error| error.to_string())?;
+            prepare(&mut engine)?;
+            Ok::<_, String>(engine)
+        };
+        Ok(Group {
+            strict: over(&self.strict)?,
+            lenient: self.lenient.as_ref().map(over).transpose()?,
+            texts: self.texts.clone(),
+        })
+    }
+
+    /// What the errors of builtins are to what is observed here.
+    pub(crate) fn errors(&self) -> BuiltinErrors {
+        match self.lenient {
+            Some(_) => BuiltinErrors::Undefined,
+            None => BuiltinErrors::Fault,
+        }
+    }
+
     fn look_at(
         &self,
         engine: &Engine,
@@ -76,22 +102,19 @@ impl Group {
         input: &Document,
         limits: &Limits,
         lines: bool,
-        observed: &mut Observed,
-    ) -> Result<Document, Fault> {
+    ) -> Observed {
         let mut engine = engine.clone();
         engine.set_enable_coverage(lines);
         let value = self.run_in(&mut engine, errors, rule, input, limits);
-        observed.prints = engine.take_prints().unwrap_or_default();
-        if lines && let Ok(report) = engine.get_coverage_report() {
-            for file in report.files {
-                observed
-                    .reached
-                    .entry(file.path)
-                    .or_default()
-                    .extend(file.covered);
-            }
+        let report = lines.then(|| engine.get_coverage_report());
+        let files = report.and_then(Result::ok).map(|report| report.files);
+        let covered = files.unwrap_or_default().into_iter();
+        Observed {
+            value,
+            passed_over: None,
+            prints: engine.take_prints().unwrap_or_default(),
+            reached: covered.map(|file| (file.path, file.covered)).collect(),
         }
-        value
     }
 }
 
@@ -139,18 +162,16 @@ impl Lines {
         let Rule::Spec { head, bodies, .. } = rule else {
             return;
         };
-        let values = bodies.iter().filter_map(|body| body.assign.as_ref());
-        let mut given: Vec<&Expr> = values.map(|assign| &*assign.value).collect();
-        match head {
+        let given = match head {
             RuleHead::Compr { assign, .. } | RuleHead::Func { assign, .. } => {
-                given.extend(assign.iter().map(|assign| &*assign.value));
+                assign.as_ref().map(|assign| &*assign.value)
             }
-            RuleHead::Set { key, .. } => given.extend(key.iter().map(|key| &**key)),
-        }
-        for expr in given {
-            self.add(source, expr.span());
-            self.queries_in(source, expr);
-        }
+            RuleHead::Set { key, .. } => key.as_deref(),
+        };
+        given.into_iter().for_each(|expr| self.expr(source, expr));
+        // Of the value behind an `else` the engine does not tell whether it came to it.
+        let values = bodies.iter().filter_map(|body| body.assign.as_ref());
+        values.for_each(|assign| self.queries_in(source, &assign.value));
         bodies.iter().for_each(|body| self.query(source, &body.query));
     }
 
@@ -171,16 +192,23 @@ impl Lines {
         }
     }
 
-    /// The queries of comprehensions, and what those give.
+    /// The line of an expression, and those of the queries in it. A comprehension by itself has only these.
+    fn expr(&mut self, source: &Source, expr: &Expr) {
+        if of_expr(expr).query.is_none() {
+            self.add(source, expr.span());
+        }
+        self.queries_in(source, expr);
+    }
+
     fn queries_in(&mut self, source: &Source, expr: &Expr) {
         let parts = of_expr(expr);
-        if let Some(query) = parts.query {
-            self.query(source, query);
-            parts
-                .exprs
-                .iter()
-                .for_each(|given| self.add(source, given.span()));
+        parts
+            .query
+            .into_iter()
+            .for_each(|query| self.query(source, query));
+        // What a comprehension gives the engine does not look into.
+        if parts.query.is_none() {
+            parts.exprs.iter().for_each(|expr| self.queries_in(source, expr));
         }
-        parts.exprs.iter().for_each(|expr| self.queries_in(source, expr));
     }
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{DataFile, Files, Finding, Format, Id, RegoFile, finding, unreadable};
+use super::{DataFile, Files, Finding, Format, Id, ManifestFile, RegoFile, finding, unreadable};
 
 /// Says what the document is; another form of it gets another name.
 const FORM: &str = "regate.dev/last-good.v1";
@@ -33,6 +33,8 @@ struct Document {
     revision: String,
     modules: Vec<Module>,
     data: Vec<Data>,
+    #[serde(default)]
+    manifests: Vec<Manifest>,
     settings: Vec<serde_json::Value>,
 }
 
@@ -50,6 +52,13 @@ struct Data {
     path: String,
     at: Vec<String>,
     yaml: bool,
+    text: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    path: String,
     text: String,
 }
 
@@ -151,6 +160,14 @@ impl Document {
                     text: String::from_utf8_lossy(&data.bytes).into_owned(),
                 })
                 .collect(),
+            manifests: files
+                .manifests
+                .iter()
+                .map(|file| Manifest {
+                    path: file.path.clone(),
+                    text: file.text.clone(),
+                })
+                .collect(),
             settings: files.settings.clone(),
         }
     }
@@ -168,10 +185,17 @@ impl Document {
             format: if data.yaml { Format::Yaml } else { Format::Json },
             bytes: data.text.into_bytes(),
         });
+        let manifests = self.manifests.into_iter().map(|file| ManifestFile {
+            path: file.path,
+            text: file.text,
+        });
         Files {
             modules: modules.collect(),
             data: data.collect(),
+            manifests: manifests.collect(),
+            gatekeeper_suites: Vec::new(),
             settings: self.settings,
+            suites: Vec::new(),
             revision: String::new(),
         }
         .finish()

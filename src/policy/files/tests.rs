@@ -416,3 +416,88 @@ fn the_builtin_set_is_the_directories_of_the_starters() {
     assert_eq!(builtin.revision, on_disk.revision);
     assert!(builtin.modules.len() > 5);
 }
+
+#[test]
+fn files_of_objects_are_policies_where_something_of_gatekeepers_is_in_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let constraint = "apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: A\n";
+    let suite = "apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\n";
+    for (name, text) in [
+        ("a.yaml", constraint),
+        ("b.json", r#"{"apiVersion": "templates.gatekeeper.sh/v1"}"#),
+        ("deployment.yaml", "kind: Deployment\n"),
+        ("broken.yml", "{: ["),
+        ("suite.yaml", suite),
+        ("data.yaml", "text: constraints.gatekeeper.sh/v1beta1\n"),
+    ] {
+        std::fs::write(directory.path().join(name), text).unwrap();
+    }
+    let files = read_all(directory.path());
+    let names = |paths: Vec<&str>| -> Vec<String> {
+        let base = directory.path().display().to_string();
+        paths
+            .iter()
+            .map(|path| path.replace(&format!("{base}/"), ""))
+            .collect()
+    };
+    assert_eq!(
+        names(files.manifests.iter().map(|file| file.path.as_str()).collect()),
+        ["a.yaml", "b.json"]
+    );
+    assert_eq!(
+        names(files.data.iter().map(|file| file.path.as_str()).collect()),
+        ["data.yaml"]
+    );
+    assert_eq!(files.gatekeeper_suites, [directory.path().join("suite.yaml")]);
+    // What is none of ours changes nothing, a constraint does.
+    std::fs::write(directory.path().join("deployment.yaml"), "kind: Job\n").unwrap();
+    std::fs::write(directory.path().join("suite.yaml"), format!("{suite}tests: []\n")).unwrap();
+    assert_eq!(read_all(directory.path()).revision, files.revision);
+    std::fs::write(
+        directory.path().join("a.yaml"),
+        format!("{constraint}spec: {{}}\n"),
+    )
+    .unwrap();
+    assert_ne!(read_all(directory.path()).revision, files.revision);
+}
+
+#[test]
+fn a_file_of_objects_by_name_is_no_data() {
+    let directory = tempfile::tempdir().unwrap();
+    let of = |name: &str, text: &str, as_data: bool| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let (policies, data) = if as_data {
+            (vec![], vec![path])
+        } else {
+            (vec![path], vec![])
+        };
+        let files = Files::read(&Sources {
+            policies,
+            data,
+            ..Sources::default()
+        });
+        let files = files.unwrap();
+        (files.manifests.len(), files.data.len())
+    };
+    let constraint = "apiVersion: constraints.gatekeeper.sh/v1beta1\n";
+    assert_eq!(of("a.yaml", constraint, false), (1, 0));
+    assert_eq!(of("b.yaml", "a: 1\n", false), (0, 1));
+    assert_eq!(of("c.yaml", constraint, true), (0, 1));
+    let long = format!(
+        "{constraint}{}",
+        " ".repeat(usize::try_from(MAX_MANIFEST_BYTES).unwrap())
+    );
+    let folder = directory.path().join("folder");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("long.yaml"), long).unwrap();
+    let findings = Files::read(&Sources {
+        policies: vec![folder],
+        ..Sources::default()
+    });
+    let findings = findings.unwrap_err();
+    assert!(
+        findings[0].message.contains("longer than 4194304 bytes"),
+        "{findings:?}"
+    );
+}

@@ -21,8 +21,20 @@ const MAX_ENTRIES: usize = 100_000;
 /// What a file is read as.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    Rego { is_test: bool, v0: bool },
-    Data { at: Vec<String>, format: Format },
+    Rego {
+        is_test: bool,
+        v0: bool,
+    },
+    /// `or_objects`: it was named as a file of policies, and may as well hold Kubernetes objects.
+    Data {
+        at: Vec<String>,
+        format: Format,
+        or_objects: bool,
+    },
+    /// Cases for `regate test`: only that it is there is noted.
+    Suite,
+    /// It may hold Kubernetes objects that are policies.
+    Objects,
 }
 
 /// A file that is to be read. Equal as long as it is the same file with the same content, as far as can be seen.
@@ -43,6 +55,8 @@ pub(super) struct Walk {
     places: Places,
     seen: BTreeSet<Seen>,
     entries: usize,
+    /// How many of those found are Rego or data: what else there is may turn out to be none of ours.
+    taken: usize,
 }
 
 /// A file by its real path, and where the data of a data file stands.
@@ -68,6 +82,7 @@ pub(super) fn kind(name: &str, at: &[String], v0: bool) -> Option<Kind> {
         Some(Kind::Data {
             at: at.to_vec(),
             format,
+            or_objects: false,
         })
     };
     match name {
@@ -77,6 +92,8 @@ pub(super) fn kind(name: &str, at: &[String], v0: bool) -> Option<Kind> {
             is_test: name.ends_with("_test.rego"),
             v0,
         }),
+        name if name.ends_with("_suite.yaml") => Some(Kind::Suite),
+        name if [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end)) => Some(Kind::Objects),
         _ => None,
     }
 }
@@ -99,7 +116,7 @@ impl Walk {
         for path in &sources.data {
             walk.source(path, Role::Data);
         }
-        if walk.found.len() > MAX_FILES {
+        if walk.taken > MAX_FILES {
             walk.give_up(format!("there are more than {MAX_FILES} policy and data files"));
         } else if walk.entries > MAX_ENTRIES {
             walk.give_up(format!(
@@ -161,7 +178,7 @@ impl Walk {
         above.push(real);
         for name in names {
             self.entries += 1;
-            if self.entries > MAX_ENTRIES || self.found.len() > MAX_FILES {
+            if self.entries > MAX_ENTRIES || self.taken > MAX_FILES {
                 break;
             }
             self.entry(&path.join(&name), name.to_str(), role, at, above);
@@ -193,14 +210,15 @@ impl Walk {
             return;
         }
         match kind(name, at, role.v0()) {
-            Some(Kind::Rego { .. }) if role == Role::Data => {}
+            Some(Kind::Rego { .. } | Kind::Suite | Kind::Objects) if role == Role::Data => {}
             Some(kind) => self.file(path, kind, &metadata),
             None => {}
         }
     }
 
     fn file(&mut self, path: &Path, kind: Kind, metadata: &Metadata) {
-        if !metadata.is_file() {
+        // A suite is read by tests only, and no reason to refuse what is served.
+        if !metadata.is_file() && kind != Kind::Suite {
             return self
                 .findings
                 .push(finding(Id::FileFormat, path, "is neither a file nor a directory"));
@@ -211,8 +229,8 @@ impl Walk {
         };
         // A directory and a file in it may both be given: that is the file once.
         let data = match &kind {
-            Kind::Rego { .. } => None,
-            Kind::Data { at, format } => Some((at.clone(), *format)),
+            Kind::Rego { .. } | Kind::Suite | Kind::Objects => None,
+            Kind::Data { at, format, .. } => Some((at.clone(), *format)),
         };
         if !self.seen.insert((real.clone(), data)) {
             return;
@@ -220,6 +238,7 @@ impl Walk {
         self.places.searched.insert(parent(path));
         self.places.searched.insert(parent(&real));
         let (length, modified) = (metadata.len(), metadata.modified().ok());
+        self.taken += usize::from(kind != Kind::Objects);
         self.found.push(Found {
             path: path.to_owned(),
             kind,
@@ -246,15 +265,19 @@ fn names(directory: &Path) -> std::io::Result<Vec<std::ffi::OsString>> {
 /// What a file given by name is, by its extension; its data stands at the root.
 fn named(path: &Path, role: Role) -> Option<Kind> {
     let name = path.file_name()?.to_str()?;
+    if name.ends_with("_suite.yaml") && role != Role::Data {
+        return Some(Kind::Suite);
+    }
+    let data = |format| {
+        Some(Kind::Data {
+            at: Vec::new(),
+            format,
+            or_objects: role != Role::Data,
+        })
+    };
     match path.extension()?.to_str()? {
-        "json" => Some(Kind::Data {
-            at: Vec::new(),
-            format: Format::Json,
-        }),
-        "yaml" | "yml" => Some(Kind::Data {
-            at: Vec::new(),
-            format: Format::Yaml,
-        }),
+        "json" => data(Format::Json),
+        "yaml" | "yml" => data(Format::Yaml),
         _ => kind(name, &[], role.v0()),
     }
 }

@@ -80,6 +80,7 @@ ids! {
     EndedException "ended-exception" Warning "An exception of a policy has ended";
     FileFormat "file-format" Error "A file is none that policies are made of";
     GateRuleType "gate-rule-type" Error "A rule can never have the type that its gate reads";
+    Gatekeeper "gatekeeper" Error "A template or constraint of Gatekeeper's could not be enforced as it is meant";
     Limit "limit" Error "A file, or all of them, is more than is taken";
     MessageCode "message-code" Error "A message has a code that no client understands";
     Metadata "metadata" Error "METADATA or a setting says what nobody understands";
@@ -88,7 +89,9 @@ ids! {
     NoNamespaces "no-namespaces" Error "Policies use Namespaces, and the server knows none";
     NoPolicies "no-policies" Error "There is no policy";
     NotOffered "not-offered" Error "A builtin of OPA is not offered here";
+    NotRun "not-run" Warning "A test is not run, or does less than it seems to";
     NotUtf8 "not-utf8" Error "A file is not UTF-8";
+    Parameters "parameters" Error "The parameters of a constraint do not fit its template's schema";
     Parse "parse" Error "A file is no Rego";
     PolicyName "policy-name" Error "A policy has no name that can be used, or that of another one";
     Recursion "recursion" Error "A rule or function comes back to itself";
@@ -97,11 +100,14 @@ ids! {
     RuleName "rule-name" Error "A policy's rule is called so that no gate, or the wrong one, reads it";
     RulePackage "rule-package" Error "A rule reaches into another package";
     Setting "setting" Error "A setting of the configuration names no policy, or sets nothing";
+    Suite "suite" Error "A suite of cases says what nobody understands, or names what is not there";
     UnknownFunction "unknown-function" Error "A function that is not there is called";
     UnknownKeys "unknown-keys" Error "A policy names a set of keys that the server was not given";
     UnknownPackage "unknown-package" Error "A package looks like a policy's, and no gate reads it";
+    UnnamedParameter "unnamed-parameter" Warning "A template's schema does not name a parameter of a constraint";
     Unreadable "unreadable" Error "A file or directory cannot be read";
     Unsafe "unsafe" Error "Nothing binds a variable";
+    UnusedTemplate "unused-template" Warning "No constraint asks a template";
     Walk "walk" Error "`walk` is called for one value";
 }
 

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::World;
 use super::packages::Package;
 use super::plan::Plan;
 use crate::gate::Gate;
+use crate::policy::dialect::Dialect;
 use crate::policy::engine::ast::Source;
 use crate::policy::engine::builtins::BuiltinErrors;
 use crate::policy::engine::group::Group;
@@ -17,8 +19,8 @@ use crate::policy::{Policy, PolicySet};
 /// Packages that share an engine at most. More of them make an evaluation dearer, fewer cost memory.
 const GROUP_SIZE: usize = 32;
 
-/// Sources that packages read, directly or through others, and their own, in the order of the files.
-pub(super) fn closure<'a>(packages: &[&[String]], sources: &'a [Source]) -> Vec<&'a Source> {
+/// The places of the sources that packages read, directly or through others, and of their own, in the order of the files.
+fn places(packages: &[&[String]], sources: &[Source]) -> Vec<usize> {
     let mut inside = vec![false; sources.len()];
     let mut wanted: Vec<&[String]> = Vec::new();
     for (source, inside) in sources
@@ -38,44 +40,55 @@ pub(super) fn closure<'a>(packages: &[&[String]], sources: &'a [Source]) -> Vec<
             }
         }
     }
-    sources
-        .iter()
-        .zip(inside)
-        .filter(|(_, inside)| *inside)
-        .map(|(source, _)| source)
+    let places = inside.into_iter().enumerate();
+    places
+        .filter_map(|(place, inside)| inside.then_some(place))
         .collect()
+}
+
+/// Sources that packages read, directly or through others, and their own, in the order of the files.
+pub(super) fn closure<'a>(packages: &[&[String]], sources: &'a [Source]) -> Vec<&'a Source> {
+    at(&places(packages, sources), sources)
+}
+
+/// The sources at these places.
+fn at<'a>(places: &[usize], sources: &'a [Source]) -> Vec<&'a Source> {
+    places.iter().filter_map(|place| sources.get(*place)).collect()
 }
 
 /// Puts policies with the same libraries into groups and prepares an engine for each.
 pub(super) fn set(
     revision: &str,
-    sources: &[Source],
+    worlds: &[World],
     packages: &[Package<'_>],
     plans: Vec<Plan>,
-    data: &Document,
     outside: &Arc<Outside>,
 ) -> Result<PolicySet, Finding> {
-    let mut shared: BTreeMap<(Gate, Vec<&str>), Vec<usize>> = BTreeMap::new();
+    let mut shared: BTreeMap<(usize, Gate, Vec<usize>), Vec<usize>> = BTreeMap::new();
     let mut reads_namespace = vec![false; packages.len()];
-    for (at, (package, reads)) in packages.iter().zip(&mut reads_namespace).enumerate() {
-        let closure = closure(&[package.package], sources);
-        *reads = read_the_namespace(&closure);
-        let libraries = closure
-            .into_iter()
-            .filter(|source| source.package != package.package);
-        let key = (
-            package.gate,
-            libraries.map(|source| source.path.as_str()).collect(),
-        );
-        shared.entry(key).or_default().push(at);
+    let sources_of = |world: usize| worlds.get(world).map_or(&[][..], |world| &world.sources);
+    for (place, (package, reads)) in packages.iter().zip(&mut reads_namespace).enumerate() {
+        let sources = sources_of(package.world);
+        let mut libraries = places(&[package.package], sources);
+        *reads = match package.dialect {
+            Dialect::Regate => read_the_namespace(&at(&libraries, sources)),
+            Dialect::Gatekeeper | Dialect::Conftest | Dialect::System => package.reads_namespace,
+        };
+        let is_own = |place: &usize| {
+            sources
+                .get(*place)
+                .is_some_and(|source| source.package == package.package)
+        };
+        libraries.retain(|place| !is_own(place));
+        let key = (package.world, package.gate, libraries);
+        shared.entry(key).or_default().push(place);
     }
     let mut groups = Vec::new();
     let mut homes: BTreeMap<usize, (usize, String)> = BTreeMap::new();
-    for ((_, libraries), members) in shared {
-        let libraries: Vec<&Source> = sources
-            .iter()
-            .filter(|source| libraries.contains(&source.path.as_str()))
-            .collect();
+    let nothing = Document::empty();
+    for ((world, _, libraries), members) in shared {
+        let libraries = at(&libraries, sources_of(world));
+        let data = worlds.get(world).map_or(&nothing, |world| &world.data);
         for members in members.chunks(GROUP_SIZE) {
             let own: Vec<&Package<'_>> = members.iter().filter_map(|at| packages.get(*at)).collect();
             let (group, entries) = group(&libraries, &own, data, outside)?;
@@ -127,7 +140,12 @@ fn group(
     let sources: Vec<&Source> = libraries.iter().copied().chain(own).collect();
     let entries: Vec<_> = packages
         .iter()
-        .map(|package| (package.package, package.rules.clone()))
+        .map(|package| {
+            (
+                package.package,
+                package.entry.iter().map(String::as_str).collect(),
+            )
+        })
         .collect();
     let undefined = packages
         .iter()

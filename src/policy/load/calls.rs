@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::circles;
-use crate::policy::engine::ast::{Call, Source};
+use crate::policy::engine::ast::{Call, Replaced, Source};
 use crate::policy::engine::builtins::{self, declared};
 use crate::policy::finding::{Finding, Id};
 
@@ -28,6 +28,9 @@ const NOT_OFFERED: [(&str, &str); 6] = [
     ("rego.metadata.rule", "write what it should say where it is read"),
     ("trace", "nobody would see its notes; use `print`"),
 ];
+
+/// What nothing can stand in for.
+const UNREPLACEABLE: [&str; 4] = ["print", "rego.metadata.chain", "rego.metadata.rule", "walk"];
 
 /// Why a builtin that could be there is not offered, and what to do instead.
 pub(crate) fn why_not_offered(builtin: &str) -> Option<&'static str> {
@@ -60,7 +63,46 @@ pub(super) fn check(sources: &[Source], findings: &mut Vec<Finding>) {
             }
         }
     }
+    for source in sources {
+        let replaced = source.replaced.iter();
+        findings.extend(replaced.filter_map(|replaced| cannot_replace(source, replaced, &functions)));
+    }
     recursion(sources, &graph(sources, &functions), findings);
+}
+
+/// What is wrong with what a `with` replaces.
+fn cannot_replace(
+    source: &Source,
+    replaced: &Replaced,
+    functions: &BTreeMap<Path, usize>,
+) -> Option<Finding> {
+    let finding = |id, message: String| Some(source.problem(id, replaced.at, message));
+    let operands = |function: &[String]| {
+        let own = resolve(source, function, functions).and_then(|target| functions.get(&target).copied());
+        own.or_else(|| builtins::operands_of(&function.join(".")))
+    };
+    let name = replaced.target.join(".");
+    if UNREPLACEABLE.contains(&name.as_str()) {
+        return finding(Id::UnknownFunction, format!("`with` cannot replace `{name}`"));
+    }
+    let Some(wanted) = operands(&replaced.target) else {
+        let message = format!(
+            "`with` replaces parts of `input` and `data`, and functions, and `{name}` is none of them"
+        );
+        let is_data = replaced.target.first().is_some_and(|root| root == "data");
+        return if is_data {
+            None
+        } else {
+            finding(Id::UnknownFunction, message)
+        };
+    };
+    let by = replaced.by.as_ref()?;
+    let given = operands(by).filter(|given| *given != wanted)?;
+    let by = by.join(".");
+    finding(
+        Id::Arity,
+        format!("`{by}` takes {given} operands, and `{name}`, for which it stands in, {wanted}"),
+    )
 }
 
 /// What each rule or function depends on, as far as the text says it: the functions that it calls, and everything at,
@@ -77,7 +119,7 @@ fn graph(sources: &[Source], functions: &BTreeMap<Path, usize>) -> BTreeMap<Path
             edges.extend(
                 rule.calls
                     .iter()
-                    .filter_map(|call| resolve(source, call, functions)),
+                    .filter_map(|call| resolve(source, &call.function, functions)),
             );
             let reads = rule.reads.iter().chain(&rule.own_reads);
             edges.extend(reads.flat_map(|read| reached(&paths, read)));
@@ -107,11 +149,11 @@ fn functions(sources: &[Source]) -> BTreeMap<Path, usize> {
     sources.iter().flat_map(of).collect()
 }
 
-/// The function of a file that a call means, if it means one.
-fn resolve(source: &Source, call: &Call, functions: &BTreeMap<Path, usize>) -> Option<Path> {
-    let target = match call.function.split_first() {
+/// The function of a file that a name means, if it means one.
+fn resolve(source: &Source, function: &[String], functions: &BTreeMap<Path, usize>) -> Option<Path> {
+    let target = match function.split_first() {
         Some((root, rest)) if root == "data" => rest.to_vec(),
-        _ => source.package.iter().chain(&call.function).cloned().collect(),
+        _ => source.package.iter().chain(function).cloned().collect(),
     };
     functions.contains_key(&target).then_some(target)
 }
@@ -124,7 +166,7 @@ fn problem(
 ) -> Option<Finding> {
     let finding = |id, message: String| source.problem(id, call.at, message);
     let name = call.function.join(".");
-    let ours = resolve(source, call, functions).and_then(|target| functions.get(&target).copied());
+    let ours = resolve(source, &call.function, functions).and_then(|target| functions.get(&target).copied());
     if let Some(why) = why_not_offered(&name).filter(|_| ours.is_none()) {
         return Some(finding(Id::NotOffered, format!("`{name}` is not offered here")).hinted(why.to_owned()));
     }

@@ -109,7 +109,7 @@ pub(super) fn hiding(data: &Document, sources: &[Source], findings: &mut Vec<Fin
             let path: Vec<String> = source.package.iter().chain([&rule.name]).cloned().collect();
             if lies_over(data, &path) {
                 let message = format!("data at `data.{}` hides this rule", path.join("."));
-                findings.push(source.finding(rule.at, message));
+                findings.push(source.problem(Id::DataConflict, rule.at, message));
             }
         }
     }
@@ -127,7 +127,7 @@ fn rule_paths(sources: &[Source]) -> BTreeSet<Vec<String>> {
 }
 
 /// Whether the document has a value at the path, or something that is no object above it.
-fn lies_over(document: &Document, path: &[String]) -> bool {
+pub(in crate::policy) fn lies_over(document: &Document, path: &[String]) -> bool {
     let mut at = document.clone();
     for key in path {
         if at.kind() != "object" {

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::{World, foreign};
 use crate::gate::Gate;
+use crate::policy::dialect::Dialect;
 use crate::policy::engine::Document;
 use crate::policy::engine::ast::{Position, Source};
 use crate::policy::engine::builtins::BuiltinErrors;
@@ -17,12 +19,20 @@ const ROOT: &str = "kubernetes";
 /// A package that is a policy, or several where it has instances.
 pub(super) struct Package<'a> {
     pub(super) gate: Gate,
+    pub(super) dialect: Dialect,
     pub(super) name: String,
     pub(super) package: &'a [String],
+    /// The gate rules that it has, or that what it has amounts to.
     pub(super) rules: Vec<&'static str>,
+    /// The rules that it is asked for.
+    pub(super) entry: Vec<String>,
     pub(super) metadata: Metadata,
     /// Its files, at least one.
     pub(super) sources: Vec<&'a Source>,
+    /// The place of the world that it lives in.
+    pub(super) world: usize,
+    /// Whether it reads the Namespace in a way of its dialect's.
+    pub(super) reads_namespace: bool,
 }
 
 impl Package<'_> {
@@ -40,23 +50,29 @@ impl Package<'_> {
     }
 }
 
-/// What policies need of data, given or not.
-pub(super) fn needs(packages: &[Package<'_>]) -> BTreeSet<Vec<String>> {
-    let needs = packages.iter().flat_map(|package| &package.metadata.needs);
+/// What the policies of a world need of data, given or not.
+pub(super) fn needs(packages: &[Package<'_>], world: usize) -> BTreeSet<Vec<String>> {
+    let packages = packages.iter().filter(|package| package.world == world);
+    let needs = packages.flat_map(|package| &package.metadata.needs);
     needs.map(|(path, _)| path.clone()).collect()
 }
 
-/// Packages to which the errors of builtins are no faults.
+/// Packages of our own world to which the errors of builtins are no faults.
 pub(super) fn lenient(packages: &[Package<'_>]) -> BTreeSet<Vec<String>> {
     let undefined = |package: &&Package<'_>| package.metadata.builtin_errors == BuiltinErrors::Undefined;
-    let lenient = packages.iter().filter(undefined);
+    let lenient = packages
+        .iter()
+        .filter(|package| package.world == 0)
+        .filter(undefined);
     lenient.map(|package| package.package.to_vec()).collect()
 }
 
 /// What policies need of data and is not there.
-pub(super) fn missing(packages: &[Package<'_>], data: &Document) -> Vec<Finding> {
+pub(super) fn missing(packages: &[Package<'_>], worlds: &[World]) -> Vec<Finding> {
     let mut missing = Vec::new();
     for package in packages {
+        let nothing = Document::empty();
+        let data = worlds.get(package.world).map_or(&nothing, |world| &world.data);
         for (path, at) in &package.metadata.needs {
             let found = path.iter().try_fold(data.clone(), |at, key| at.get(key));
             if found.is_none() {
@@ -69,15 +85,29 @@ pub(super) fn missing(packages: &[Package<'_>], data: &Document) -> Vec<Finding>
 }
 
 /// The policies among the packages; findings for typos that would be policies which nobody enforces.
-pub(super) fn find<'a>(sources: &'a [Source], findings: &mut Vec<Finding>) -> Vec<Package<'a>> {
+pub(super) fn find<'a>(all: &'a [Source], findings: &mut Vec<Finding>) -> Vec<Package<'a>> {
     let mut by_package: BTreeMap<&[String], Vec<&Source>> = BTreeMap::new();
-    for source in sources {
+    for source in all {
         by_package.entry(&source.package).or_default().push(source);
     }
     let mut policies: Vec<Package<'a>> = Vec::new();
+    let has_main = by_package
+        .iter()
+        .any(|(package, sources)| foreign::is_main(package, sources));
     for (package, sources) in by_package {
         let Some(first) = sources.first() else { continue };
+        if foreign::is_main(package, &sources) {
+            policies.extend(foreign::system(package, sources, all, findings));
+            continue;
+        }
+        if foreign::is_conftest(package, &sources) {
+            policies.push(foreign::conftest(package, sources, findings));
+            continue;
+        }
         match package {
+            [root, kind] if has_main && root == ROOT && kind == roots(Gate::Validate).0 => {
+                foreign::stands_behind_main(&sources, all, findings);
+            }
             [root, kind, name @ ..] if root == ROOT => {
                 let Some(gate) = Gate::ALL.into_iter().find(|gate| roots(*gate).0 == kind) else {
                     findings.push(wrong_root(first, kind));
@@ -93,11 +123,15 @@ pub(super) fn find<'a>(sources: &'a [Source], findings: &mut Vec<Finding>) -> Ve
                 let metadata = metadata::of_package(gate, rules.contains(&"deny"), &sources, findings);
                 policies.push(Package {
                     gate,
+                    dialect: Dialect::Regate,
                     name,
                     package,
+                    entry: rules.iter().map(|rule| (*rule).to_owned()).collect(),
                     rules,
                     metadata,
                     sources,
+                    world: 0,
+                    reads_namespace: false,
                 });
             }
             [root] if root == ROOT => {

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::packages::Package;
 use crate::gate::Gate;
+use crate::policy::dialect::Dialect;
 use crate::policy::finding::{Finding, Id};
 use crate::policy::matching::Match;
 use crate::policy::metadata::{Instance, Metadata, Node, Overlay};
@@ -25,10 +26,13 @@ pub(super) fn plans(packages: &[Package<'_>], settings: &[Value], findings: &mut
     let mut plans: Vec<Plan> = Vec::new();
     for (at, package) in packages.iter().enumerate() {
         let policies = match &package.metadata.instances {
-            None => vec![policy(package, None)],
-            Some(instances) => instances.iter().map(|one| policy(package, Some(one))).collect(),
+            None => vec![(None, policy(package, None))],
+            Some(instances) => instances
+                .iter()
+                .map(|one| (one.file.as_ref().zip(one.at), policy(package, Some(one))))
+                .collect(),
         };
-        for policy in policies {
+        for (place, policy) in policies {
             let twin = plans
                 .iter()
                 .find(|other| other.policy.gate == policy.gate && other.policy.name == policy.name);
@@ -38,7 +42,10 @@ pub(super) fn plans(packages: &[Package<'_>], settings: &[Value], findings: &mut
                     policy.name,
                     other.package.join(".")
                 );
-                findings.push(package.problem(Id::PolicyName, message));
+                findings.push(match place {
+                    Some((file, at)) => at.problem(Id::PolicyName, file, message),
+                    None => package.problem(Id::PolicyName, message),
+                });
             }
             plans.push(Plan { package: at, policy });
         }
@@ -64,14 +71,16 @@ fn policy(package: &Package<'_>, instance: Option<&Instance>) -> Policy {
         exceptions,
         ..
     } = &package.metadata;
-    let name = match instance {
-        None => package.name.clone(),
-        Some(instance) => format!("{}.{}", package.name, instance.name),
+    let name = match (instance, package.dialect) {
+        (None, _) => package.name.clone(),
+        (Some(constraint), Dialect::Gatekeeper) => constraint.name.clone(),
+        (Some(instance), _) => format!("{}.{}", package.name, instance.name),
     };
     let narrowing = instance.map(|instance| &instance.matching);
     Policy {
         gate: package.gate,
         name,
+        dialect: package.dialect,
         rules: package.rules.clone(),
         order: *order,
         enforcement: instance.and_then(|one| one.enforcement).unwrap_or(*enforcement),

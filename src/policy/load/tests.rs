@@ -31,8 +31,8 @@ fn files(modules: &[&str], data: &[(&[&str], &str)]) -> Files {
     Files {
         modules: modules.iter().enumerate().map(module).collect(),
         data: data.iter().enumerate().map(data_file).collect(),
-        settings: Vec::new(),
         revision: "r".into(),
+        ..Files::default()
     }
 }
 

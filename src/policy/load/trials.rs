@@ -13,7 +13,7 @@ use crate::policy::engine::builtins::BuiltinErrors;
 use crate::policy::engine::group::Group;
 use crate::policy::engine::{Document, Outside};
 use crate::policy::files::Files;
-use crate::policy::finding::Finding;
+use crate::policy::finding::{Finding, Id};
 use crate::policy::roots;
 use crate::policy::trials::{Trial, Trials, is_test, is_todo};
 
@@ -90,7 +90,7 @@ fn misplaced(served: &[Source]) -> Vec<Finding> {
     });
     let warning = |(source, rule): Rule<'_>| {
         let message = format!("`{}` is not run: tests stand in files `*_test.rego`", rule.name);
-        source.finding(rule.at, message)
+        source.problem(Id::NotRun, rule.at, message)
     };
     tests.map(warning).collect()
 }
@@ -112,7 +112,7 @@ fn ambiguous<'a>(rules: &BTreeMap<&'a str, Vec<Rule<'a>>>) -> Vec<Finding> {
         again.next();
         warnings.extend(again.map(|(source, rule)| {
             let message = format!("`{name}` is there already: the test passes if one of them is true");
-            source.finding(rule.at, message)
+            source.problem(Id::NotRun, rule.at, message)
         }));
     }
     warnings

@@ -157,9 +157,17 @@ pub(super) fn names(pattern: &str, facts: &Facts) -> bool {
     let (Some((group, kind)), Some(resource)) = (&facts.kind, &facts.resource) else {
         return false;
     };
-    let (group_pattern, kind_pattern) = split(pattern);
     let is_pod = group.is_empty() && kind == "Pod";
     let main = resource.subresource.is_empty()
         || (is_pod && POD_SUBRESOURCES.contains(&resource.subresource.as_str()));
-    main && glob::matches(group_pattern, group) && glob::matches(kind_pattern, kind)
+    main && is_of(pattern, facts)
+}
+
+/// Whether what is under review is of a kind that the pattern describes, whatever it is written as.
+pub(super) fn is_of(pattern: &str, facts: &Facts) -> bool {
+    let (group_pattern, kind_pattern) = split(pattern);
+    facts
+        .kind
+        .as_ref()
+        .is_some_and(|(group, kind)| glob::matches(group_pattern, group) && glob::matches(kind_pattern, kind))
 }

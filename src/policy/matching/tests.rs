@@ -4,7 +4,7 @@ fn list(key: Key, patterns: &[&str]) -> Match {
     let patterns = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
     Match {
         lists: vec![(key, patterns)],
-        selector: None,
+        ..Match::default()
     }
 }
 
@@ -38,7 +38,7 @@ fn keys_and_values_or_absent_matches_all_and_empty_nothing() {
             (Key::Operations, vec!["UPDATE".into(), operation.into()]),
             (Key::Namespaces, vec![namespace.into(), "other".into()]),
         ],
-        selector: None,
+        ..Match::default()
     };
     assert!(both("CREATE", "shop").fits(&facts, Reach::Narrow));
     assert!(!both("CREATE", "cart").fits(&facts, Reach::Narrow));
@@ -121,7 +121,7 @@ fn a_kind_outside_of_the_table_is_found_by_its_name_and_its_resource() {
             (Key::Kinds, vec!["example.com/Widget".into()]),
             (Key::Resources, vec!["widgets".into()]),
         ],
-        selector: None,
+        ..Match::default()
     };
     for (facts, expected) in [
         (admission("example.com", "Widget", "widgets", ""), true),

@@ -38,11 +38,20 @@ impl Node {
     pub(crate) fn parse(text: &str) -> Result<Self, (Option<Position>, String)> {
         // `no` is a country and `y` a coordinate: only `true` and `false` are booleans.
         let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
-        let spanned: Spanned<Tree> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-            let at = error.location().and_then(|at| position(at.line(), at.column()));
-            (at, first_line(&error.without_snippet().to_string()))
-        })?;
+        let spanned: Spanned<Tree> =
+            serde_saphyr::from_str_with_options(text, options).map_err(|error| unreadable(&error))?;
         Ok(node(spanned))
+    }
+
+    /// Reads a file of several YAML documents; positions are those of the text.
+    ///
+    /// # Errors
+    /// What the reader says, and where.
+    pub(crate) fn parse_all(text: &str) -> Result<Vec<Self>, (Option<Position>, String)> {
+        let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
+        let documents: Vec<Spanned<Tree>> =
+            serde_saphyr::from_multiple_with_options(text, options).map_err(|error| unreadable(&error))?;
+        Ok(documents.into_iter().map(node).collect())
     }
 
     /// A tree without positions.
@@ -120,6 +129,25 @@ impl Node {
         found.map(|(_, value)| value)
     }
 
+    /// What stands below these keys.
+    pub(crate) fn below(&self, keys: &[&str]) -> Option<&Node> {
+        keys.iter().try_fold(self, |node, key| node.get(key))
+    }
+
+    /// What a JSON pointer leads to, or the last part of the way that is there.
+    pub(crate) fn pointed(&self, pointer: &str) -> &Node {
+        let mut at = self;
+        for part in pointer.split('/').skip(1) {
+            let key = part.replace("~1", "/").replace("~0", "~");
+            let item = || at.items()?.get(key.parse::<usize>().ok()?);
+            match at.get(&key).or_else(item) {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        at
+    }
+
     /// What it is, in an author's words.
     pub(crate) fn kind(&self) -> &'static str {
         match self.value {
@@ -155,6 +183,11 @@ impl Node {
     pub(crate) fn to_document(&self) -> Option<Document> {
         self.to_json().map(|json| Document::from_json(&json))
     }
+}
+
+fn unreadable(error: &serde_saphyr::Error) -> (Option<Position>, String) {
+    let at = error.location().and_then(|at| position(at.line(), at.column()));
+    (at, first_line(&error.without_snippet().to_string()))
 }
 
 fn node(spanned: Spanned<Tree>) -> Node {

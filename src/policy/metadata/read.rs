@@ -256,6 +256,7 @@ impl<'a> Reader<'a> {
             matching: Match::default(),
             enforcement: None,
             parameters: None,
+            file: None,
             at: node.at,
         };
         for (key, value) in self.strict(

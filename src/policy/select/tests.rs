@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::gate::Gate;
 use crate::policy::Enforcement;
+use crate::policy::dialect::Dialect;
 use crate::policy::engine::Document;
 use crate::policy::engine::builtins::BuiltinErrors;
 use crate::policy::matching::Resource;
@@ -13,6 +14,7 @@ fn policy(name: &str, rules: &[&'static str], matching: Vec<Match>) -> Policy {
     Policy {
         gate: Gate::Authz,
         name: name.to_owned(),
+        dialect: Dialect::Regate,
         rules: rules.to_vec(),
         order: 0,
         enforcement: Enforcement::Deny,
@@ -34,7 +36,7 @@ fn matching(lists: &[(Key, &[&str])]) -> Match {
             .iter()
             .map(|(key, patterns)| (*key, owned(patterns)))
             .collect(),
-        selector: None,
+        ..Match::default()
     }
 }
 
@@ -112,7 +114,7 @@ fn a_match() -> impl Strategy<Value = Match> {
     });
     lists.prop_map(|lists| Match {
         lists,
-        selector: None,
+        ..Match::default()
     })
 }
 
@@ -155,7 +157,7 @@ fn some_facts() -> impl Strategy<Value = Facts> {
                 user,
                 groups,
                 path,
-                own_namespace: None,
+                ..Facts::default()
             },
         )
 }
@@ -265,6 +267,7 @@ fn production() -> Match {
         selector: Some(Selector {
             requirements: vec![requirement],
         }),
+        ..Match::default()
     }
 }
 

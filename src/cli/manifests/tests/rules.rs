@@ -346,7 +346,7 @@ fn a_match() -> impl Strategy<Value = Match> {
     });
     lists.prop_map(|lists| Match {
         lists,
-        selector: None,
+        ..Match::default()
     })
 }
 

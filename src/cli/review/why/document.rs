@@ -65,6 +65,9 @@ fn definition(rule: &str, definition: &Definition) -> Value {
                 "error": failed.error,
                 "ways": failed.ways,
                 "examples": failed.examples.iter().map(example).collect::<Vec<_>>(),
+                "because": failed.because.iter().flat_map(|named| {
+                    named.definitions.iter().map(|one| self::definition(&named.rule, one))
+                }).collect::<Vec<_>>(),
             } }),
         ),
         Verdict::NotReached => ("not_reached", json!({})),

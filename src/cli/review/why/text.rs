@@ -7,6 +7,8 @@ use crate::policy::explain::{Definition, Example, Failed, MAX_TEXT, Verdict};
 
 /// How many definitions of one rule that did not fire are told.
 const MAX_FAILED: usize = 20;
+/// The same of a rule that another one names.
+const MAX_NAMED_FAILED: usize = 5;
 
 /// Writes it all, indented below the decision.
 pub(in crate::cli::review) fn write(out: &mut impl Write, why: &Why) -> io::Result<()> {
@@ -45,18 +47,7 @@ fn policy(out: &mut impl Write, asked: &Asked) -> io::Result<()> {
         writeln!(out, "    fault: {fault}")?;
     }
     for (rule, definitions) in &asked.rules {
-        let (mut failed, mut left_out) = (0, 0);
-        for definition in definitions {
-            failed += usize::from(matches!(definition.verdict, Verdict::Failed(_)));
-            if failed > MAX_FAILED && matches!(definition.verdict, Verdict::Failed(_)) {
-                left_out += 1;
-                continue;
-            }
-            self::definition(out, rule, definition)?;
-        }
-        if left_out > 0 {
-            writeln!(out, "    … {left_out} more of {rule} that did not fire")?;
-        }
+        self::definitions(out, rule, definitions, MAX_FAILED, 4)?;
     }
     for print in &asked.prints {
         writeln!(out, "    print {print}")?;
@@ -64,7 +55,33 @@ fn policy(out: &mut impl Write, asked: &Asked) -> io::Result<()> {
     Ok(())
 }
 
-fn definition(out: &mut impl Write, rule: &str, definition: &Definition) -> io::Result<()> {
+/// Writes the definitions of a rule; of those that did not fire at most so many.
+fn definitions(
+    out: &mut impl Write,
+    rule: &str,
+    definitions: &[Definition],
+    most: usize,
+    indent: usize,
+) -> io::Result<()> {
+    let failed = |definition: &&Definition| matches!(definition.verdict, Verdict::Failed(_));
+    let mut left = most;
+    for definition in definitions {
+        if failed(&definition) {
+            if left == 0 {
+                continue;
+            }
+            left -= 1;
+        }
+        self::definition(out, rule, definition, indent)?;
+    }
+    let left_out = definitions.iter().filter(failed).count().saturating_sub(most);
+    if left_out > 0 {
+        writeln!(out, "{:indent$}… {left_out} more of {rule} that did not fire", "")?;
+    }
+    Ok(())
+}
+
+fn definition(out: &mut impl Write, rule: &str, definition: &Definition, indent: usize) -> io::Result<()> {
     let Definition { place, head, verdict } = definition;
     let sign = match verdict {
         Verdict::Fired { .. } => "✓",
@@ -78,53 +95,64 @@ fn definition(out: &mut impl Write, rule: &str, definition: &Definition) -> io::
     } else {
         String::new()
     };
-    writeln!(out, "    {sign} {}:{}  {head}{of}", place.file, place.line)?;
+    writeln!(
+        out,
+        "{:indent$}{sign} {}:{}  {head}{of}",
+        "", place.file, place.line
+    )?;
+    let indent = indent + 4;
     match verdict {
         Verdict::Fired { values, count } => {
             for value in values {
-                writeln!(out, "        {}", value.notation(MAX_TEXT))?;
+                writeln!(out, "{:indent$}{}", "", value.notation(MAX_TEXT))?;
             }
             if *count > values.len() {
-                writeln!(out, "        … {} more", count - values.len())?;
+                writeln!(out, "{:indent$}… {} more", "", count - values.len())?;
             }
             Ok(())
         }
-        Verdict::Failed(failed) => self::failed(out, failed),
-        Verdict::NotReached => writeln!(out, "        not reached: what stands before it held"),
-        Verdict::Unknown(why) => writeln!(out, "        cannot be told: {why}"),
+        Verdict::Failed(failed) => self::failed(out, failed, indent),
+        Verdict::NotReached => writeln!(out, "{:indent$}not reached: what stands before it held", ""),
+        Verdict::Unknown(why) => writeln!(out, "{:indent$}cannot be told: {why}", ""),
     }
 }
 
 /// The expression that kept a definition from firing, and its values.
-fn failed(out: &mut impl Write, failed: &Failed) -> io::Result<()> {
+fn failed(out: &mut impl Write, failed: &Failed, indent: usize) -> io::Result<()> {
     let Failed {
         place,
         text,
         error,
         ways,
         examples,
+        because,
     } = failed;
     let error = error
         .as_ref()
         .map(|error| format!("  fails: {error}"))
         .unwrap_or_default();
-    writeln!(out, "        line {}: {text}{error}", place.line)?;
+    writeln!(out, "{:indent$}line {}: {text}{error}", "", place.line)?;
+    let indent = indent + 2;
     for example in examples {
-        self::example(out, example)?;
+        self::example(out, example, indent)?;
     }
     if *ways > examples.len() {
         writeln!(
             out,
-            "          … and {} other ways to get there",
+            "{:indent$}… and {} other ways to get there",
+            "",
             ways - examples.len()
         )?;
+    }
+    for named in because {
+        definitions(out, &named.rule, &named.definitions, MAX_NAMED_FAILED, indent)?;
     }
     Ok(())
 }
 
-fn example(out: &mut impl Write, example: &Example) -> io::Result<()> {
+fn example(out: &mut impl Write, example: &Example, indent: usize) -> io::Result<()> {
     for operand in &example.operands {
-        writeln!(out, "          {operand}")?;
+        writeln!(out, "{:indent$}{operand}", "")?;
     }
     // What was told as an operand need not be told twice.
     let told = |name: &str| example.operands.iter().any(|operand| operand.text == name);
@@ -133,7 +161,7 @@ fn example(out: &mut impl Write, example: &Example) -> io::Result<()> {
         .map(|(name, value)| format!("{name} = {value}"))
         .collect();
     if !variables.is_empty() {
-        writeln!(out, "          where {}", variables.join(", "))?;
+        writeln!(out, "{:indent$}where {}", "", variables.join(", "))?;
     }
     Ok(())
 }

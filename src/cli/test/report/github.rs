@@ -14,7 +14,7 @@ pub(super) fn write(out: &mut dyn Write, done: &[Done], tally: &Tally) -> std::i
             "::error file={},line={},title={}::{}",
             property(&failure.place.file),
             failure.place.line,
-            property(&format!("{}.{}", done.group, done.name)),
+            property(&done.label),
             data(&failure.text)
         )?;
     }

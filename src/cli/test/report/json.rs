@@ -26,7 +26,7 @@ fn test(done: &Done) -> Value {
         "file": done.place.file,
         "line": done.place.line,
         "outcome": Outcome::of(done).as_str(),
-        "seconds": done.elapsed.as_secs_f64(),
+        "seconds": done.tried.took.as_secs_f64(),
         "failure": failure,
         "prints": done.tried.prints,
     })

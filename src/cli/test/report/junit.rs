@@ -25,7 +25,7 @@ fn count(done: &[Done], outcome: Outcome) -> usize {
 }
 
 fn suite(out: &mut dyn Write, done: &[Done]) -> std::io::Result<()> {
-    let seconds: f64 = done.iter().map(|done| done.elapsed.as_secs_f64()).sum();
+    let seconds: f64 = done.iter().map(|done| done.tried.took.as_secs_f64()).sum();
     writeln!(
         out,
         "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{seconds:.6}\">",
@@ -47,7 +47,7 @@ fn case(out: &mut dyn Write, done: &Done) -> std::io::Result<()> {
         escaped(&done.name),
         escaped(&done.place.file),
         done.place.line,
-        done.elapsed.as_secs_f64()
+        done.tried.took.as_secs_f64()
     )?;
     if done.is_skipped {
         writeln!(out, "      <skipped/>")?;

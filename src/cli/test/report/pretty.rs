@@ -11,13 +11,11 @@ pub(super) fn write(out: &mut dyn Write, done: &[Done], tally: &Tally, verbose: 
         if !failed && !verbose {
             continue;
         }
-        let Done {
-            group, name, place, ..
-        } = done;
-        write!(out, "{place}: {} {group}.{name}", outcome.as_str())?;
+        let Done { label, place, .. } = done;
+        write!(out, "{place}: {} {label}", outcome.as_str())?;
         match outcome {
             Outcome::Skipped => writeln!(out)?,
-            _ => writeln!(out, " ({:.1} ms)", done.elapsed.as_secs_f64() * 1000.0)?,
+            _ => writeln!(out, " ({:.1} ms)", done.tried.took.as_secs_f64() * 1000.0)?,
         }
         if let Some(failure) = &done.tried.failure {
             indented(out, &failure.text)?;

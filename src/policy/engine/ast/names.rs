@@ -242,6 +242,9 @@ impl Names<'_> {
 
     fn expr(&mut self, expr: &Expr, sign: Sign) {
         match expr {
+            Expr::Var { .. } if sign == Sign::Negated && variable(expr) == Some("_") => {
+                self.body.used.push(("_".into(), self.at(expr)));
+            }
             Expr::Var { .. } => self.used(expr),
             Expr::RefDot { .. } | Expr::RefBrack { .. } => self.reference(expr, sign),
             Expr::Array { .. } | Expr::Set { .. } | Expr::Object { .. } => {

@@ -10,13 +10,13 @@ use regorus::unstable::{
 
 use super::parts::{declared_in, literal, negates_whole_bodies, pattern};
 use super::reference::{Reference, literal_text, reference, text_of};
-use super::{Call, Position, RuleFacts, RuleKind, Source, names};
-use crate::policy::engine::normalize::Normalized;
+use super::{Call, Position, Replaced, RuleFacts, RuleKind, Source, names};
+use crate::policy::engine::normalize::{Normalized, Origin};
 use crate::policy::files::RegoFile;
 use crate::policy::finding::{Finding, Id};
 
 /// The walk over one file: its imports, and what was met so far.
-pub(super) struct Walk<'n> {
+pub(in crate::policy::engine) struct Walk<'n> {
     normalized: &'n Normalized,
     package: Vec<String>,
     /// The names that imports give, and the paths that they stand for, `data` or `input` first.
@@ -36,6 +36,7 @@ pub(super) struct Walk<'n> {
     /// The variables that the rule and the queries around declare.
     locals: Vec<BTreeSet<String>>,
     calls: Vec<Call>,
+    replaced: Vec<Replaced>,
     depth: usize,
     too_long: Option<Position>,
 }
@@ -48,7 +49,7 @@ const REGATE: &str = "regate";
 const MAX_EXPRESSION_DEPTH: usize = 400;
 
 impl<'n> Walk<'n> {
-    pub(super) fn of(module: &Module, normalized: &'n Normalized) -> Self {
+    pub(in crate::policy::engine) fn of(module: &Module, normalized: &'n Normalized) -> Self {
         let package = reference(&module.package.refr);
         let package = package.root.into_iter().chain(package.constant).collect();
         let mut walk = Walk {
@@ -64,13 +65,17 @@ impl<'n> Walk<'n> {
             own_reads: BTreeSet::new(),
             locals: Vec::new(),
             calls: Vec::new(),
+            replaced: Vec::new(),
             depth: 0,
             too_long: None,
         };
         for import in &module.imports {
             let target = reference(&import.refr);
-            let root = target.root.filter(|root| root == "data" || root == "input");
-            let path: Vec<String> = root.into_iter().chain(target.constant).collect();
+            // An import of a keyword gives no name: `contains` may still be called.
+            let Some(root) = target.root.filter(|root| root == "data" || root == "input") else {
+                continue;
+            };
+            let path: Vec<String> = std::iter::once(root).chain(target.constant).collect();
             match split(&path) {
                 // What is read of an imported input is noted where its name is used.
                 None => continue,
@@ -106,12 +111,13 @@ impl<'n> Walk<'n> {
             text: file.text.clone(),
             v0: file.v0,
             package: self.package,
-            normalized: Arc::new(Normalized::new("")),
+            normalized: Arc::new(Normalized::new("", Origin::File)),
             findings: Vec::new(),
             package_at,
             rules,
             reads: self.reads,
             data_reads: self.data_reads,
+            replaced: self.replaced,
             imported: self.imports.into_iter().map(|(name, _)| name).collect(),
             input_reads: self.input_reads,
             names_regate: self.names_regate,
@@ -252,7 +258,7 @@ impl<'n> Walk<'n> {
             self.expr(&with.refr);
             self.data_reads.truncate(known);
             self.expr(&with.r#as);
-            self.stand_in(&with.r#as);
+            self.stand_in(&with.refr, &with.r#as);
         }
     }
 
@@ -374,12 +380,18 @@ impl<'n> Walk<'n> {
         start.into_iter().chain(constant.iter().cloned()).collect()
     }
 
-    /// Notes a function that stands in for another, which may be called from inside of it.
-    fn stand_in(&mut self, expr: &Expr) {
-        let target = reference(expr);
-        if let (Some(root), true) = (&target.root, target.whole) {
-            let function = self.resolved(root, &target.constant);
-            let at = self.at(target.base.span());
+    /// Notes what is replaced, and a function that stands in for another, which may be called from inside of it.
+    fn stand_in(&mut self, target: &Expr, by: &Expr) {
+        let (replaced, function) = (self.name(target), self.name(by));
+        if let Some(replaced) = replaced.filter(|name| name.first().is_some_and(|root| root != "input")) {
+            self.replaced.push(Replaced {
+                target: replaced,
+                by: function.clone(),
+                at: self.at(reference(target).base.span()),
+            });
+        }
+        if let Some(function) = function {
+            let at = self.at(reference(by).base.span());
             self.calls.push(Call {
                 function,
                 operands: None,
@@ -388,6 +400,13 @@ impl<'n> Walk<'n> {
                 at,
             });
         }
+    }
+
+    /// A constant reference with the import that its first name stands for.
+    pub(in crate::policy::engine) fn name(&self, expr: &Expr) -> Option<Vec<String>> {
+        let target = reference(expr);
+        let root = target.root.filter(|_| target.whole)?;
+        Some(self.resolved(&root, &target.constant))
     }
 
     fn call<'a>(

@@ -118,21 +118,47 @@ pub(super) fn json_marshal(values: &[Value]) -> anyhow::Result<Value> {
 pub(super) fn json_marshal_with_options(values: &[Value]) -> anyhow::Result<Value> {
     const NAME: &str = "json.marshal_with_options";
     guarded::documents::lines(NAME, values)?;
-    Ok(escaped(original::call(NAME, values)?))
+    let json = original::call(NAME, values)?;
+    let option = |name: &str| match values.get(1) {
+        Some(Value::Object(options)) => match options.get(&Value::from(name)) {
+            Some(Value::String(text)) => text.to_string(),
+            _ => String::new(),
+        },
+        _ => String::new(),
+    };
+    let (prefix, indent) = (option("prefix"), option("indent"));
+    let Value::String(text) = &json else {
+        return Ok(json);
+    };
+    if !format!("{prefix}{indent}").contains(SPECIAL) {
+        return Ok(escaped(json));
+    }
+    // What stands before the JSON of a line stays as it is.
+    let lines = text.split('\n').map(|line| {
+        let mut rest = line.strip_prefix(&prefix).unwrap_or(line);
+        while let Some(less) = rest.strip_prefix(&indent).filter(|_| !indent.is_empty()) {
+            rest = less;
+        }
+        let before = line.get(..line.len() - rest.len()).unwrap_or_default();
+        format!("{before}{}", escape(rest))
+    });
+    Ok(Value::from(lines.collect::<Vec<_>>().join("\n")))
 }
+
+const SPECIAL: [char; 5] = ['<', '>', '&', '\u{2028}', '\u{2029}'];
 
 /// JSON in which what could end a script in a page is escaped. It can only stand in strings.
 fn escaped(json: Value) -> Value {
-    const SPECIAL: [char; 5] = ['<', '>', '&', '\u{2028}', '\u{2029}'];
     match json {
-        Value::String(json) if json.contains(SPECIAL) => Value::from(
-            json.chars()
-                .map(|c| match SPECIAL.contains(&c) {
-                    true => format!("\\u{:04x}", u32::from(c)),
-                    false => c.into(),
-                })
-                .collect::<String>(),
-        ),
+        Value::String(json) if json.contains(SPECIAL) => Value::from(escape(&json)),
         json => json,
     }
+}
+
+fn escape(json: &str) -> String {
+    let escape = |c: char| match SPECIAL.contains(&c) {
+        true => format!("\\u{:04x}", u32::from(c)),
+        false => c.into(),
+    };
+    json.chars().map(escape).collect()
 }

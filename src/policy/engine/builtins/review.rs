@@ -1,10 +1,10 @@
-//! Time and randomness of the review: the same for all its policies and for both runs of a mutation.
+//! Time and randomness of the review: the same for all its policies and for both runs of a mutation; and what a UUID says.
 
 use regorus::Value;
 use sha2::{Digest, Sha256};
 
 use super::encoding::hex;
-use super::{EVALUATION, text};
+use super::{EVALUATION, original, text};
 
 pub(super) fn now_ns(_: &[Value]) -> anyhow::Result<Value> {
     Ok(Value::from(EVALUATION.get().context.now_ns))
@@ -43,4 +43,24 @@ pub(super) fn uuid(values: &[Value]) -> anyhow::Result<Value> {
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
     let uuid = [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-");
     Ok(Value::from(uuid))
+}
+
+/// What a UUID says of itself. As in OPA it may stand between any two characters, or behind `urn:uuid:`.
+pub(super) fn uuid_parse(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "uuid.parse";
+    const URN: &str = "urn:uuid:";
+    let text = text(values, 0, NAME)?;
+    let inner = match text.len() {
+        32 | 36 => Some(text),
+        38 => text.get(1..37),
+        45 => text
+            .get(..URN.len())
+            .filter(|start| start.eq_ignore_ascii_case(URN))
+            .and_then(|_| text.get(URN.len()..)),
+        _ => None,
+    };
+    match inner.filter(|inner| inner.chars().all(|c| c.is_ascii_hexdigit() || c == '-')) {
+        Some(inner) => original::call_as_told(NAME, &[Value::from(inner)]),
+        None => Ok(Value::Undefined),
+    }
 }

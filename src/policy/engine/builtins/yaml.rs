@@ -51,10 +51,16 @@ fn read(name: &'static str, values: &[Value]) -> anyhow::Result<Value> {
             max_alias_expansions_per_anchor: usize::MAX,
         },
     };
-    match serde_saphyr::from_str_with_options::<Read>(text, options) {
-        Ok(Read(value)) => Ok(value),
-        Err(error) => Err(refused(name, &error)),
-    }
+    let read = match serde_saphyr::from_str_with_options::<Read>(text, options.clone()) {
+        // Of several documents the first one counts, and all have to be YAML.
+        Err(serde_saphyr::Error::MultipleDocuments { .. }) => {
+            serde_saphyr::from_multiple_with_options::<Read>(text, options)
+                .map(|documents| documents.into_iter().next().unwrap_or(Read(Value::Null)))
+        }
+        read => read,
+    };
+    read.map(|Read(value)| value)
+        .map_err(|error| refused(name, &error))
 }
 
 /// Its own words may quote the text, and that may be a secret.

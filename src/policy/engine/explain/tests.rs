@@ -367,3 +367,68 @@ fn explaining_ends_in_time_and_says_so() {
         Verdict::Unknown("the evaluation did not end in time".to_owned())
     );
 }
+
+/// What came of the rules that a failing expression names: place, and what failed or fired.
+fn because(failed: &Failed) -> Vec<String> {
+    let definitions = failed.because.iter().flat_map(|named| {
+        named
+            .definitions
+            .iter()
+            .map(move |definition| match &definition.verdict {
+                Verdict::Failed(failed) => format!("{} fails at {}", named.rule, failed.text),
+                Verdict::Fired { values, .. } => {
+                    format!(
+                        "{} is {} by {}",
+                        named.rule,
+                        values[0].notation(20),
+                        definition.place
+                    )
+                }
+                other => format!("{other:?}"),
+            })
+    });
+    definitions.collect()
+}
+
+#[test]
+fn rules_that_the_failing_expression_names_are_explained_too() {
+    let rego = "deny contains \"x\" if {\n  is_large\n}\n\nis_large if limit_known\n\nis_large if input.n > 10\n\n\
+                limit_known if input.limit\n";
+    let one = failed(rego, "deny", json!({"n": 3}));
+    assert_eq!(told(&one).1, "is_large");
+    assert_eq!(
+        because(&one),
+        ["is_large fails at limit_known", "is_large fails at input.n > 10"]
+    );
+    let Verdict::Failed(inner) = &one.because[0].definitions[0].verdict else {
+        panic!("{one:#?}")
+    };
+    assert_eq!(because(inner), ["limit_known fails at input.limit"]);
+
+    // What holds where it should not is told as well.
+    let rego = "deny contains \"x\" if not exempt\n\nexempt if input.user == \"root\"\n";
+    let one = failed(rego, "deny", json!({"user": "root"}));
+    assert_eq!(because(&one), ["exempt is true by p.rego:4:1"]);
+}
+
+#[test]
+fn rules_are_explained_on_the_input_that_a_test_gives_them() {
+    let rego = "package p\nimport data.p as policy\ndeny contains \"x\" if input.n > 10\n\n\
+                test_deny if {\n  n := 7\n  count(policy.deny) == 1 with input as {\"n\": n}\n}\n\n\
+                test_data if count(data.p.deny) == 1 with data.limits as {}\n";
+    let mut definitions = explain_as(rego, false, "test_deny", json!({}));
+    let Verdict::Failed(one) = definitions.remove(0).verdict else {
+        panic!("it failed")
+    };
+    assert_eq!(because(&one), ["policy.deny fails at input.n > 10"]);
+    let Verdict::Failed(inner) = &one.because[0].definitions[0].verdict else {
+        panic!("{one:#?}")
+    };
+    assert_eq!(told(inner).2, ["input.n is 7"]);
+    // What else `with` changes is not known there.
+    let mut definitions = explain_as(rego, false, "test_data", json!({}));
+    let Verdict::Failed(one) = definitions.remove(0).verdict else {
+        panic!("it failed")
+    };
+    assert_eq!(one.because, []);
+}

@@ -11,6 +11,8 @@ use std::ops::Range;
 
 use regorus::unstable::{Expr, Module, Rule, RuleBody, RuleHead};
 
+use super::patterns::has_object;
+use super::refusals::OBJECT;
 use super::rewrites::{Rewrites, offset};
 use super::tokens::{Token, line_ends, on_one_line, within};
 use super::{Edit, Normalized};
@@ -73,10 +75,12 @@ impl<'a> Heads<'a> {
         arguments
             .iter()
             .for_each(|argument| pattern(argument, &mut given));
+        let taken = self.arguments(&arguments, bodies);
         if bodies.iter().all(|body| body.query.stmts.is_empty()) {
             // Of one value there is nothing to lose.
             let exprs: Vec<_> = exprs.into_iter().filter(|expr| has_wildcard(expr)).collect();
-            let moved = self.names(&exprs);
+            let mut moved = taken;
+            moved.extend(self.names(&exprs));
             if !moved.is_empty() {
                 let end = self.rewrites.bytes(span).end;
                 self.put(end, self.opening, &moved, " }");
@@ -89,13 +93,48 @@ impl<'a> Heads<'a> {
             let moved = match (&body.assign, body.is_else) {
                 (Some(assign), true) => {
                     own = self.undefined(&[&*assign.value], &given, [body].into_iter());
-                    &own
+                    &own[..]
                 }
-                (None, true) => continue,
-                (_, false) => &moved,
+                (None, true) => &[],
+                (_, false) => &moved[..],
             };
-            self.append(body, moved);
+            self.append(body, &[&taken[..], moved].concat());
         }
+    }
+
+    /// Names for arguments that take objects apart, and the statements that do it instead.
+    fn arguments(&mut self, arguments: &[&Expr], bodies: &[RuleBody]) -> Vec<(String, Range<usize>)> {
+        let mut taken = Vec::new();
+        let arguments = arguments.iter().filter(|argument| has_object(argument));
+        for argument in arguments {
+            let mut names = BTreeSet::new();
+            pattern(argument, &mut names);
+            let has_place = bodies.iter().all(|body| !body.query.stmts.is_empty())
+                || bodies.iter().all(|body| body.query.stmts.is_empty());
+            let rewrites = &mut self.rewrites;
+            let range = rewrites.range(argument);
+            let text = range
+                .clone()
+                .and_then(|range| on_one_line(rewrites.text, rewrites.tokens, range));
+            let (Some(range), Some(text), true, false) = (
+                range,
+                text,
+                has_place,
+                names.iter().any(|name| rewrites.is_global(name)),
+            ) else {
+                rewrites.refused.push((Position::from(argument.span()), OBJECT));
+                continue;
+            };
+            let name = format!("{}{}", self.prefix, self.moved);
+            self.moved += 1;
+            rewrites.edits.push(Edit {
+                replaced: range.clone(),
+                text: format!("{name}{}", line_ends(rewrites.text, range.clone())),
+                from: None,
+            });
+            taken.push((format!("{text} = {name}"), range));
+        }
+        taken
     }
 
     /// Names for what may be undefined of expressions that stand above these bodies.

@@ -18,6 +18,27 @@ pub(in crate::policy::engine) fn separate(text: &str, tokens: &[Token]) -> Vec<E
         .collect()
 }
 
+/// A `0` before each number that begins with its point: `.5`.
+pub(in crate::policy::engine) fn leading_zeros(text: &str, tokens: &[Token]) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    let mut before: Option<&Token> = None;
+    for (token, next) in tokens.iter().zip(tokens.iter().skip(1)) {
+        let digits = text.get(next.bytes.clone()).unwrap_or_default();
+        let is_number =
+            token.bytes.end == next.bytes.start && digits.starts_with(|c: char| c.is_ascii_digit());
+        // Behind a name, a bracket or digits it is no point of a number's own.
+        let is_first = before.is_none_or(|before| {
+            let closes = [")", "]", "}"].iter().any(|word| is(text, before, word));
+            before.bytes.end < token.bytes.start || (before.kind == Kind::Symbol && !closes)
+        });
+        if is(text, token, ".") && is_number && is_first {
+            edits.push(insert(token.bytes.start, "0".into()));
+        }
+        before = Some(token);
+    }
+    edits
+}
+
 fn ends_reference(text: &str, token: &Token) -> bool {
     let word = text.get(token.bytes.clone()).unwrap_or_default();
     match token.kind {

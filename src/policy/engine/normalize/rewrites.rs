@@ -8,7 +8,7 @@ use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Query, Rule, RuleHea
 
 use super::negation::Operands;
 use super::tokens::{Kind, Token, line_ends, on_one_line, within};
-use super::{Edit, Normalized, results};
+use super::{Edit, Normalized};
 use crate::policy::engine::ast::Position;
 use crate::policy::engine::ast::parts::{
     declared_in, each_of_rule, function_name, has_query, negates_whole_bodies, of_expr, of_rule,
@@ -97,10 +97,7 @@ impl<'a> Rewrites<'a> {
             ..
         } = rule
         {
-            args.iter().for_each(|argument| {
-                pattern(argument, &mut names);
-                self.refuse_pattern(argument, &|_| true);
-            });
+            args.iter().for_each(|argument| pattern(argument, &mut names));
         }
         self.locals.push(names);
         of_rule(rule).into_iter().for_each(|expr| self.expr(expr));
@@ -129,16 +126,11 @@ impl<'a> Rewrites<'a> {
 
     fn statement(&mut self, statement: &LiteralStmt, bare: bool) {
         self.refuse_statement(statement);
+        let taken_apart = self.take_apart(statement, bare);
         match &statement.literal {
             Literal::NotExpr { expr, span } => self.negation(statement, expr, span, bare),
             Literal::SomeIn { collection, .. } => self.iteration(statement, collection, bare),
-            Literal::Expr { expr, .. } => {
-                let results = results::rewrite(self.text, self.tokens, expr);
-                if results.is_empty() {
-                    self.membership(statement, expr, bare);
-                }
-                self.edits.extend(results);
-            }
+            Literal::Expr { expr, .. } if !taken_apart => self.membership(statement, expr, bare),
             _ => {}
         }
         let parts = of_statement(statement);
@@ -182,7 +174,7 @@ impl<'a> Rewrites<'a> {
     }
 
     /// The bytes of a statement without what `with` changes.
-    fn literal(&self, statement: &LiteralStmt) -> Range<usize> {
+    pub(super) fn literal(&self, statement: &LiteralStmt) -> Range<usize> {
         let Range { start, end } = self.bytes(&statement.span);
         let with = statement.with_mods.first();
         let end = with.map_or(end, |with| {
@@ -280,7 +272,7 @@ impl<'a> Rewrites<'a> {
     }
 
     /// What stands behind a literal, to be written once more.
-    fn with_of(&self, statement: &LiteralStmt, literal: usize) -> Option<String> {
+    pub(super) fn with_of(&self, statement: &LiteralStmt, literal: usize) -> Option<String> {
         if statement.with_mods.is_empty() {
             return Some(String::new());
         }
@@ -300,6 +292,13 @@ impl<'a> Rewrites<'a> {
     /// The name of an operand of the next statement that is rewritten.
     fn name(&self, number: usize) -> String {
         format!("{}{}", self.prefix, self.taken_out + number)
+    }
+
+    /// A name that nothing else has.
+    pub(super) fn new_name(&mut self) -> String {
+        let name = self.name(0);
+        self.taken_out += 1;
+        name
     }
 
     /// Puts operands before what stands in `literal`; `None` if that cannot be written on its lines.
@@ -403,7 +402,7 @@ impl<'a> Rewrites<'a> {
 }
 
 /// What rules and imports of a file are called.
-fn globals(module: &Module) -> BTreeSet<String> {
+pub(super) fn globals(module: &Module) -> BTreeSet<String> {
     let rules = module.policy.iter().filter_map(|rule| {
         let (Rule::Default { refr, .. }
         | Rule::Spec {

@@ -138,3 +138,19 @@ fn a_disk_that_takes_nothing_leaves_what_was_kept_before() {
         io::ErrorKind::NotADirectory
     );
 }
+
+#[test]
+fn objects_of_gatekeepers_are_kept_too() {
+    let (policies, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let constraint = "apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: A\n";
+    std::fs::write(policies.path().join("a.yaml"), constraint).unwrap();
+    let files = Files::read(&Sources {
+        policies: vec![policies.path().to_owned()],
+        ..Sources::default()
+    });
+    let files = files.unwrap();
+    assert_eq!(files.manifests.len(), 1);
+    let last_good = LastGood::new(kept.path().to_owned());
+    last_good.keep(&files).unwrap();
+    assert_eq!(last_good.read().unwrap().unwrap(), files);
+}

@@ -38,7 +38,7 @@ impl Reader<'_> {
                     matching.lists.push((key, patterns));
                 }
                 None if name == NAMESPACE_SELECTOR && has_namespace_selector(self.gate) => {
-                    matching.selector = self.selector(value);
+                    matching.selector = self.selector("a namespaceSelector", value);
                 }
                 None => {
                     let message = no_key(name, self.gate);
@@ -107,9 +107,9 @@ impl Reader<'_> {
         }
     }
 
-    fn selector(&mut self, node: &Node) -> Option<Selector> {
+    pub(in crate::policy::metadata) fn selector(&mut self, named: &str, node: &Node) -> Option<Selector> {
         let mut selector = Selector::default();
-        for (key, value) in self.strict("a namespaceSelector", node, &["matchLabels", "matchExpressions"]) {
+        for (key, value) in self.strict(named, node, &["matchLabels", "matchExpressions"]) {
             if key == "matchLabels" {
                 self.match_labels(value, &mut selector);
             } else {
@@ -234,6 +234,7 @@ fn problem(key: Key, gate: Gate, pattern: &str) -> Option<String> {
         | Key::Namespaces
         | Key::ExcludedNamespaces
         | Key::Users
-        | Key::Groups => None,
+        | Key::Groups
+        | Key::ObjectKinds => None,
     }
 }

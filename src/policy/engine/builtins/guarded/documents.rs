@@ -89,7 +89,10 @@ fn extent(value: &Value) -> (usize, usize) {
 const MAX_SCHEMA: usize = 256 * 1024;
 
 /// A document and a schema, or a schema alone.
-pub(super) fn schema(name: &'static str, values: &[Value]) -> anyhow::Result<()> {
+pub(in crate::policy::engine::builtins) fn schema(
+    name: &'static str,
+    values: &[Value],
+) -> anyhow::Result<()> {
     if let Some(schema) = values.last()
         && weight::exceeds(schema, MAX_SCHEMA)
     {

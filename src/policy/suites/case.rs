@@ -1,0 +1,342 @@
+//! Running a case: the object as a review, the inventory as data, and the violations held against the assertions.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use super::read::{Assertion, Case, Count, Test};
+use super::{Tried, Verdict, text};
+use crate::gate::Gate;
+use crate::policy::dialect::Question;
+use crate::policy::engine::{Document, builtins};
+use crate::policy::files::{DataFile, Files, Format, ManifestFile};
+use crate::policy::load::load;
+use crate::policy::matching::Facts;
+use crate::policy::metadata::{Node, Tree};
+use crate::policy::namespaces::{Namespace, Unknown};
+use crate::policy::{Evaluate, Limits, PolicySet, context_of_now};
+
+/// The longest that one case may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One line each.
+type Problems = Vec<String>;
+
+/// Runs a test of a suite, as far as it is wanted.
+pub(super) fn run(suite: &Path, test: &Test, skip: bool, wanted: &dyn Fn(&str) -> bool) -> Vec<Tried> {
+    let directory = suite.parent().unwrap_or(Path::new(""));
+    let name = |case: &Case| format!("{}/{}", test.name, case.name);
+    let whole = |verdict| Tried {
+        test: test.name.clone(),
+        case: None,
+        line: test.at.map(|at| at.line),
+        verdict,
+    };
+    let cases: Vec<&Case> = test
+        .cases
+        .iter()
+        .filter(|case| wanted(&test.name) || wanted(&name(case)))
+        .collect();
+    if cases.is_empty() && !wanted(&test.name) {
+        return Vec::new();
+    }
+    if skip || test.skip {
+        return vec![whole(Verdict::Skipped)];
+    }
+    let files = match policies(directory, test) {
+        Ok(files) => files,
+        Err(problem) => return vec![whole(Verdict::Failed(vec![problem]))],
+    };
+    let loaded = load(&files);
+    if test.invalid {
+        let verdict = match loaded {
+            Ok(_) => Verdict::Failed(vec![
+                "the constraint fits its template, and should not".to_owned(),
+            ]),
+            Err(_) => Verdict::Passed,
+        };
+        return vec![whole(verdict)];
+    }
+    if let Err(findings) = loaded {
+        let problems = findings.iter().map(ToString::to_string).collect();
+        return vec![whole(Verdict::Failed(problems))];
+    }
+    let tried = |case: &Case| Tried {
+        case: Some(case.name.clone()),
+        line: case.at.map(|at| at.line),
+        ..whole(verdict(directory, &files, case))
+    };
+    cases.into_iter().map(tried).collect()
+}
+
+/// The template and the constraint.
+fn policies(directory: &Path, test: &Test) -> Result<Files, String> {
+    let manifest = |file: &String| {
+        let path = directory.join(file);
+        let text = text(&path).map_err(|problem| format!("{}: {problem}", path.display()))?;
+        Ok::<_, String>(ManifestFile {
+            path: path.display().to_string(),
+            text,
+        })
+    };
+    let mut manifests = vec![manifest(&test.template)?];
+    if test.constraint != test.template {
+        manifests.push(manifest(&test.constraint)?);
+    }
+    Ok(Files {
+        manifests,
+        ..Files::default()
+    })
+}
+
+fn verdict(directory: &Path, files: &Files, case: &Case) -> Verdict {
+    if case.skip {
+        return Verdict::Skipped;
+    }
+    match violations(directory, files, case) {
+        Err(problems) => Verdict::Failed(problems),
+        Ok(messages) => {
+            let problems: Problems = case
+                .assertions
+                .iter()
+                .filter_map(|assertion| assertion.unmet(&messages))
+                .collect();
+            match problems.is_empty() {
+                true => Verdict::Passed,
+                false => Verdict::Failed(problems),
+            }
+        }
+    }
+}
+
+impl Assertion {
+    /// Why it does not hold of these messages.
+    fn unmet(&self, messages: &[String]) -> Option<String> {
+        let mut count = 0;
+        for message in messages {
+            let matches = match &self.message {
+                None => true,
+                Some(pattern) => match builtins::pattern_matches(pattern, message) {
+                    Ok(matches) => matches,
+                    Err(error) => return Some(format!("`{pattern}` is no regular expression: {error}")),
+                },
+            };
+            count += u64::from(matches);
+        }
+        let (holds, expected) = match self.violations {
+            Count::Some => (count > 0, "at least 1".to_owned()),
+            Count::None => (count == 0, "none".to_owned()),
+            Count::Exactly(wanted) => (count == wanted, wanted.to_string()),
+        };
+        let like = self.message.as_ref().map(|pattern| format!(" like `{pattern}`"));
+        let told = match messages {
+            [] => "there are none at all".to_owned(),
+            messages => format!("there are: {}", messages.join(" | ")),
+        };
+        (!holds).then(|| {
+            format!(
+                "{expected} violations{} expected, {count} found; {told}",
+                like.unwrap_or_default()
+            )
+        })
+    }
+}
+
+/// The messages of all violations of a case's object.
+fn violations(directory: &Path, files: &Files, case: &Case) -> Result<Vec<String>, Problems> {
+    let one = |problem: String| vec![problem];
+    let mut objects = objects(directory, &case.object).map_err(one)?;
+    let (Some(object), true) = (objects.pop(), objects.is_empty()) else {
+        return Err(one(format!("{} does not hold exactly one object", case.object)));
+    };
+    let mut inventory = Vec::new();
+    for file in &case.inventory {
+        inventory.extend(self::objects(directory, file).map_err(one)?);
+    }
+    let files = Files {
+        data: vec![DataFile {
+            path: "(inventory)".to_owned(),
+            at: Vec::new(),
+            format: Format::Json,
+            bytes: json!({ "inventory": tree(&inventory) }).to_string().into_bytes(),
+        }],
+        ..files.clone()
+    };
+    let set =
+        load(&files).map_err(|findings| findings.iter().map(ToString::to_string).collect::<Problems>())?;
+    let request = request(object).map_err(one)?;
+    ask(&set, &request, &namespaces(&inventory)).map_err(one)
+}
+
+/// The objects of a file.
+fn objects(directory: &Path, file: &str) -> Result<Vec<Value>, String> {
+    let path = directory.join(file);
+    let named = |problem: String| format!("{}: {problem}", path.display());
+    let documents = Node::parse_all(&text(&path).map_err(named)?).map_err(|(_, problem)| named(problem))?;
+    let documents = documents.iter().filter(|document| document.value != Tree::Null);
+    let objects: Option<Vec<Value>> = documents
+        .map(|document| document.to_json().filter(Value::is_object))
+        .collect();
+    objects
+        .filter(|objects| !objects.is_empty())
+        .ok_or_else(|| named("holds no objects".to_owned()))
+}
+
+fn text_at<'v>(value: &'v Value, pointer: &str) -> &'v str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The inventory as Gatekeeper lays it out: by scope, version, kind and name.
+fn tree(objects: &[Value]) -> Value {
+    let mut tree = json!({});
+    for object in objects {
+        let text = |pointer: &str| text_at(object, pointer).to_owned();
+        let namespace = text("/metadata/namespace");
+        let mut path = match namespace.is_empty() {
+            true => vec!["cluster".to_owned()],
+            false => vec!["namespace".to_owned(), namespace],
+        };
+        path.extend([text("/apiVersion"), text("/kind")]);
+        let mut at = &mut tree;
+        for key in path {
+            if !at.get(&key).is_some_and(Value::is_object)
+                && let Some(members) = at.as_object_mut()
+            {
+                members.insert(key.clone(), Value::Object(Map::new()));
+            }
+            match at.get_mut(&key) {
+                Some(next) => at = next,
+                None => return tree,
+            }
+        }
+        if let Some(members) = at.as_object_mut() {
+            members.insert(text("/metadata/name"), object.clone());
+        }
+    }
+    tree
+}
+
+/// The Namespaces of the inventory.
+fn namespaces(objects: &[Value]) -> BTreeMap<String, Arc<Namespace>> {
+    let texts = |object: &Value, pointer: &str| {
+        let members = object.pointer(pointer).and_then(Value::as_object);
+        let texts = members.into_iter().flatten();
+        texts
+            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+            .collect()
+    };
+    let namespaces = objects
+        .iter()
+        .filter(|object| text_at(object, "/apiVersion") == "v1" && text_at(object, "/kind") == "Namespace");
+    let named = namespaces.map(|object| {
+        let name = text_at(object, "/metadata/name").to_owned();
+        let namespace = Namespace {
+            name: name.clone(),
+            labels: texts(object, "/metadata/labels"),
+            annotations: texts(object, "/metadata/annotations"),
+        };
+        (name, Arc::new(namespace))
+    });
+    named.collect()
+}
+
+/// The request that an AdmissionReview has, or the one that stands for a plain object: it has no operation and no user.
+fn request(object: Value) -> Result<Value, String> {
+    if text_at(&object, "/kind") == "AdmissionReview" {
+        let request = object.get("request").filter(|request| request.is_object());
+        return request
+            .cloned()
+            .ok_or_else(|| "the AdmissionReview has no `request`".to_owned());
+    }
+    let version = text_at(&object, "/apiVersion").to_owned();
+    let (group, version) = version.split_once('/').unwrap_or(("", &version));
+    Ok(json!({
+        "uid": "",
+        "kind": { "group": group, "version": version, "kind": text_at(&object, "/kind") },
+        "resource": { "group": "", "version": "", "resource": "" },
+        "name": text_at(&object, "/metadata/name"),
+        "namespace": text_at(&object, "/metadata/namespace"),
+        "operation": "",
+        "userInfo": {},
+        "object": object,
+        "oldObject": null,
+        "options": null,
+    }))
+}
+
+/// The violations of a request.
+fn ask(
+    set: &PolicySet,
+    request: &Value,
+    namespaces: &BTreeMap<String, Arc<Namespace>>,
+) -> Result<Vec<String>, String> {
+    let facts = facts(request);
+    let limits = Limits {
+        deadline: Instant::now() + PATIENCE,
+        context: context_of_now(Gate::Validate),
+    };
+    let namespace = || match (&facts.own_namespace, facts.namespace.as_str()) {
+        (Some(own), _) => Ok(Some(Arc::new(own.clone()))),
+        (None, "") => Ok(None),
+        (None, name) => namespaces.get(name).cloned().map(Some).ok_or(Unknown::NotThere),
+    };
+    let review = Document::from_json(&json!({ "request": request }));
+    let mut messages = Vec::new();
+    for selected in set.select(Gate::Validate, &facts, limits.context.now_ns, &namespace) {
+        if let Some(unknown) = selected.unknown {
+            return Err(format!("{unknown}: give it in the case's `inventory`"));
+        }
+        let policy = selected.policy;
+        let input = policy.dialect.input(Question {
+            review: &review,
+            regate: Document::empty(),
+            parameters: &policy.parameters,
+            namespace: namespace().ok().flatten().as_deref(),
+        });
+        let Some(input) = input else { continue };
+        let outcome = set
+            .evaluate(policy, &input, &limits)
+            .map_err(|fault| fault.to_string())?;
+        messages.extend(outcome.deny.into_iter().map(|message| message.msg));
+    }
+    Ok(messages)
+}
+
+/// What a request says that `match` asks.
+fn facts(request: &Value) -> Facts {
+    let text = |pointer: &str| text_at(request, pointer).to_owned();
+    let objects = ["object", "oldObject"]
+        .into_iter()
+        .filter_map(|key| request.get(key));
+    let objects: Vec<&Value> = objects.filter(|object| object.is_object()).collect();
+    let is_namespace = text("/kind/group").is_empty() && text("/kind/kind") == "Namespace";
+    let own = objects
+        .first()
+        .filter(|_| is_namespace)
+        .copied()
+        .cloned()
+        .map(|mut object| {
+            // As any Namespace of the inventory.
+            object.as_object_mut().into_iter().for_each(|members| {
+                members.insert("apiVersion".to_owned(), json!("v1"));
+                members.insert("kind".to_owned(), json!("Namespace"));
+            });
+            let mut found = namespaces(&[object]);
+            found
+                .pop_first()
+                .map(|(_, namespace)| (*namespace).clone())
+                .unwrap_or_default()
+        });
+    Facts {
+        kind: Some((text("/kind/group"), text("/kind/kind"))),
+        operation: text("/operation"),
+        name: text("/name"),
+        namespace: text("/namespace"),
+        own_namespace: own,
+        objects: objects.into_iter().map(Document::from_json).collect(),
+        ..Facts::default()
+    }
+}

@@ -1,0 +1,241 @@
+//! From the YAML of a suite to its tests, with a finding for everything that means nothing.
+
+use std::path::Path;
+
+use super::Suite;
+use crate::policy::engine::ast::Position;
+use crate::policy::finding::{Finding, Id};
+use crate::policy::metadata::{Node, Tree};
+
+/// One template with one constraint, and what is put to them.
+#[derive(Debug)]
+pub(super) struct Test {
+    pub(super) name: String,
+    pub(super) template: String,
+    pub(super) constraint: String,
+    /// The constraint is expected not to fit the template's schema.
+    pub(super) invalid: bool,
+    pub(super) skip: bool,
+    pub(super) cases: Vec<Case>,
+    pub(super) at: Option<Position>,
+}
+
+/// One object, and what is expected of it.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub(super) name: String,
+    pub(super) object: String,
+    pub(super) inventory: Vec<String>,
+    pub(super) skip: bool,
+    pub(super) assertions: Vec<Assertion>,
+    pub(super) at: Option<Position>,
+}
+
+/// How many violations there are with such a message.
+#[derive(Debug)]
+pub(super) struct Assertion {
+    pub(super) violations: Count,
+    /// A regular expression.
+    pub(super) message: Option<String>,
+}
+
+/// How many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Count {
+    /// `yes`
+    Some,
+    /// `no`
+    None,
+    /// That many.
+    Exactly(u64),
+}
+
+pub(super) fn suite(path: &Path, node: &Node, findings: &mut Vec<Finding>) -> Suite {
+    let mut reader = Reader {
+        file: path.display().to_string(),
+        findings,
+    };
+    let mut suite = Suite {
+        path: path.to_owned(),
+        skip: false,
+        tests: Vec::new(),
+    };
+    let keys = ["apiVersion", "kind", "metadata", "skip", "tests"];
+    for (key, value) in reader.strict("a Suite", node, &keys) {
+        match key {
+            "apiVersion" if value.as_text() != Some("test.gatekeeper.sh/v1alpha1") => {
+                reader.finding(value, "suites have the version test.gatekeeper.sh/v1alpha1");
+            }
+            "kind" if value.as_text() != Some("Suite") => reader.finding(value, "the kind is Suite"),
+            "skip" => suite.skip = reader.boolean(value),
+            "tests" => suite.tests = reader.list(value).iter().map(|test| reader.test(test)).collect(),
+            _ => {}
+        }
+    }
+    suite
+}
+
+struct Reader<'a> {
+    file: String,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl Reader<'_> {
+    fn finding(&mut self, node: &Node, message: impl Into<String>) {
+        let finding = Finding::new(Id::Gatekeeper, message).in_file(&self.file);
+        self.findings.push(match node.at {
+            Some(at) => finding.at(at),
+            None => finding,
+        });
+    }
+
+    /// The members of a map that has no other keys than these.
+    fn strict<'n>(
+        &mut self,
+        what: &str,
+        node: &'n Node,
+        keys: &[&'static str],
+    ) -> Vec<(&'static str, &'n Node)> {
+        if node.members().is_none() {
+            self.finding(node, format!("{what} is a map, this is {}", node.kind()));
+        }
+        let mut known = Vec::new();
+        for (key, value) in node.members().unwrap_or_default() {
+            match keys.iter().find(|known| key.as_text() == Some(known)) {
+                Some(name) => known.push((*name, value)),
+                None => {
+                    let name = key.as_text().unwrap_or_else(|| key.kind());
+                    self.finding(
+                        key,
+                        format!("`{name}` is no key of {what}: it has {}", keys.join(", ")),
+                    );
+                }
+            }
+        }
+        known
+    }
+
+    fn list<'n>(&mut self, node: &'n Node) -> &'n [Node] {
+        node.items().unwrap_or_else(|| {
+            if node.value != Tree::Null {
+                self.finding(node, format!("this must be a list, it is {}", node.kind()));
+            }
+            &[]
+        })
+    }
+
+    fn boolean(&mut self, node: &Node) -> bool {
+        match node.value {
+            Tree::Bool(value) => value,
+            _ => {
+                self.finding(node, format!("this must be a boolean, it is {}", node.kind()));
+                false
+            }
+        }
+    }
+
+    fn text(&mut self, node: &Node) -> String {
+        node.as_text().map(str::to_owned).unwrap_or_else(|| {
+            self.finding(node, format!("this must be a string, it is {}", node.kind()));
+            String::new()
+        })
+    }
+
+    fn test(&mut self, node: &Node) -> Test {
+        let mut test = Test {
+            name: String::new(),
+            template: String::new(),
+            constraint: String::new(),
+            invalid: false,
+            skip: false,
+            cases: Vec::new(),
+            at: node.at,
+        };
+        let keys = [
+            "name",
+            "template",
+            "constraint",
+            "cases",
+            "expansion",
+            "invalid",
+            "skip",
+        ];
+        for (key, value) in self.strict("a test", node, &keys) {
+            match key {
+                "name" => test.name = self.text(value),
+                "template" => test.template = self.text(value),
+                "constraint" => test.constraint = self.text(value),
+                "invalid" => test.invalid = self.boolean(value),
+                "skip" => test.skip = self.boolean(value),
+                "cases" => test.cases = self.list(value).iter().map(|case| self.case(case)).collect(),
+                _ => self.finding(
+                    value,
+                    "expansion is not done here: give the cases the expanded object",
+                ),
+            }
+        }
+        for (what, given) in [("template", &test.template), ("constraint", &test.constraint)] {
+            if given.is_empty() {
+                self.finding(node, format!("a test needs a `{what}`"));
+            }
+        }
+        test
+    }
+
+    fn case(&mut self, node: &Node) -> Case {
+        let mut case = Case {
+            name: String::new(),
+            object: String::new(),
+            inventory: Vec::new(),
+            skip: false,
+            assertions: Vec::new(),
+            at: node.at,
+        };
+        let keys = ["name", "object", "inventory", "assertions", "skip"];
+        for (key, value) in self.strict("a case", node, &keys) {
+            match key {
+                "name" => case.name = self.text(value),
+                "object" => case.object = self.text(value),
+                "skip" => case.skip = self.boolean(value),
+                "inventory" => case.inventory = self.list(value).iter().map(|file| self.text(file)).collect(),
+                _ => {
+                    case.assertions = self
+                        .list(value)
+                        .iter()
+                        .filter_map(|one| self.assertion(one))
+                        .collect()
+                }
+            }
+        }
+        if case.object.is_empty() {
+            self.finding(node, "a case needs an `object`");
+        }
+        if node
+            .get("assertions")
+            .and_then(Node::items)
+            .is_none_or(<[Node]>::is_empty)
+        {
+            self.finding(node, "a case needs `assertions`");
+        }
+        case
+    }
+
+    fn assertion(&mut self, node: &Node) -> Option<Assertion> {
+        let mut assertion = Assertion {
+            violations: Count::Some,
+            message: None,
+        };
+        for (key, value) in self.strict("an assertion", node, &["violations", "message"]) {
+            match (key, &value.value) {
+                ("message", _) => assertion.message = Some(self.text(value)),
+                (_, Tree::Text(text)) if text == "yes" => {}
+                (_, Tree::Text(text)) if text == "no" => assertion.violations = Count::None,
+                (_, Tree::Number(number)) if number.as_u64().is_some() => {
+                    assertion.violations = Count::Exactly(number.as_u64()?);
+                }
+                _ => self.finding(value, "`violations` is yes, no or how many"),
+            }
+        }
+        Some(assertion)
+    }
+}

@@ -1,0 +1,263 @@
+//! Suites in folders, run: what passes, what fails and why, and what cannot be read.
+
+use std::fs;
+
+use super::*;
+
+const POLICIES: &str = r#"apiVersion: templates.gatekeeper.sh/v1
+kind: ConstraintTemplate
+metadata:
+  name: uniquehost
+spec:
+  crd:
+    spec:
+      names:
+        kind: UniqueHost
+      validation:
+        openAPIV3Schema:
+          type: object
+          properties:
+            limit: {type: integer}
+  targets:
+  - target: admission.k8s.gatekeeper.sh
+    rego: |
+      package uniquehost
+
+      violation[{"msg": msg}] {
+        host := input.review.object.spec.host
+        other := data.inventory.namespace[_]["example.org/v1"].Site[name]
+        other.spec.host == host
+        msg := sprintf("%v is the host of %v", [host, name])
+      }
+
+      violation[{"msg": "made by hand"}] {
+        input.review.operation == "CREATE"
+      }
+"#;
+
+const CONSTRAINT: &str = "apiVersion: constraints.gatekeeper.sh/v1beta1
+kind: UniqueHost
+metadata: {name: hosts}
+spec:
+  enforcementAction: dryrun
+  match:
+    kinds: [{apiGroups: [example.org], kinds: [Site]}]
+    namespaceSelector: {matchLabels: {checked: 'yes'}}
+";
+
+const SUITE: &str = "apiVersion: test.gatekeeper.sh/v1alpha1
+kind: Suite
+tests:
+- name: hosts
+  template: template.yaml
+  constraint: constraint.yaml
+  cases:
+  - name: taken
+    object: site.yaml
+    inventory: [namespace.yaml, other.yaml]
+    assertions:
+    - violations: yes
+    - violations: 1
+      message: '^shop[.]example .* other$'
+    - violations: no
+      message: by hand
+  - name: free
+    object: site.yaml
+    inventory: [namespace.yaml]
+    assertions:
+    - violations: no
+  - name: wrong
+    object: site.yaml
+    inventory: [namespace.yaml, other.yaml]
+    assertions:
+    - violations: 2
+    - message: nothing like it
+  - name: unknown namespace
+    object: site.yaml
+    assertions:
+    - violations: no
+  - name: review
+    object: review.yaml
+    inventory: [namespace.yaml]
+    assertions:
+    - message: made by hand
+  - name: put off
+    skip: true
+    object: nowhere.yaml
+    assertions:
+    - violations: yes
+  - name: not there
+    object: nowhere.yaml
+    assertions:
+    - violations: no
+- name: wrong parameters
+  invalid: true
+  template: template.yaml
+  constraint: invalid.yaml
+- name: right parameters
+  invalid: true
+  template: template.yaml
+  constraint: constraint.yaml
+- name: no template
+  template: nowhere.yaml
+  constraint: constraint.yaml
+";
+
+fn site(name: &str) -> String {
+    format!(
+        "apiVersion: example.org/v1\nkind: Site\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{host: shop.example}}\n"
+    )
+}
+
+/// A folder with the suite and all that it names.
+fn folder(suite: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let review = "apiVersion: admission.k8s.io/v1\nkind: AdmissionReview\nrequest:\n  operation: CREATE\n  kind: {group: example.org, version: v1, kind: Site}\n  namespace: shop\n  object: {spec: {host: x}}\n";
+    for (name, text) in [
+        ("suite.yaml", suite),
+        ("template.yaml", POLICIES),
+        ("constraint.yaml", CONSTRAINT),
+        (
+            "invalid.yaml",
+            &CONSTRAINT.replace("  match:", "  parameters: {limit: much}\n  match:"),
+        ),
+        ("site.yaml", &site("mine")),
+        ("other.yaml", &site("other")),
+        (
+            "namespace.yaml",
+            "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {checked: 'yes'}}\n",
+        ),
+        ("review.yaml", review),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn each_case_is_decided_by_its_assertions() {
+    let folder = folder(SUITE);
+    let suites = Suite::read(&folder.path().join("suite.yaml")).unwrap();
+    let [suite] = suites.as_slice() else {
+        panic!("{suites:?}")
+    };
+    let tried = suite.run(&|_| true);
+    let told: Vec<(String, String)> = tried
+        .iter()
+        .map(|tried| {
+            let name = tried.case.clone().unwrap_or_else(|| tried.test.clone());
+            let verdict = match &tried.verdict {
+                Verdict::Passed => "passed".to_owned(),
+                Verdict::Skipped => "skipped".to_owned(),
+                Verdict::Failed(why) => why.join("\n").replace(&folder.path().display().to_string(), ""),
+            };
+            (name, verdict)
+        })
+        .collect();
+    let told: Vec<(&str, &str)> = told
+        .iter()
+        .map(|(name, verdict)| (name.as_str(), verdict.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("taken", "passed"),
+            ("free", "passed"),
+            (
+                "wrong",
+                "2 violations expected, 1 found; there are: shop.example is the host of other\n\
+                 at least 1 violations like `nothing like it` expected, 0 found; there are: shop.example is the host of other"
+            ),
+            (
+                "unknown namespace",
+                "its Namespace is not there: neither in the cluster nor, for a command, in --namespace-file: give it in the case's `inventory`"
+            ),
+            ("review", "passed"),
+            ("put off", "skipped"),
+            (
+                "not there",
+                "/nowhere.yaml: cannot be read: No such file or directory (os error 2)"
+            ),
+            ("wrong parameters", "passed"),
+            (
+                "right parameters",
+                "the constraint fits its template, and should not"
+            ),
+            (
+                "no template",
+                "/nowhere.yaml: cannot be read: No such file or directory (os error 2)"
+            ),
+        ]
+    );
+    assert_eq!(tried[0].line, Some(8));
+}
+
+#[test]
+fn what_is_not_wanted_is_not_run() {
+    let folder = folder(SUITE);
+    let suites = Suite::read(&folder.path().join("suite.yaml")).unwrap();
+    let names = suites[0].names();
+    assert_eq!((names.len(), names[1].as_str()), (11, "hosts/taken"));
+    let run = |wanted: &str| suites[0].run(&|name| name == wanted).len();
+    assert_eq!(run("hosts/free"), 1);
+    assert_eq!(run("hosts"), 7);
+    assert_eq!(run("nothing"), 0);
+    let skipped = SUITE.replace("kind: Suite", "kind: Suite\nskip: true");
+    fs::write(folder.path().join("suite.yaml"), skipped).unwrap();
+    let suites = Suite::read(&folder.path().join("suite.yaml")).unwrap();
+    assert!(
+        suites[0]
+            .run(&|_| true)
+            .iter()
+            .all(|tried| tried.verdict == Verdict::Skipped)
+    );
+}
+
+#[test]
+fn what_a_suite_says_and_nobody_understands_is_told_in_its_place() {
+    for (from, to, expected) in [
+        ("kind: Suite", "kind: Sweet", "2:7: the kind is Suite"),
+        (
+            "v1alpha1",
+            "v2",
+            "1:13: suites have the version test.gatekeeper.sh/v1alpha1",
+        ),
+        ("- name: hosts", "- nam: hosts", "4:3: `nam` is no key of a test"),
+        (
+            "  template: template.yaml",
+            "  expansion: x",
+            "a test needs a `template`",
+        ),
+        (
+            "violations: yes",
+            "violations: maybe",
+            "12:19: `violations` is yes, no or how many",
+        ),
+        (
+            "violations: 1",
+            "violations: -1",
+            "13:19: `violations` is yes, no or how many",
+        ),
+        ("    object: site.yaml\n", "", "8:5: a case needs an `object`"),
+        (
+            "    skip: true",
+            "    skip: maybe",
+            "this must be a boolean, it is a string",
+        ),
+        (
+            "    assertions:\n    - violations: no\n- name: wrong p",
+            "    inventory: []\n- name: wrong p",
+            "a case needs `assertions`",
+        ),
+    ] {
+        let folder = folder(&SUITE.replacen(from, to, 1));
+        let findings = Suite::read(&folder.path().join("suite.yaml")).unwrap_err();
+        let told: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        assert!(
+            told.iter().any(|finding| finding.contains(expected)),
+            "{expected}: {told:#?}"
+        );
+    }
+    assert!(is_suite(SUITE.as_bytes()));
+    assert!(!is_suite(CONSTRAINT.as_bytes()));
+}
