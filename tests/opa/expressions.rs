@@ -48,7 +48,7 @@ const OWN: [&str; 285] = [
     "numbers.range_step(1, 10, input.f)",
     "numbers.range_step(1, 1000, 300)",
     // io.jwt.encode_sign
-    r#"io.jwt.encode_sign({"typ": "JWT", "alg": "HS256"}, {"b": "<é>", "a": [1.50, input.f]}, {"kty": "oct", "k": "c2VjcmV0"})"#,
+    r#"io.jwt.encode_sign({"typ": "JWT", "alg": "HS256"}, {"b": "<é>", "a": [1.5, input.f]}, {"kty": "oct", "k": "c2VjcmV0"})"#,
     r#"io.jwt.encode_sign({"alg": "HS384"}, {}, {"keys": [{"kty": "oct", "k": "c2VjcmV0"}, {"kty": "oct", "k": "b3RoZXI"}]})"#,
     r#"io.jwt.encode_sign({"alg": "HS512", "typ": "text"}, input.o, {"kty": "oct", "k": "c2VjcmV0"})"#,
     r#"io.jwt.encode_sign({"alg": "none"}, {}, {"kty": "oct", "k": "c2VjcmV0"})"#,
