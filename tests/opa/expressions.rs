@@ -11,7 +11,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static str> {
 }
 
 /// Calls of what the engine lacks, or what is replaced in it.
-const OWN: [&str; 274] = [
+const OWN: [&str; 285] = [
     // sprintf: what only a policy's own values can be.
     r#"sprintf("%d|%x|%X|%o|%O|%b|%v|%s", [n | some i in numbers.range(1, 8); n := bits.lsh(12345, 70) + i])"#,
     r#"sprintf("%#x|%#X|%#o|%#b|%+d|% d|%+v|%#v", [n | some i in numbers.range(1, 8); n := bits.lsh(12345, 70) + i])"#,
@@ -50,6 +50,18 @@ const OWN: [&str; 274] = [
     "numbers.range_step(1, 10, input.neg)",
     "numbers.range_step(1, 10, input.f)",
     "numbers.range_step(1, 1000, 300)",
+    // io.jwt.encode_sign
+    r#"io.jwt.encode_sign({"typ": "JWT", "alg": "HS256"}, {"b": "<é>", "a": [1.5, input.f]}, {"kty": "oct", "k": "c2VjcmV0"})"#,
+    r#"io.jwt.encode_sign({"alg": "HS384"}, {}, {"keys": [{"kty": "oct", "k": "c2VjcmV0"}, {"kty": "oct", "k": "b3RoZXI"}]})"#,
+    r#"io.jwt.encode_sign({"alg": "HS512", "typ": "text"}, input.o, {"kty": "oct", "k": "c2VjcmV0"})"#,
+    r#"io.jwt.encode_sign({"alg": "none"}, {}, {"kty": "oct", "k": "c2VjcmV0"})"#,
+    r#"io.jwt.encode_sign({}, {}, {"kty": "oct", "k": "c2VjcmV0"})"#,
+    r#"io.jwt.encode_sign({"alg": "ES256"}, {}, {"kty": "oct", "k": "c2VjcmV0"})"#,
+    r#"io.jwt.encode_sign({"alg": "HS256"}, {}, {"kty": "oct"})"#,
+    r#"io.jwt.encode_sign_raw("{ \"alg\":\"HS256\"}", "{\"b\": 1,  \"a\": 2}", "{\"kty\": \"oct\", \"k\": \"c2VjcmV0\"}")"#,
+    r#"io.jwt.encode_sign_raw("{\"alg\":\"HS256\", \"typ\":\"text\"}", "no JSON", "{\"kty\": \"oct\", \"k\": \"c2VjcmV0\"}")"#,
+    r#"io.jwt.encode_sign_raw("{\"alg\":\"HS256\"}", "no JSON", "{\"kty\": \"oct\", \"k\": \"c2VjcmV0\"}")"#,
+    r#"io.jwt.encode_sign_raw("{\"alg\":\"HS256\"}", input.i, "{\"kty\": \"oct\", \"k\": \"c2VjcmV0\"}")"#,
     // net.cidr_expand
     r#"net.cidr_expand("10.0.0.0/30")"#,
     r#"net.cidr_expand("10.0.0.7/30")"#,

@@ -89,3 +89,67 @@ fn what_is_no_token_is_undefined_at_authn_and_wrong_constraints_are_faults_there
             .contains("`exp` must be a number of seconds")
     );
 }
+
+/// A key as a JWK with its private part, and its public part for verifying.
+fn private(kind: &str) -> (String, String) {
+    use aws_lc_rs::encoding::{AsBigEndian as _, EcPrivateKeyBin};
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+    use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, PublicKeyData as _};
+    use x509_parser::der_parser::parse_der;
+
+    let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    if kind == "EC" {
+        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let signing =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pair.serialize_der()).unwrap();
+        let (x, y) = pair.der_bytes()[1..].split_at(32);
+        let number: EcPrivateKeyBin<'_> = signing.private_key().as_be_bytes().unwrap();
+        let jwk = serde_json::json!({"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y), "d": encode(number.as_ref())});
+        return (jwk.to_string(), pair.public_key_pem());
+    }
+    let pair = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
+    let der = pair.serialize_der();
+    let (_, outer) = parse_der(&der).unwrap();
+    let inner = outer.as_sequence().unwrap()[2].as_slice().unwrap().to_vec();
+    let (_, key) = parse_der(&inner).unwrap();
+    let numbers = key.as_sequence().unwrap().iter().skip(1);
+    let names = ["n", "e", "d", "p", "q", "dp", "dq", "qi"];
+    let mut jwk: serde_json::Map<_, _> = names
+        .iter()
+        .zip(numbers)
+        .map(|(name, number)| ((*name).to_owned(), encode(number.as_slice().unwrap()).into()))
+        .collect();
+    jwk.insert("kty".into(), "RSA".into());
+    (serde_json::Value::from(jwk).to_string(), pair.public_key_pem())
+}
+
+#[test]
+fn a_token_that_a_policy_signs_is_verified_with_the_public_part_of_its_key() {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    for (algorithm, kind) in [("RS256", "RSA"), ("PS384", "RSA"), ("ES256", "EC")] {
+        let (jwk, pem) = private(kind);
+        // The engine reads no longer lines.
+        let jwk = jwk.replace("\",\"", "\",\n\"");
+        let verify = format!("io.jwt.verify_{}", algorithm.to_lowercase());
+        let signed = format!("io.jwt.encode_sign({{\"alg\": \"{algorithm}\"}}, {{\"a\": 1}}, {jwk})");
+        let raw = format!(
+            "io.jwt.encode_sign_raw({}, \"{{}}\", json.marshal({jwk}))",
+            quoted(&format!("{{\"alg\":\"{algorithm}\"}}")),
+        );
+        for token in [signed, raw] {
+            let call = format!("{verify}({token},\n{})", quoted(&pem.replace("\r\n", "\n")));
+            assert_eq!(
+                eval(Context::default(), &call).unwrap(),
+                Value::from(true),
+                "{algorithm}"
+            );
+        }
+        let other = error(&format!(
+            "io.jwt.encode_sign({{\"alg\": \"HS256\"}}, {{}}, {jwk})"
+        ));
+        assert!(
+            other.contains("operand 3 is no private key for this algorithm"),
+            "{other}"
+        );
+    }
+}
