@@ -91,8 +91,11 @@ fn ours(case: &Case) -> Vec<(Id, String)> {
         .collect()
 }
 
+/// What both say of a case.
+type Both = (Answer, Vec<(Id, String)>);
+
 /// Both of all cases; ours on two threads.
-fn both(cases: &[Case]) -> Result<Vec<(Answer, Vec<(Id, String)>)>> {
+fn both(cases: &[Case]) -> Result<Vec<Both>> {
     let half = cases.len() / 2;
     let found = std::thread::scope(|scope| {
         let (first, second) = cases.split_at(half);

@@ -251,15 +251,13 @@ impl Types<'_> {
                 lhs,
                 rhs,
                 ..
-            } => {
-                if self.clash(lhs, rhs) {
-                    let (left, right) = (self.kinds(lhs).words(), self.kinds(rhs).words());
-                    let message = match left == right {
-                        true => "the two sides can never be equal".to_owned(),
-                        false => format!("{left} and {right} are never equal"),
-                    };
-                    self.problem(Id::Type, expr, message);
-                }
+            } if self.clash(lhs, rhs) => {
+                let (left, right) = (self.kinds(lhs).words(), self.kinds(rhs).words());
+                let message = match left == right {
+                    true => "the two sides can never be equal".to_owned(),
+                    false => format!("{left} and {right} are never equal"),
+                };
+                self.problem(Id::Type, expr, message);
             }
             Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => {
                 let parts = Kinds::ARRAY.or(Kinds::OBJECT).or(Kinds::SET);

@@ -98,7 +98,10 @@ fn a_label_that_was_there_before_still_counts() {
     };
     let labelled = json!({"metadata": {"labels": {"guarded": "yes"}}});
     let bare = json!({"metadata": {}});
-    assert!(fits(objects(), &facts("", "Pod", "a", &[labelled.clone()])));
+    assert!(fits(
+        objects(),
+        &facts("", "Pod", "a", std::slice::from_ref(&labelled))
+    ));
     assert!(fits(objects(), &facts("", "Pod", "a", &[bare.clone(), labelled])));
     assert!(!fits(objects(), &facts("", "Pod", "a", &[bare])));
     assert!(!fits(objects(), &facts("", "Pod", "a", &[])));
