@@ -13,6 +13,7 @@ use crate::gate::Gate;
 use crate::policy::dialect::Question;
 use crate::policy::engine::{Document, builtins};
 use crate::policy::files::{DataFile, Files, Format, ManifestFile};
+use crate::policy::finding::Finding;
 use crate::policy::load::load;
 use crate::policy::matching::Facts;
 use crate::policy::metadata::{Node, Tree};
@@ -50,19 +51,11 @@ pub(super) fn run(suite: &Path, test: &Test, skip: bool, wanted: &dyn Fn(&str) -
         Ok(files) => files,
         Err(problem) => return vec![whole(Verdict::Failed(vec![problem]))],
     };
-    let loaded = load(&files);
     if test.invalid {
-        let verdict = match loaded {
-            Ok(_) => Verdict::Failed(vec![
-                "the constraint fits its template, and should not".to_owned(),
-            ]),
-            Err(_) => Verdict::Passed,
-        };
-        return vec![whole(verdict)];
+        return vec![whole(refused(test, &files))];
     }
-    if let Err(findings) = loaded {
-        let problems = findings.iter().map(ToString::to_string).collect();
-        return vec![whole(Verdict::Failed(problems))];
+    if let Err(findings) = load(&files) {
+        return vec![whole(Verdict::Failed(told(&findings)))];
     }
     let tried = |case: &Case| Tried {
         case: Some(case.name.clone()),
@@ -70,6 +63,25 @@ pub(super) fn run(suite: &Path, test: &Test, skip: bool, wanted: &dyn Fn(&str) -
         ..whole(verdict(directory, &files, case))
     };
     cases.into_iter().map(tried).collect()
+}
+
+/// Of a constraint that is expected to be refused; its template is not.
+fn refused(test: &Test, files: &Files) -> Verdict {
+    let template = Files {
+        manifests: files.manifests.iter().take(1).cloned().collect(),
+        ..Files::default()
+    };
+    match (load(files), load(&template)) {
+        (Ok(_), _) => Verdict::Failed(vec![
+            "the constraint fits its template, and should not".to_owned(),
+        ]),
+        (Err(_), Err(findings)) if test.constraint != test.template => Verdict::Failed(told(&findings)),
+        (Err(_), _) => Verdict::Passed,
+    }
+}
+
+fn told(findings: &[Finding]) -> Problems {
+    findings.iter().map(ToString::to_string).collect()
 }
 
 /// The template and the constraint.
@@ -165,8 +177,7 @@ fn violations(directory: &Path, files: &Files, case: &Case) -> Result<Vec<String
         }],
         ..files.clone()
     };
-    let set =
-        load(&files).map_err(|findings| findings.iter().map(ToString::to_string).collect::<Problems>())?;
+    let set = load(&files).map_err(|findings| told(&findings))?;
     let request = request(object).map_err(one)?;
     ask(&set, &request, &namespaces(&inventory)).map_err(one)
 }
