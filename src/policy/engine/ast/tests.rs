@@ -139,6 +139,6 @@ fn a_syntax_error_that_the_engine_tells_on_one_line_has_its_place_once() {
     let finding = parse("package a\nx if {\n\tsome a, b, c in []\n}\n").unwrap_err();
     assert_eq!(
         finding.to_string(),
-        "p.rego:3:11: encountered `c` while expecting `in`"
+        "p.rego:3:13: encountered `c` while expecting `in`"
     );
 }
