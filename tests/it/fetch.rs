@@ -442,3 +442,11 @@ fn authorities_that_cannot_be_read_are_told_with_their_file() {
     std::fs::write(&file, "-----BEGIN CERTIFICATE-----\n!secret\n").unwrap();
     assert!(start().ends_with("ca.crt: is no valid PEM"));
 }
+
+#[test]
+fn a_query_may_stand_right_behind_the_host() {
+    let peer = Peer::start(|_, reply| reply.json("1"));
+    let client = client(&[at_address(peer.port)], &peer.ca);
+    assert_eq!(send(&client, get(&peer.url("?a=b"))).unwrap().status, 200);
+    assert!(peer.received()[0].head.starts_with("GET /?a=b HTTP/1.1\r\n"));
+}
