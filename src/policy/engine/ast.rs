@@ -176,7 +176,9 @@ impl Source {
         let mut edits = lines::separate(&file.text, &tokens);
         edits.extend(lines::leading_zeros(&file.text, &tokens));
         normalized.edit(edits);
-        let mut module = module(file, &mut normalized)?;
+        let chained = lines::split_chains(&normalized.text, &tokens::tokens(&normalized.text));
+        normalized.edit(chained);
+        let mut module = module(file, &normalized)?;
         let mut source = walk::Walk::of(&module, &normalized).source(file, &module)?;
         let looked = Looked::at(file, &module, &normalized);
         if rewrite_results(file, &mut module, &mut normalized, results::positive)? {
@@ -191,7 +193,7 @@ impl Source {
         let edits = rewrites.into_edits();
         if calls_with_result(&source) {
             normalized.edit(edits);
-            module = self::module(file, &mut normalized)?;
+            module = self::module(file, &normalized)?;
             rewrite_results(file, &mut module, &mut normalized, results::negated)?;
         } else {
             normalized.edit(edits);
@@ -328,19 +330,9 @@ fn look_at_withs(
     self::module(file, normalized)
 }
 
-/// Parses a text; what is chained and stands in the parser's way is split first.
-fn module(file: &RegoFile, normalized: &mut Normalized) -> Result<Ref<Module>, Finding> {
-    let parsed = match parse(file, normalized) {
-        Err(error) if error.contains("else cannot be used with set rules") => {
-            normalized.edit(lines::split_chains(
-                &normalized.text,
-                &tokens::tokens(&normalized.text),
-            ));
-            parse(file, normalized)
-        }
-        parsed => parsed,
-    };
-    parsed
+/// Parses a text.
+fn module(file: &RegoFile, normalized: &Normalized) -> Result<Ref<Module>, Finding> {
+    parse(file, normalized)
         .map_err(|error| syntax_finding(&file.path, &error, Some(normalized)))?
         .ok_or_else(|| Finding::new(Id::Parse, "no package").in_file(&file.path))
 }
