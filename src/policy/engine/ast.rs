@@ -179,7 +179,9 @@ impl Source {
         let mut edits = lines::separate(&file.text, &tokens);
         edits.extend(lines::leading_zeros(&file.text, &tokens));
         normalized.edit(edits);
-        let mut module = module(file, &mut normalized)?;
+        let chained = lines::split_chains(&normalized.text, &tokens::tokens(&normalized.text));
+        normalized.edit(chained);
+        let mut module = module(file, &normalized)?;
         let mut source = walk::Walk::of(&module, &normalized).source(file, &module)?;
         let looked = Looked::at(file, &module, &normalized);
         if rewrite_results(file, &mut module, &mut normalized, results::positive)? {
@@ -195,7 +197,7 @@ impl Source {
         let edits = rewrites.into_edits();
         if calls_with_result(&source) {
             normalized.edit(edits);
-            module = self::module(file, &mut normalized)?;
+            module = self::module(file, &normalized)?;
             rewrite_results(file, &mut module, &mut normalized, results::negated)?;
         } else {
             normalized.edit(edits);
@@ -294,10 +296,12 @@ impl Looked {
         }
         for (id, at, message) in infer::problems(module, normalized) {
             let finding = at.problem(id, &file.path, message);
-            // Of the old language only the strict mode refuses it.
-            match id == Id::Deprecated && !v1 {
-                true => looked.strict.push(finding),
-                false => looked.of_builtins.push(finding),
+            match (id, v1) {
+                // It is gone, and `load::calls` says what takes its place.
+                (Id::Deprecated, true) => {}
+                // Of the old language only the strict mode refuses it.
+                (Id::Deprecated, false) => looked.strict.push(finding),
+                _ => looked.of_builtins.push(finding),
             }
         }
         looked
@@ -347,19 +351,9 @@ fn look_at_withs(
     self::module(file, normalized)
 }
 
-/// Parses a text; what is chained and stands in the parser's way is split first.
-fn module(file: &RegoFile, normalized: &mut Normalized) -> Result<Ref<Module>, Finding> {
-    let parsed = match parse(file, normalized) {
-        Err(error) if error.contains("else cannot be used with set rules") => {
-            normalized.edit(lines::split_chains(
-                &normalized.text,
-                &tokens::tokens(&normalized.text),
-            ));
-            parse(file, normalized)
-        }
-        parsed => parsed,
-    };
-    parsed
+/// Parses a text.
+fn module(file: &RegoFile, normalized: &Normalized) -> Result<Ref<Module>, Finding> {
+    parse(file, normalized)
         .map_err(|error| syntax_finding(&file.path, &error, Some(normalized)))?
         .ok_or_else(|| Finding::new(Id::Parse, "no package").in_file(&file.path))
 }
@@ -401,7 +395,8 @@ impl Source {
     }
 }
 
-/// The engine's errors begin with `--> file:line:column`, and say what is wrong behind `error:`.
+/// The engine's errors begin with `--> file:line:column`, and say what is wrong behind `error:`; some are one line,
+/// `file:line:column error: …`.
 pub(super) fn syntax_finding(path: &str, text: &str, normalized: Option<&Normalized>) -> Finding {
     let at = position_in(text).map(|at| normalized.map_or(at, |normalized| normalized.place(at)));
     let message = message_in(text);
@@ -422,7 +417,8 @@ pub(super) fn syntax_finding(path: &str, text: &str, normalized: Option<&Normali
 pub(super) fn position_in(text: &str) -> Option<Position> {
     let head = text
         .lines()
-        .find_map(|line| line.trim_start().strip_prefix("--> "))?;
+        .find_map(|line| line.trim_start().strip_prefix("--> "))
+        .or_else(|| text.split_once(" error: ").map(|(head, _)| head))?;
     let mut parts = head.trim().rsplitn(3, ':');
     let column = parts.next()?.parse().ok()?;
     let line = parts.next()?.parse().ok()?;
@@ -434,6 +430,7 @@ pub(super) fn message_in(text: &str) -> String {
         .lines()
         .find_map(|line| line.trim_start().strip_prefix("error: "));
     message
+        .or_else(|| position_in(text).and_then(|_| Some(text.split_once(" error: ")?.1)))
         .or_else(|| text.lines().find(|line| !line.trim().is_empty()))
         .unwrap_or("unreadable")
         .trim()
