@@ -15,6 +15,7 @@ mod binaries;
 mod builtins;
 mod capabilities;
 mod cases;
+mod certificates;
 mod checked;
 mod conformance;
 mod drawn;
@@ -91,6 +92,15 @@ fn main() -> ExitCode {
         trial("uris_are_taken_apart_as_in_opa", builtins::uris),
         trial("builtins_answer_as_opa_does", builtins::expressions),
         trial("tokens_are_verified_as_in_opa", tokens::tokens),
+        trial("certificates_are_read_as_in_opa", certificates::read),
+        trial(
+            "requests_for_certificates_are_read_as_in_opa",
+            certificates::requests,
+        ),
+        trial(
+            "chains_of_certificates_are_verified_as_in_opa",
+            certificates::verified,
+        ),
         trial("networks_are_compared_and_merged_as_in_opa", networks::networks),
         trial("http_send_asks_and_answers_as_in_opa", outgoing::answers),
         trial("digests_are_those_of_opa", tokens::digests),
