@@ -170,7 +170,9 @@ fn full() -> Result<CertificateParams> {
         SanType::IpAddress("::ffff:10.0.0.1".parse()?),
         SanType::IpAddress("::".parse()?),
     ]);
-    params.subject_alt_names.push(SanType::URI("spiffe://a/b".try_into()?));
+    params
+        .subject_alt_names
+        .push(SanType::URI("spiffe://a/b".try_into()?));
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::DecipherOnly];
     params.extended_key_usages = vec![
         ExtendedKeyUsagePurpose::ServerAuth,
@@ -378,7 +380,13 @@ fn chains() -> Result<Vec<String>> {
         vec![between.as_ref(), &whole],
         vec![own.as_ref(), deeper.as_ref(), between.as_ref(), &deep],
         vec![own.as_ref(), between.as_ref(), deeper.as_ref(), &deep],
-        vec![own.as_ref(), between.as_ref(), between.as_ref(), deeper.as_ref(), &deep],
+        vec![
+            own.as_ref(),
+            between.as_ref(),
+            between.as_ref(),
+            deeper.as_ref(),
+            &deep,
+        ],
         vec![own.as_ref(), between.as_ref(), &deep],
         vec![own.as_ref(), other.as_ref(), between.as_ref(), &whole],
         vec![&direct, &direct],
