@@ -380,7 +380,8 @@ impl Source {
     }
 }
 
-/// The engine's errors begin with `--> file:line:column`, and say what is wrong behind `error:`.
+/// The engine's errors begin with `--> file:line:column`, and say what is wrong behind `error:`; some are one line,
+/// `file:line:column error: …`.
 pub(super) fn syntax_finding(path: &str, text: &str, normalized: Option<&Normalized>) -> Finding {
     let at = position_in(text).map(|at| normalized.map_or(at, |normalized| normalized.place(at)));
     let message = message_in(text);
@@ -401,7 +402,8 @@ pub(super) fn syntax_finding(path: &str, text: &str, normalized: Option<&Normali
 pub(super) fn position_in(text: &str) -> Option<Position> {
     let head = text
         .lines()
-        .find_map(|line| line.trim_start().strip_prefix("--> "))?;
+        .find_map(|line| line.trim_start().strip_prefix("--> "))
+        .or_else(|| text.split_once(" error: ").map(|(head, _)| head))?;
     let mut parts = head.trim().rsplitn(3, ':');
     let column = parts.next()?.parse().ok()?;
     let line = parts.next()?.parse().ok()?;
@@ -413,6 +415,7 @@ pub(super) fn message_in(text: &str) -> String {
         .lines()
         .find_map(|line| line.trim_start().strip_prefix("error: "));
     message
+        .or_else(|| position_in(text).and_then(|_| Some(text.split_once(" error: ")?.1)))
         .or_else(|| text.lines().find(|line| !line.trim().is_empty()))
         .unwrap_or("unreadable")
         .trim()
