@@ -273,10 +273,12 @@ impl Looked {
         }
         for (id, at, message) in infer::problems(module, normalized) {
             let finding = at.problem(id, &file.path, message);
-            // Of the old language only the strict mode refuses it.
-            match id == Id::Deprecated && !v1 {
-                true => looked.strict.push(finding),
-                false => looked.of_builtins.push(finding),
+            match (id, v1) {
+                // It is gone, and `load::calls` says what takes its place.
+                (Id::Deprecated, true) => {}
+                // Of the old language only the strict mode refuses it.
+                (Id::Deprecated, false) => looked.strict.push(finding),
+                _ => looked.of_builtins.push(finding),
             }
         }
         looked

@@ -221,7 +221,7 @@ fn problem(
             .iter()
             .find(|(old, _)| *old == name)
             .map(|(_, hint)| (*hint).to_owned());
-        return Some(finding(Id::NotOffered, message).hinted(hint));
+        return Some(finding(Id::Deprecated, message).hinted(hint));
     }
     let given = call.operands?;
     let root = call.function.first()?;

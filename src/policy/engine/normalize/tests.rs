@@ -320,7 +320,7 @@ fn values_of_several_withs_that_cannot_be_moved_are_refused() {
     for (body, refused) in [
         ("g with input.a as 1 with input.c as concat(`\n`, [])", vec![39]),
         ("g with input.a as input.b", vec![]),
-        ("g with input.a as {\"b\": [1]} with input.c as x; x := 2", vec![]),
+        ("x := 2; g with input.a as {\"b\": [1]} with input.c as x", vec![]),
         ("g with input.a as g with f as data.p.g", vec![]),
     ] {
         let source = source(&format!("package p\ng := 1\nr if {{\n  {body}\n}}\n"));
@@ -373,7 +373,7 @@ fn an_object_that_takes_another_one_apart_is_compared_with_it() {
         ("x := {\"a\": input.b}", "x := {\"a\": input.b}"),
         ("x = {\"a\": input.b}", "x = {\"a\": input.b}"),
         ("input.o = {\"a\": 1}", "input.o = {\"a\": 1}"),
-        ("input.o == {\"a\": x}; x := 1", "input.o == {\"a\": x}; x := 1"),
+        ("x := 1; input.o == {\"a\": x}", "x := 1; input.o == {\"a\": x}"),
         ("some [a, b] in data.os", "some [a, b] in data.os"),
     ] {
         assert_eq!(becomes(body), wanted, "{body}");

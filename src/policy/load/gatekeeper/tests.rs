@@ -263,7 +263,7 @@ fn code_for_rego_can_be_of_version_1_with_libraries() {
     let old = code.replace("version: v1", "version: v0");
     let found = findings(&[&format!("{head}{old}"), &with_parameters("{labels: []}")]);
     assert!(
-        found[0].starts_with("0.yaml:46:38: nothing binds `name`"),
+        found[0].starts_with("0.yaml:42:21: `if` alone is no rule"),
         "{found:?}"
     );
 }
