@@ -337,35 +337,6 @@ fn constraints_of_two_kinds_may_have_one_name() {
 }
 
 #[test]
-fn whatever_a_template_or_a_constraint_says_is_part_of_the_revision() {
-    let mut revisions = vec![set(&[TEMPLATE, CONSTRAINT]).revision];
-    for (template, constraint) in [
-        (
-            TEMPLATE.replace("labels are missing", "there are no labels"),
-            CONSTRAINT.to_owned(),
-        ),
-        (
-            TEMPLATE.replace("minimum: 0", "minimum: 1"),
-            CONSTRAINT.to_owned(),
-        ),
-        (
-            TEMPLATE.to_owned(),
-            CONSTRAINT.replace("Action: warn", "Action: deny"),
-        ),
-        (
-            TEMPLATE.to_owned(),
-            CONSTRAINT.replace("name: pods-have-owners", "name: other"),
-        ),
-        (TEMPLATE.to_owned(), with_parameters("{labels: [other]}")),
-    ] {
-        revisions.push(set(&[&template, &constraint]).revision);
-    }
-    revisions.sort();
-    revisions.dedup();
-    assert_eq!(revisions.len(), 6);
-}
-
-#[test]
 fn every_body_of_a_chain_gives_the_value_of_its_rule() {
     let chained = "package t\naccount(object) = name {\n  object.kind == \"Pod\"\n  name := object.spec.account\n} {\n  object.kind == \"Job\"\n  name := object.spec.template.account\n}\n\
                    violation[{\"msg\": msg}] {\n  msg := account(input.review.object)\n}";
