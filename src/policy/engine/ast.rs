@@ -24,11 +24,12 @@ pub(super) use names::{account_of, account_of_expr};
 
 use super::builtins;
 pub(crate) use super::normalize::Origin;
+pub(crate) use super::normalize::annotated::{Annotated, Given};
 use super::normalize::heads::Heads;
 use super::normalize::rewrites::Rewrites;
 use super::normalize::tokens::Token;
 use super::normalize::withs::Withs;
-use super::normalize::{Edit, Normalized, lines, results, tokens};
+use super::normalize::{Edit, Normalized, annotated, lines, results, tokens};
 use crate::policy::files::RegoFile;
 use crate::policy::finding::{Finding, Id, Severity};
 
@@ -65,6 +66,10 @@ pub(crate) struct Source {
     pub(crate) replaced: Vec<Replaced>,
     /// The names that its imports give.
     pub(crate) imported: Vec<String>,
+    /// Where its imports stand.
+    pub(crate) imports_at: Vec<Position>,
+    /// Whether it was seen to that calls of `rego.metadata` give what they should.
+    pub(crate) is_annotated: bool,
     /// Paths below `input` that it reads, as far as they are constant; an empty one where it takes `input` whole.
     pub(crate) input_reads: BTreeSet<Vec<String>>,
     /// Whether it names `regate` as a member of something that is neither `data` nor plainly `input`: a variable that may
@@ -357,6 +362,22 @@ impl Source {
         parse_text(&self.path, self.v0, &self.normalized).ok().flatten()
     }
 
+    /// Whether it asks what METADATA says.
+    pub(crate) fn asks_for_metadata(&self) -> bool {
+        let mut calls = self.rules.iter().flat_map(|rule| &rule.calls);
+        calls.any(|call| builtins::WRITTEN_IN.contains(&call.function.join(".").as_str()))
+    }
+
+    /// Writes what METADATA says into the calls that ask for it: what they give in each of its rules.
+    pub(crate) fn write_in(&mut self, annotated: &[Annotated]) {
+        self.is_annotated = true;
+        if let Some(module) = self.module() {
+            let mut normalized = (*self.normalized).clone();
+            normalized.edit(annotated::edits(&normalized, &module, annotated));
+            self.normalized = Arc::new(normalized);
+        }
+    }
+
     /// A finding at a place of this file.
     pub(crate) fn problem(&self, id: Id, at: Position, message: impl Into<String>) -> Finding {
         at.problem(id, &self.path, message)
@@ -374,7 +395,8 @@ impl Source {
     }
 }
 
-/// The engine's errors begin with `--> file:line:column`, and say what is wrong behind `error:`.
+/// The engine's errors begin with `--> file:line:column`, and say what is wrong behind `error:`; some are one line,
+/// `file:line:column error: …`.
 pub(super) fn syntax_finding(path: &str, text: &str, normalized: Option<&Normalized>) -> Finding {
     let at = position_in(text).map(|at| normalized.map_or(at, |normalized| normalized.place(at)));
     let message = message_in(text);
@@ -395,7 +417,8 @@ pub(super) fn syntax_finding(path: &str, text: &str, normalized: Option<&Normali
 pub(super) fn position_in(text: &str) -> Option<Position> {
     let head = text
         .lines()
-        .find_map(|line| line.trim_start().strip_prefix("--> "))?;
+        .find_map(|line| line.trim_start().strip_prefix("--> "))
+        .or_else(|| text.split_once(" error: ").map(|(head, _)| head))?;
     let mut parts = head.trim().rsplitn(3, ':');
     let column = parts.next()?.parse().ok()?;
     let line = parts.next()?.parse().ok()?;
@@ -407,6 +430,7 @@ pub(super) fn message_in(text: &str) -> String {
         .lines()
         .find_map(|line| line.trim_start().strip_prefix("error: "));
     message
+        .or_else(|| position_in(text).and_then(|_| Some(text.split_once(" error: ")?.1)))
         .or_else(|| text.lines().find(|line| !line.trim().is_empty()))
         .unwrap_or("unreadable")
         .trim()

@@ -13,6 +13,7 @@ use crate::gate::Gate;
 use crate::policy::dialect::Question;
 use crate::policy::engine::{Document, builtins};
 use crate::policy::files::{DataFile, Files, Format, ManifestFile};
+use crate::policy::finding::Finding;
 use crate::policy::load::load;
 use crate::policy::matching::Facts;
 use crate::policy::metadata::{Node, Tree};

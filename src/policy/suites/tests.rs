@@ -226,6 +226,27 @@ fn what_is_not_wanted_is_not_run() {
 }
 
 #[test]
+fn a_constraint_that_is_expected_to_be_refused_is_not_excused_by_a_broken_template() {
+    let suite = "apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\ntests:\n\
+                 - {name: refused, template: template.yaml, constraint: invalid.yaml, invalid: true}\n";
+    let folder = folder(suite);
+    let verdict = || {
+        let suites = Suite::read(&folder.path().join("suite.yaml")).unwrap();
+        suites[0].run(&|_| true).remove(0).verdict
+    };
+    assert_eq!(verdict(), Verdict::Passed);
+    fs::write(
+        folder.path().join("template.yaml"),
+        POLICIES.replace("host := input", "host := (input"),
+    )
+    .unwrap();
+    let Verdict::Failed(why) = verdict() else {
+        panic!("{:?}", verdict())
+    };
+    assert!(why[0].contains("template.yaml:20:"), "{why:?}");
+}
+
+#[test]
 fn what_a_suite_says_and_nobody_understands_is_told_in_its_place() {
     for (from, to, expected) in [
         ("kind: Suite", "kind: Sweet", "2:7: the kind is Suite"),
