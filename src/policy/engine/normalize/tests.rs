@@ -187,7 +187,15 @@ fn chained_bodies_become_rules() {
             "r = concat( # both\n `a\n`,\n [\"b\"]\n) { input.a } { input.b }",
             "r = concat( # both\n `a\n`,\n [\"b\"]\n) { input.a }  r = concat( \"a\\n\", [\"b\"] ) { input.b }",
         ),
-        // The rule above has nothing to do with it.
+        // What stands above has nothing to do with it, whatever word it ends with.
+        (
+            "import future.keywords.if\nimport future.keywords.contains\nr = 2 { input.b } { input.c }",
+            "import future.keywords.if\nimport future.keywords.contains\nr = 2 { input.b }  r = 2 { input.c }",
+        ),
+        (
+            "a := input.set\nr = 2 { input.b } { input.c }",
+            "a := input.set\nr = 2 { input.b }  r = 2 { input.c }",
+        ),
         (
             "a { input.a }\nr = 2 { input.b } { input.c }",
             "a { input.a }\nr = 2 { input.b }  r = 2 { input.c }",
