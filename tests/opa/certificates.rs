@@ -58,7 +58,7 @@ pub(crate) fn verified() -> Result<()> {
     let (chains, options) = (chains()?, options());
     ensure!(chains.len() > 40 && options.len() > 25);
     let input = json!({"chains": chains, "options": options}).to_string();
-    let rules = "answers := [[c, v[0], [one.SerialNumber | some one in v[1]]] | some c, chain in input.chains; \
+    let rules = "answers := [[c, v[0], [[one.Raw, one.URIStrings] | some one in v[1]]] | some c, chain in input.chains; \
                  v := crypto.x509.parse_and_verify_certificates(chain)]\n";
     same_lists_leniently(rules, &input, |at| format!("chain {at}"))?;
     let rules = "answers := [[c, o, v[0], [one.Raw | some one in v[1]]] | some c, chain in input.chains; \
@@ -170,7 +170,9 @@ fn full() -> Result<CertificateParams> {
         SanType::IpAddress("::ffff:10.0.0.1".parse()?),
         SanType::IpAddress("::".parse()?),
     ]);
-    params.subject_alt_names.push(SanType::URI("spiffe://a/b".try_into()?));
+    params
+        .subject_alt_names
+        .push(SanType::URI("spiffe://a/b".try_into()?));
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::DecipherOnly];
     params.extended_key_usages = vec![
         ExtendedKeyUsagePurpose::ServerAuth,
@@ -378,7 +380,13 @@ fn chains() -> Result<Vec<String>> {
         vec![between.as_ref(), &whole],
         vec![own.as_ref(), deeper.as_ref(), between.as_ref(), &deep],
         vec![own.as_ref(), between.as_ref(), deeper.as_ref(), &deep],
-        vec![own.as_ref(), between.as_ref(), between.as_ref(), deeper.as_ref(), &deep],
+        vec![
+            own.as_ref(),
+            between.as_ref(),
+            between.as_ref(),
+            deeper.as_ref(),
+            &deep,
+        ],
         vec![own.as_ref(), between.as_ref(), &deep],
         vec![own.as_ref(), other.as_ref(), between.as_ref(), &whole],
         vec![&direct, &direct],
