@@ -61,7 +61,6 @@ fn what_is_no_certificate_is_undefined_at_authn_and_wrong_options_are_faults_the
         for rubbish in ["\"%\"", "\"YQ==\"", "1"] {
             let error = call(at(0, false), name, &[rubbish]).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
-            assert!(!error.contains("YQ"), "{error}");
             assert_eq!(call(at(0, true), name, &[rubbish]).unwrap(), Value::Undefined);
         }
     }
@@ -91,8 +90,8 @@ fn what_is_no_certificate_is_undefined_at_authn_and_wrong_options_are_faults_the
 fn numbers_of_certificates_are_exact() {
     let chain = format!("`{}`", chain());
     let serial = format!("sprintf(\"%d\", [{READ}({chain})[0].SerialNumber])");
-    let raw = format!("sprintf(\"%d\", [{READ}({chain})[0].PublicKey.X])");
-    for expression in [serial, raw] {
+    let point = format!("sprintf(\"%d\", [{READ}({chain})[0].PublicKey.X])");
+    for expression in [serial, point] {
         let digits = eval(Context::default(), &expression).unwrap();
         let digits = digits.as_string().unwrap();
         assert!(digits.len() > 25 && !digits.ends_with("000000"), "{digits}");
