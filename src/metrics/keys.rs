@@ -41,9 +41,6 @@ impl<F> fmt::Debug for KeySets<F> {
 impl<F: Fn() -> Vec<KeySetState> + Send + Sync + 'static> Collector for KeySets<F> {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let states = (self.0)();
-        if states.is_empty() {
-            return Ok(());
-        }
         let label = |state: &KeySetState| SetLabel {
             set: state.name.clone(),
         };

@@ -6,6 +6,7 @@
 //! possible the tests are reported as ignored, or as failed with `REGATE_E2E=require`.
 
 mod accepted;
+mod annotations;
 #[expect(
     dead_code,
     reason = "only OPA is run here; the end-to-end tests run the other programs"
@@ -91,6 +92,10 @@ fn main() -> ExitCode {
         trial("globs_match_as_in_opa", builtins::globs),
         trial("uris_are_taken_apart_as_in_opa", builtins::uris),
         trial("builtins_answer_as_opa_does", builtins::expressions),
+        trial(
+            "what_metadata_says_of_rules_and_packages_is_what_opa_says",
+            annotations::annotations,
+        ),
         trial("tokens_are_verified_as_in_opa", tokens::tokens),
         trial("certificates_are_read_as_in_opa", certificates::read),
         trial(

@@ -287,6 +287,10 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("yaml.unmarshal", 1, yaml::unmarshal),
 ];
 
+/// What gives back its one operand, which loading writes into each call: what OPA's annotations say. To its author it
+/// takes none.
+pub(super) const WRITTEN_IN: [&str; 2] = ["rego.metadata.chain", "rego.metadata.rule"];
+
 type Outgoing = fn(&[Value], &Outside) -> anyhow::Result<Value>;
 
 /// The same of functions that reach outside of the process.
@@ -314,6 +318,10 @@ pub(super) fn add_to(engine: &mut Engine, is_called: impl Fn(&str) -> bool) -> a
                 answer(name, &values, |values| guarded::call(name, check, values))
             }),
         )?;
+    }
+    for name in WRITTEN_IN.into_iter().filter(|name| is_called(name)) {
+        let given = |values: Vec<Value>| Ok(values.into_iter().next().unwrap_or(Value::Undefined));
+        engine.add_extension(name.to_owned(), 1, Box::new(given))?;
     }
     Ok(())
 }
@@ -384,7 +392,7 @@ pub(crate) fn operands_of(name: &str) -> Option<usize> {
 /// Whether a builtin is of our tables.
 pub(crate) fn is_ours(name: &str) -> bool {
     let function = FUNCTIONS.binary_search_by(|(ours, _, _)| (*ours).cmp(name));
-    function.is_ok() || OUTGOING.iter().any(|(ours, _, _)| *ours == name)
+    function.is_ok() || OUTGOING.iter().any(|(ours, _, _)| *ours == name) || WRITTEN_IN.contains(&name)
 }
 
 /// The builtin whose name is most like this one, if any is much like it.

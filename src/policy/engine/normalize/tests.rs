@@ -155,13 +155,49 @@ fn what_is_iterated_is_asked_whether_it_is_a_collection() {
 }
 
 #[test]
-fn chained_bodies_of_sets_become_rules() {
+fn chained_bodies_become_rules() {
     let text = "package p\nd contains x if { x := 1 } {\n  x := 2\n}\n{ x := 3 }\ne := 1 if { false } else := 2 if { true }\n";
     assert_eq!(
         source(text).normalized.text,
         "package p\nd contains x if { x := 1 }  d contains x if {\n  x := 2\n}\n d contains x if { x := 3 }\n\
          e := 1 if { false } else := 2 if { true }\n"
     );
+    for (written, rewritten) in [
+        // What a function or a rule gives, it gives from each body.
+        (
+            "f(x) = y {\n y := x.a\n} {\n y := x.b\n}",
+            "f(x) = y {\n y := x.a\n}  f(x) = y {\n y := x.b\n}",
+        ),
+        (
+            "r = 1 { input.a } { input.b }",
+            "r = 1 { input.a }  r = 1 { input.b }",
+        ),
+        // The braces of a value are no body.
+        (
+            "f(x) = {\"a\": x} { x > 1 } { x < 0 }",
+            "f(x) = {\"a\": x} { x > 1 }  f(x) = {\"a\": x} { x < 0 }",
+        ),
+        ("r = {1} | {2} { input.a }", "r = {1} | {2} { input.a }"),
+        (
+            "default r = {}\nr = {1} { input.a }",
+            "default r = {}\nr = {1} { input.a }",
+        ),
+        // A head of several lines is repeated on one.
+        (
+            "r = concat( # both\n `a\n`,\n [\"b\"]\n) { input.a } { input.b }",
+            "r = concat( # both\n `a\n`,\n [\"b\"]\n) { input.a }  r = concat( \"a\\n\", [\"b\"] ) { input.b }",
+        ),
+        // The rule above has nothing to do with it.
+        (
+            "a { input.a }\nr = 2 { input.b } { input.c }",
+            "a { input.a }\nr = 2 { input.b }  r = 2 { input.c }",
+        ),
+    ] {
+        let text = format!("package p\n{written}\n");
+        let mut normalized = super::Normalized::new(&text, super::Origin::File);
+        normalized.edit(super::lines::split_chains(&text, &super::tokens::tokens(&text)));
+        assert_eq!(normalized.text, format!("package p\n{rewritten}\n"));
+    }
 }
 
 #[test]
@@ -320,7 +356,7 @@ fn values_of_several_withs_that_cannot_be_moved_are_refused() {
     for (body, refused) in [
         ("g with input.a as 1 with input.c as concat(`\n`, [])", vec![39]),
         ("g with input.a as input.b", vec![]),
-        ("g with input.a as {\"b\": [1]} with input.c as x; x := 2", vec![]),
+        ("x := 2; g with input.a as {\"b\": [1]} with input.c as x", vec![]),
         ("g with input.a as g with f as data.p.g", vec![]),
     ] {
         let source = source(&format!("package p\ng := 1\nr if {{\n  {body}\n}}\n"));
@@ -373,7 +409,7 @@ fn an_object_that_takes_another_one_apart_is_compared_with_it() {
         ("x := {\"a\": input.b}", "x := {\"a\": input.b}"),
         ("x = {\"a\": input.b}", "x = {\"a\": input.b}"),
         ("input.o = {\"a\": 1}", "input.o = {\"a\": 1}"),
-        ("input.o == {\"a\": x}; x := 1", "input.o == {\"a\": x}; x := 1"),
+        ("x := 1; input.o == {\"a\": x}", "x := 1; input.o == {\"a\": x}"),
         ("some [a, b] in data.os", "some [a, b] in data.os"),
     ] {
         assert_eq!(becomes(body), wanted, "{body}");
