@@ -16,6 +16,7 @@ mod binaries;
 mod builtins;
 mod capabilities;
 mod cases;
+mod certificates;
 mod checked;
 mod conformance;
 mod drawn;
@@ -97,6 +98,15 @@ fn main() -> ExitCode {
             annotations::annotations,
         ),
         trial("tokens_are_verified_as_in_opa", tokens::tokens),
+        trial("certificates_are_read_as_in_opa", certificates::read),
+        trial(
+            "requests_for_certificates_are_read_as_in_opa",
+            certificates::requests,
+        ),
+        trial(
+            "chains_of_certificates_are_verified_as_in_opa",
+            certificates::verified,
+        ),
         trial("networks_are_compared_and_merged_as_in_opa", networks::networks),
         trial("http_send_asks_and_answers_as_in_opa", outgoing::answers),
         trial("digests_are_those_of_opa", tokens::digests),

@@ -181,7 +181,9 @@ impl Source {
         let mut edits = lines::separate(&file.text, &tokens);
         edits.extend(lines::leading_zeros(&file.text, &tokens));
         normalized.edit(edits);
-        let mut module = module(file, &mut normalized)?;
+        let chained = lines::split_chains(&normalized.text, &tokens::tokens(&normalized.text));
+        normalized.edit(chained);
+        let mut module = module(file, &normalized)?;
         let mut source = walk::Walk::of(&module, &normalized).source(file, &module)?;
         let looked = Looked::at(file, &module, &normalized);
         if rewrite_results(file, &mut module, &mut normalized, results::positive)? {
@@ -196,7 +198,7 @@ impl Source {
         let edits = rewrites.into_edits();
         if calls_with_result(&source) {
             normalized.edit(edits);
-            module = self::module(file, &mut normalized)?;
+            module = self::module(file, &normalized)?;
             rewrite_results(file, &mut module, &mut normalized, results::negated)?;
         } else {
             normalized.edit(edits);
@@ -333,19 +335,9 @@ fn look_at_withs(
     self::module(file, normalized)
 }
 
-/// Parses a text; what is chained and stands in the parser's way is split first.
-fn module(file: &RegoFile, normalized: &mut Normalized) -> Result<Ref<Module>, Finding> {
-    let parsed = match parse(file, normalized) {
-        Err(error) if error.contains("else cannot be used with set rules") => {
-            normalized.edit(lines::split_chains(
-                &normalized.text,
-                &tokens::tokens(&normalized.text),
-            ));
-            parse(file, normalized)
-        }
-        parsed => parsed,
-    };
-    parsed
+/// Parses a text.
+fn module(file: &RegoFile, normalized: &Normalized) -> Result<Ref<Module>, Finding> {
+    parse(file, normalized)
         .map_err(|error| syntax_finding(&file.path, &error, Some(normalized)))?
         .ok_or_else(|| Finding::new(Id::Parse, "no package").in_file(&file.path))
 }
@@ -403,7 +395,8 @@ impl Source {
     }
 }
 
-/// The engine's errors begin with `--> file:line:column`, and say what is wrong behind `error:`.
+/// The engine's errors begin with `--> file:line:column`, and say what is wrong behind `error:`; some are one line,
+/// `file:line:column error: …`.
 pub(super) fn syntax_finding(path: &str, text: &str, normalized: Option<&Normalized>) -> Finding {
     let at = position_in(text).map(|at| normalized.map_or(at, |normalized| normalized.place(at)));
     let message = message_in(text);
@@ -424,7 +417,8 @@ pub(super) fn syntax_finding(path: &str, text: &str, normalized: Option<&Normali
 pub(super) fn position_in(text: &str) -> Option<Position> {
     let head = text
         .lines()
-        .find_map(|line| line.trim_start().strip_prefix("--> "))?;
+        .find_map(|line| line.trim_start().strip_prefix("--> "))
+        .or_else(|| text.split_once(" error: ").map(|(head, _)| head))?;
     let mut parts = head.trim().rsplitn(3, ':');
     let column = parts.next()?.parse().ok()?;
     let line = parts.next()?.parse().ok()?;
@@ -436,6 +430,7 @@ pub(super) fn message_in(text: &str) -> String {
         .lines()
         .find_map(|line| line.trim_start().strip_prefix("error: "));
     message
+        .or_else(|| position_in(text).and_then(|_| Some(text.split_once(" error: ")?.1)))
         .or_else(|| text.lines().find(|line| !line.trim().is_empty()))
         .unwrap_or("unreadable")
         .trim()
