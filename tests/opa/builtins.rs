@@ -191,6 +191,20 @@ pub(crate) fn globs() -> Result<()> {
     })
 }
 
+const MEETING: &str = "answers := [regex.globs_match(pair[0], pair[1]) | some pair in input.pairs]\n";
+
+/// Patterns of characters, two by two.
+pub(crate) fn meeting_globs() -> Result<()> {
+    const PIECES: [&str; 20] = [
+        "a", "b", "a", "b", "a*", "b*", "a+", "b+", ".", ".*", ".+", "[ab]", "[ab]*", "[a-c]+", "[c-e]",
+        "[^é]", "\\*", "\\[", "é", "[]",
+    ];
+    let patterns = drawn(&PIECES, 12000, 6);
+    let pairs: Vec<_> = patterns.chunks_exact(2).map(|pair| json!(pair)).collect();
+    let input = json!({"pairs": pairs}).to_string();
+    same_lists(MEETING, &input, |at| format!("{:?}", pairs.get(at)))
+}
+
 /// What is no URI has no value in both.
 const URIS: &str = "answers := [v | some text in input.uris; v := [uri.is_valid(text), [parts | parts := uri.parse(text)]]]\n";
 

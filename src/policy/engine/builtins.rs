@@ -11,6 +11,7 @@ mod digest;
 mod encoding;
 mod external_data;
 mod glob;
+mod globs;
 mod graph;
 mod guarded;
 mod http;
@@ -250,6 +251,7 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
         regex::find_all_string_submatch_n,
     ),
     ("regex.find_n", 3, regex::find_n),
+    ("regex.globs_match", 2, globs::globs_match),
     ("regex.is_valid", 1, regex::is_valid),
     ("regex.match", 2, regex::matches),
     ("regex.replace", 3, regex::replace),
