@@ -230,7 +230,7 @@ fn a_policy_nested_ten_thousand_deep_is_told() {
             "brackets nested more than",
         ),
         ("limit", "{[".repeat(10_000), "brackets nested more than"),
-        ("limit", nested("abs(\n", ")", 10_000), in_each_other),
+        ("limit", nested("abs(abs(\n", "))\n", 5_000), in_each_other),
         ("limit", nested("-\n", "", 10_000), in_each_other),
         ("limit", nested("1 +\n", "", 10_000), in_each_other),
         ("parse", nested("(", ")", 10_000), "nesting too deep"),
