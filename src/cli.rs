@@ -17,6 +17,7 @@ mod plugin;
 pub mod review;
 pub mod serve;
 pub mod status;
+mod terminal;
 pub mod test;
 
 use std::ffi::OsString;

@@ -30,8 +30,9 @@ use trust::Trust;
 /// The longest body of an answer.
 pub const MAX_BODY: usize = 1 << 20;
 
-/// Names that are looked up at once; a name server that hangs holds a thread for each.
-const LOOKUPS: usize = 16;
+/// Names that are looked up at once. A name server that hangs holds a thread for each, after the request was given up,
+/// too: all that may be asked of one host must leave room for others.
+const LOOKUPS: usize = hosts::TOTAL;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -202,7 +203,7 @@ impl Client {
         let seat = self.hosts.seat(&host, Instant::now())?;
         let (answer, answered) = mpsc::sync_channel(1);
         self.runtime.spawn(async move {
-            let exchange = exchange::run(prepared);
+            let exchange = exchange::run(prepared, deadline);
             let result = match tokio::time::timeout_at(deadline.into(), exchange).await {
                 Ok(result) => result,
                 Err(_) => Err(seat.late()),

@@ -1,5 +1,6 @@
 # Logs in with the ID tokens of one OpenID Connect issuer. A token of another issuer is none of ours: no rule is defined
-# for it. One instance of the package (`instances`, or `policies.settings` of the server) for each further issuer.
+# for it. One instance of the package (`instances`, or `policies.settings` of the server) for each further issuer, with
+# prefixes of its own: what two issuers give the same name is the same user to the API server.
 #
 # Parameter `issuer`: the claim `iss` of its tokens, letter for letter. Without it this policy has nothing to say.
 # Parameter `keys`: the name of the issuer's set of keys, given to the server as `--jwks NAME=https://…` (default oidc).
@@ -11,7 +12,7 @@
 # Parameter `required`: claims that a token must have, and their values; a claim that is a list must contain it.
 #
 # `data.regate.oidc.revoked` has what is denied, by issuer: `subjects` and `ids` (the claims `sub` and `jti`), each with
-# the reason, and `issued_before`: seconds since 1970 before which no token counts. It is data, so that a change counts at
+# the reason (objects: a list is refused), and `issued_before`: seconds since 1970 before which no token counts. It is data, so that a change counts at
 # once; the API server may know a token for its cache time after that (two minutes by default).
 
 # METADATA
@@ -128,9 +129,17 @@ has(claim, value) if {
 
 revoked := data.regate.oidc.revoked[claims.iss]
 
-deny contains sprintf("the subject is revoked: %v", [why]) if why := revoked.subjects[claims.sub]
+# Where these are lists nobody would be found in them.
+deny contains "what is revoked cannot be read" if {
+	some place in [[], ["subjects"], ["ids"]]
+	held := object.get(data.regate.oidc.revoked, array.concat([claims.iss], place), null)
+	not type_name(held) in {"null", "object"}
+}
 
-deny contains sprintf("the token is revoked: %v", [why]) if why := revoked.ids[claims.jti]
+# The keys of an object of JSON are texts; some issuers count their tokens.
+deny contains sprintf("the subject is revoked: %v", [why]) if why := revoked.subjects[sprintf("%v", [claims.sub])]
+
+deny contains sprintf("the token is revoked: %v", [why]) if why := revoked.ids[sprintf("%v", [claims.jti])]
 
 deny contains "the token was issued before all of them were revoked" if {
 	revoked.issued_before

@@ -155,6 +155,22 @@ test_what_is_revoked_is_denied if {
 	count(decision(document, others).users) == 1
 }
 
+test_a_number_is_revoked_by_its_digits if {
+	document := review(token(object.union(claims, {"jti": 7})), {})
+	decision(document, {issuer: {"ids": {"7": "lost"}}}) == denied("the token is revoked: lost")
+	count(decision(document, {issuer: {"ids": {"8": "lost"}}}).users) == 1
+}
+
+test_what_is_revoked_has_to_be_readable if {
+	document := review(token(claims), {})
+	every revoked in [["42"], "42", {"subjects": ["42"]}, {"subjects": {}, "ids": ["t-1"]}] {
+		decision(document, {issuer: revoked}) == denied("what is revoked cannot be read")
+	}
+	every revoked in [null, {}, {"subjects": {}, "ids": null}] {
+		count(decision(document, {issuer: revoked}).users) == 1
+	}
+}
+
 test_the_tokens_of_others_are_none_of_ours if {
 	says({"iss": "https://other.example"}, {}) == silent
 	says({"iss": "https://issuer.example/"}, {}) == silent

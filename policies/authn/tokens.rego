@@ -16,6 +16,12 @@ audiences := entry.audiences
 
 deny contains sprintf("the token is revoked: %v", [why]) if why := data.regate.tokens.revoked[digest]
 
+# Where it is a list nobody would be found in it.
+deny contains "what is revoked cannot be read" if {
+	entry
+	not type_name(object.get(data.regate.tokens, "revoked", null)) in {"null", "object"}
+}
+
 entry := data.regate.tokens.digests[digest]
 
 digest := crypto.sha256(input.spec.token) if is_string(input.spec.token)

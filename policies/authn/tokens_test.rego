@@ -50,6 +50,19 @@ test_a_token_without_audiences_leaves_them_out if {
 	not tokens.audiences with input as review("bob-token") with data.regate.tokens as list
 }
 
+test_what_is_revoked_has_to_be_readable if {
+	every revoked in [[jane], jane] {
+		entries := object.union(list, {"revoked": revoked})
+		messages := tokens.deny with input as review("jane-token") with data.regate.tokens as entries
+		messages == {"what is revoked cannot be read"}
+		nothing_about("other-token", entries)
+	}
+	every entries in [object.remove(list, ["revoked"]), object.union(list, {"revoked": null})] {
+		messages := tokens.deny with input as review("jane-token") with data.regate.tokens as entries
+		messages == set()
+	}
+}
+
 test_an_unknown_token_is_none_of_ours if {
 	every token in ["other-token", "jane-token ", "Jane-token", "", jane] {
 		nothing_about(token, list)

@@ -22,6 +22,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::outside::outside;
+use super::terminal::{one_line, printable};
 use super::{Global, Output};
 use crate::gate::Gate;
 use crate::policy::PolicySet;
@@ -95,7 +96,9 @@ fn write(out: &mut impl Write, name: &str, decided: &Decided, output: Output) ->
             }
         }
         (Output::Text, why) => {
-            explain::write(out, name, *gate, answer, record, why.as_ref())?;
+            let mut text = Vec::new();
+            explain::write(&mut text, &one_line(name), *gate, answer, record, why.as_ref())?;
+            out.write_all(printable(&String::from_utf8_lossy(&text)).as_bytes())?;
         }
     }
     Ok(())

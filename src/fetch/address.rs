@@ -16,7 +16,6 @@ pub(super) enum Kind {
 
 /// Where clouds tell machines their credentials, outside of the link-local networks.
 const METADATA_V4: [Ipv4Addr; 2] = [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16)];
-const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
 /// The kind of an address; one of version 6 that stands for one of version 4 is of that one's kind.
 pub(super) fn kind(address: IpAddr) -> Kind {
@@ -48,10 +47,9 @@ fn kind_v6(address: Ipv6Addr) -> Kind {
         let [c, d] = low.to_be_bytes();
         kind_v4(Ipv4Addr::new(a, b, c, d))
     };
-    if address == METADATA_V6 {
-        return Kind::Special;
-    }
     match address.segments() {
+        // The same of version 6, of two clouds.
+        [0xfd00, 0xec2, ..] | [0xfd20, 0xce, ..] => Kind::Special,
         [0, 0, 0, 0, 0, 0, 0, 1] => Kind::Private,
         // Mapped, compatible, translated and tunnelled addresses of version 4.
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => v4(high, low),
@@ -83,7 +81,7 @@ mod tests {
             (
                 Kind::Special,
                 "0.0.0.0 0.1.2.3 169.254.169.254 169.254.0.1 224.0.0.1 255.255.255.255 240.0.0.1 192.0.0.192 192.0.2.1 \
-                 198.18.0.1 100.100.100.200 168.63.129.16 :: fe80::1 ff02::1 fd00:ec2::254 ::ffff:169.254.169.254 \
+                 198.18.0.1 100.100.100.200 168.63.129.16 fd00:ec2::254 fd00:ec2::23 fd20:ce::254 :: fe80::1 ff02::1 ::ffff:169.254.169.254 \
                  64:ff9b::a9fe:a9fe 2002:a9fe:a9fe::1 64:ff9b:1::1 2001::1 2001:db8::1 4000::1",
             ),
         ] {

@@ -3,13 +3,16 @@
 //! What is judged is the very address that is connected to, so a name that changes its mind in between gains nothing.
 //! Connections are not kept: there are never more of them than requests, and TLS resumes its sessions.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::ext::ReasonPhrase;
 use hyper::header::{CONNECTION, HOST, HeaderName, HeaderValue, USER_AGENT};
@@ -64,7 +67,7 @@ impl Prepared {
         };
         let mut built = hyper::Request::builder()
             .method(request.method.as_str())
-            .uri(target.path.as_str())
+            .uri(target.path.clone())
             .body(Full::new(request.body))
             .map_err(|_| Error::Request("the method is none"))?;
         let headers = built.headers_mut();
@@ -95,15 +98,15 @@ impl Prepared {
     }
 }
 
-/// Sends it and reads the answer whole.
-pub(super) async fn run(prepared: Prepared) -> Result<Response, Error> {
+/// Sends it and reads the answer whole. Whoever waits for it is gone at the deadline.
+pub(super) async fn run(prepared: Prepared, deadline: Instant) -> Result<Response, Error> {
     let Prepared { target, request, tls } = prepared;
     let host = target.name();
     let broken = |problem: String| Error::Connection {
         host: host.clone(),
         problem,
     };
-    let stream = connect(&target).await?;
+    let stream = connect(&target, deadline).await?;
     match tls {
         None => answer(stream, request, &host).await,
         Some((config, name)) => {
@@ -117,7 +120,7 @@ pub(super) async fn run(prepared: Prepared) -> Result<Response, Error> {
 }
 
 /// A connection to the first of the target's addresses that its entry admits and that can be reached.
-async fn connect(target: &Target) -> Result<TcpStream, Error> {
+async fn connect(target: &Target, deadline: Instant) -> Result<TcpStream, Error> {
     let addresses: Vec<IpAddr> = match &target.host {
         Host::Address(address) => vec![*address],
         Host::Name(name) => tokio::net::lookup_host((name.as_str(), target.port))
@@ -126,23 +129,34 @@ async fn connect(target: &Target) -> Result<TcpStream, Error> {
             .map(|address| address.ip())
             .collect(),
     };
-    let mut error = Error::Address(target.name());
-    for address in addresses.into_iter().filter(|address| target.admits(*address)) {
-        match TcpStream::connect(SocketAddr::new(address, target.port)).await {
-            Ok(stream) => {
-                // Without it the last part of a request waits for the peer's word on the first.
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Err(problem) => {
-                error = Error::Connection {
-                    host: target.name(),
-                    problem: problem.to_string(),
-                };
-            }
+    let admitted = addresses.into_iter().filter(|address| target.admits(*address));
+    let admitted: Vec<_> = admitted
+        .map(|address| SocketAddr::new(address, target.port))
+        .collect();
+    let stream = match first_of(&admitted, deadline).await {
+        None => return Err(Error::Address(target.name())),
+        Some(connected) => connected.map_err(|problem| Error::Connection {
+            host: target.name(),
+            problem: problem.to_string(),
+        })?,
+    };
+    // Without it the last part of a request waits for the peer's word on the first.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// A connection to the first of these addresses that can be reached, or why there is none to the last. Each has its part
+/// of the time that is left: one from which nothing comes back must not take all of it.
+async fn first_of(addresses: &[SocketAddr], deadline: Instant) -> Option<io::Result<TcpStream>> {
+    let (last, others) = addresses.split_last()?;
+    for (at, address) in others.iter().enumerate() {
+        let parts = u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);
+        let part = deadline.saturating_duration_since(Instant::now()) / parts;
+        if let Ok(Ok(stream)) = tokio::time::timeout(part, TcpStream::connect(address)).await {
+            return Some(Ok(stream));
         }
     }
-    Err(error)
+    Some(TcpStream::connect(last).await)
 }
 
 async fn answer(
@@ -165,16 +179,7 @@ async fn answer(
             .await
             .map_err(|error| broken(error.to_string()))?;
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, MAX_BODY).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                Error::TooLarge(host.to_owned())
-            } else {
-                Error::Broken {
-                    host: host.to_owned(),
-                    problem: error.to_string(),
-                }
-            }
-        })?;
+        let body = whole(body, host).await?;
         let reason = match head.extensions.get::<ReasonPhrase>() {
             Some(reason) => String::from_utf8_lossy(reason.as_bytes()).into_owned(),
             None => head.status.canonical_reason().unwrap_or_default().to_owned(),
@@ -185,12 +190,73 @@ async fn answer(
             status: head.status.as_u16(),
             reason,
             headers: head.headers.iter().map(header).collect(),
-            body: body.to_bytes(),
+            body,
         })
     };
     // The connection moves only while it is polled. When it ends first, the exchange knows by now how.
     match select(pin!(exchange), pin!(connection)).await {
         Either::Left((result, _)) => result,
         Either::Right((_, exchange)) => exchange.await,
+    }
+}
+
+/// The body in one piece: it may come in pieces of a byte, and kept as they come they would take many times its length.
+async fn whole(mut body: Incoming, host: &str) -> Result<Bytes, Error> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Error::Broken {
+            host: host.to_owned(),
+            problem: error.to_string(),
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if data.len() > MAX_BODY.saturating_sub(bytes.len()) {
+            return Err(Error::TooLarge(host.to_owned()));
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    /// A listener that takes no connection any more, as if it were behind a wall, with those that it has taken.
+    async fn wall() -> (TcpListener, Vec<TcpStream>) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut taken = Vec::new();
+        let patience = Duration::from_millis(300);
+        while let Ok(stream) = tokio::time::timeout(patience, TcpStream::connect(address)).await {
+            taken.push(stream.unwrap());
+        }
+        (listener, taken)
+    }
+
+    #[test]
+    fn an_address_from_which_nothing_comes_back_leaves_time_for_the_next() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (wall, _taken) = wall().await;
+            let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let (behind, reached) = (wall.local_addr().unwrap(), open.local_addr().unwrap());
+            let deadline = Instant::now() + Duration::from_secs(4);
+            let stream = first_of(&[behind, reached], deadline).await.unwrap().unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), reached);
+            assert!(Instant::now() < deadline);
+            // The last one has all the time that there is.
+            assert!(first_of(&[behind], deadline).now_or_never().is_none());
+            assert!(first_of(&[], deadline).await.is_none());
+        });
     }
 }

@@ -12,7 +12,7 @@ use super::Error;
 /// Requests to one host at once. Each holds a connection and the thread that waits for it.
 const PER_HOST: usize = 32;
 /// Requests at once.
-const TOTAL: usize = 128;
+pub(super) const TOTAL: usize = 128;
 /// How often in a row a host may be late.
 const CHANCES: u32 = 3;
 /// For how long a host that is late is not asked.

@@ -9,6 +9,10 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::{Error, StartError, Tls};
+use crate::watch;
+
+/// The longest file of authorities; those of whole systems have a quarter of a megabyte.
+const MAX_AUTHORITIES: u64 = 16 * 1024 * 1024;
 
 /// Where systems keep the certificates of the authorities that they trust.
 const SYSTEM: [&str; 4] = [
@@ -32,8 +36,8 @@ impl Trust {
         let system = || SYSTEM.iter().map(PathBuf::from).find(|file| file.exists());
         let mut roots = RootCertStore::empty();
         if let Some(named) = file.map(Path::to_owned).or_else(system) {
-            let text =
-                std::fs::read(&named).map_err(|error| StartError::authorities(&named, error.to_string()))?;
+            let text = watch::read(&named, MAX_AUTHORITIES)
+                .map_err(|problem| StartError::authorities(&named, problem))?;
             // Systems keep certificates, too, that no program reads any more.
             let (added, problem) = add(&mut roots, &text);
             if file.is_some()

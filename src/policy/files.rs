@@ -334,13 +334,18 @@ fn read(found: &Found, limit: u64) -> Result<Vec<u8>, Finding> {
     watch::read(path, limit).map_err(|message| finding(Id::Unreadable, path, message))
 }
 
+/// The text of a file, without the mark that some editors put before it.
 fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Finding> {
-    String::from_utf8(bytes).map_err(|error| {
+    let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
         let line = valid.filter(|byte| **byte == b'\n').count() + 1;
         Finding {
             line: u32::try_from(line).ok(),
             ..finding(Id::NotUtf8, path, "is not UTF-8")
         }
+    })?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(text) => text.to_owned(),
+        None => text,
     })
 }

@@ -41,6 +41,8 @@ pub struct Trial {
     pub line: u32,
     /// Whether it is still to be written, and not to be run.
     pub is_todo: bool,
+    /// The rule's path, as the engine is asked for it.
+    pub(super) entry: String,
     /// Whether what decodes is undefined on bad input, as at authn.
     pub(super) lenient_decoding: bool,
     pub(super) group: usize,
@@ -118,7 +120,6 @@ impl Trials {
     /// Runs a test. What it may take is in `limits`; `lines`: whether it is noted which lines it came to.
     pub fn run(&self, trial: &Trial, mut limits: Limits, lines: bool) -> Tried {
         limits.context.lenient_decoding = trial.lenient_decoding;
-        let rule = format!("data.{}.{}", trial.package, trial.name);
         let Some(group) = self.groups.get(trial.group) else {
             return Tried {
                 verdict: Verdict::Fault(Fault::Panic),
@@ -127,7 +128,12 @@ impl Trials {
             };
         };
         let errors = group.errors();
-        let observed = group.observe(&rule, &Document::undefined(), &limits, Look { errors, lines });
+        let observed = group.observe(
+            &trial.entry,
+            &Document::undefined(),
+            &limits,
+            Look { errors, lines },
+        );
         Tried {
             verdict: match observed.value {
                 Ok(value) if value.as_bool() == Some(true) => Verdict::Passed,

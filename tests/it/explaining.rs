@@ -50,6 +50,23 @@ fn what_fired_and_what_kept_the_rest_from_firing_is_told() {
 }
 
 #[test]
+fn what_a_review_holds_is_shown_and_never_obeyed() {
+    let policy =
+        "package kubernetes.admission.p\nwarn contains \"w\" if print(input.request.object.data.a)\n";
+    let object =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: \"a\\e[2J\\nb\"}\ndata: {a: \"x\\e[2J\\ny\"}\n";
+    let (_, out) = explain(&Desk::new(&[policy]), &["--gate", "validate", "-"], object);
+    assert!(
+        out.starts_with("-: ConfigMap default/a [2J b: validate: "),
+        "{out:?}"
+    );
+    assert!(
+        out.ends_with("    print policies/0.rego:2: x [2J\n      y\n"),
+        "{out:?}"
+    );
+}
+
+#[test]
 fn what_keeps_a_policy_from_being_asked_is_told_by_its_key() {
     let with = |custom: &str, name: &str| {
         format!(

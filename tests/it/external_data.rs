@@ -145,6 +145,22 @@ fn what_was_said_of_a_key_holds_for_three_minutes_and_errors_do_not() {
 }
 
 #[test]
+fn only_what_was_asked_and_found_without_an_error_holds() {
+    let peer = Peer::start(|_, reply| {
+        reply.json(
+            r#"{"response": {"items": [{"key": "a", "value": 1}, {"key": "a", "error": "bad"}, {"key": "b", "value": 2}]}}"#,
+        );
+    });
+    let outside = outside(&peer, LONG);
+    let first = ask(&outside, &["a"]).unwrap();
+    assert_eq!(first["errors"], json!([["a", "bad"]]));
+    assert_eq!(ask(&outside, &["a"]).unwrap(), first);
+    ask(&outside, &["b"]).unwrap();
+    let asked: Vec<Vec<String>> = peer.received().iter().map(keys).collect();
+    assert_eq!(asked, [["a"], ["a"], ["b"]]);
+}
+
+#[test]
 fn what_the_provider_says_of_itself_is_given_to_the_policy() {
     let peer = Peer::start(|_, reply| {
         reply.answer("503 Busy", &[], r#"{"response": {"systemError": "no database"}}"#);

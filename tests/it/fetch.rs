@@ -1,6 +1,7 @@
 //! The client by which builtins ask others, against servers that keep to nothing.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -429,16 +430,27 @@ fn a_host_that_is_late_again_and_again_holds_nobody_any_more() {
 fn authorities_that_cannot_be_read_are_told_with_their_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("ca.crt");
-    let start = || {
+    let start_with = |file: &Path| {
         let settings = Settings {
             allowed: Vec::new(),
-            authorities: Some(file.clone()),
+            authorities: Some(file.to_owned()),
         };
         Client::start(&settings).unwrap_err().to_string()
     };
-    assert!(start().ends_with("ca.crt: No such file or directory (os error 2)"));
+    let start = || start_with(&file);
+    assert!(start().ends_with("ca.crt: cannot be read: No such file or directory (os error 2)"));
+    // What is no file could be waited for, or have no end.
+    assert_eq!(start_with(Path::new("/dev/null")), "/dev/null: is no file");
     std::fs::write(&file, "secret").unwrap();
     assert!(start().ends_with("ca.crt: no certificate in it"));
     std::fs::write(&file, "-----BEGIN CERTIFICATE-----\n!secret\n").unwrap();
     assert!(start().ends_with("ca.crt: is no valid PEM"));
+}
+
+#[test]
+fn a_query_may_stand_right_behind_the_host() {
+    let peer = Peer::start(|_, reply| reply.json("1"));
+    let client = client(&[at_address(peer.port)], &peer.ca);
+    assert_eq!(send(&client, get(&peer.url("?a=b"))).unwrap().status, 200);
+    assert!(peer.received()[0].head.starts_with("GET /?a=b HTTP/1.1\r\n"));
 }

@@ -24,6 +24,7 @@ mod external_data;
 mod fetch;
 mod hostile;
 mod init;
+mod keys_served;
 mod last_good;
 mod layering;
 mod manifests;

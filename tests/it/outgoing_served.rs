@@ -29,7 +29,8 @@ fn serve(peer: &Peer, files: &[(&str, &str)], more: &[&str]) -> Process {
 fn both_runs_of_a_mutation_and_all_policies_of_a_review_ask_once() {
     let peer = Peer::start(|_, reply| reply.json("\"red\""));
     let request = format!(
-        "http.send({{\"method\": \"GET\", \"url\": concat(\"?\", [\"{}\", input.request.name])}})",
+        "http.send({{\"method\": \"GET\", \"url\": concat(\"?\", [\"{}\", input.request.name]), \
+         \"headers\": {{\"Authorization\": \"Bearer sesame\"}}}})",
         peer.url("/colour")
     );
     let mutating = |name: &str| {
@@ -52,9 +53,12 @@ fn both_runs_of_a_mutation_and_all_policies_of_a_review_ask_once() {
         assert_eq!(peer.received().len(), reviews);
     }
     assert!(peer.received()[0].head.starts_with("GET /colour?canary HTTP/1.1"));
+    assert_eq!(peer.received()[0].header("authorization"), Some("Bearer sesame"));
     // Not even the fullest log has what was sent; the decision itself does not name the object either.
     process.decisions(2);
-    assert!(!process.log().contains("colour?"), "{}", process.log());
+    for sent in ["colour?", "sesame"] {
+        assert!(!process.log().contains(sent), "{}", process.log());
+    }
 }
 
 #[test]
@@ -137,4 +141,46 @@ deny contains sprintf(\"%s\", [answer.error.message])
         let response = client.post(&VALIDATE.target(), VALIDATE.review("x", "1"));
         (response.body == VALIDATE.allowed()).then_some(())
     });
+}
+
+/// The most memory that the process has had so far, in KiB.
+fn most_memory(process: &Process) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn an_answer_in_pieces_of_a_byte_takes_no_more_memory_than_a_whole_one() {
+    const LENGTH: usize = 1_000_000;
+    let peer = Peer::start(|request, reply| {
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let body = match request.head.starts_with("GET /pieces ") {
+            true => "1\r\nx\r\n".repeat(LENGTH),
+            false => format!("{LENGTH:x}\r\n{}\r\n", "x".repeat(LENGTH)),
+        };
+        reply.raw(format!("{head}{body}0\r\n\r\n"));
+    });
+    let policy = format!(
+        "package kubernetes.admission.asking
+url := concat(\"/\", [\"{}\", input.request.name])
+deny contains sprintf(\"%d bytes\", [count(http.send({{\"method\": \"GET\", \"url\": url}}).raw_body)])
+",
+        peer.url("")
+    );
+    let process = serve(&peer, &[("policies/p.rego", &policy)], &["--deadline", "20s"]);
+    let mut ask = |name: &str| {
+        let response = process
+            .client()
+            .post(&VALIDATE.target(), VALIDATE.review(name, "1"));
+        assert!(
+            response.body.contains("[asking] 1000000 bytes"),
+            "{}",
+            response.body
+        );
+        most_memory(&process)
+    };
+    let whole = ask("whole");
+    let pieces = ask("pieces");
+    assert!(pieces < whole + 16 * 1024, "{whole} KiB, then {pieces} KiB");
 }

@@ -1,5 +1,7 @@
 //! `regate test` as authors run it: the real binary on folders of policies, tests and suites.
 
+mod gatekeeper;
+mod odd;
 mod suites;
 mod watching;
 
@@ -9,7 +11,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-const POLICY: &str = "package kubernetes.admission.owner\n\n\
+pub(super) const POLICY: &str = "package kubernetes.admission.owner\n\n\
     deny contains msg if {\n\tnot input.request.object.metadata.labels.owner\n\tmsg := \"no owner\"\n}\n\n\
     deny contains \"jane may not\" if {\n\tinput.request.userInfo.username == \"jane\"\n}\n";
 
@@ -25,7 +27,7 @@ impl Desk {
     }
 
     /// One policy and a file of tests in the package `t`.
-    fn with_tests(tests: &str) -> Self {
+    pub(super) fn with_tests(tests: &str) -> Self {
         let tests = format!("package t\n{tests}");
         Self::new(&[("policies/a.rego", POLICY), ("policies/a_test.rego", &tests)])
     }

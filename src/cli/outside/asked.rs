@@ -15,6 +15,10 @@ use serde::Deserialize;
 use crate::config::{HttpHost, HttpName, Policies};
 use crate::fetch::{AllowedHost, Client, HostPattern, Settings, Tls};
 use crate::policy::{Outside, Provider, Providers};
+use crate::watch;
+
+/// The longest file of providers.
+const MAX_PROVIDERS: u64 = 4 * 1024 * 1024;
 
 /// Whom the configuration lets policies ask.
 pub(super) fn asked(policies: &Policies) -> anyhow::Result<Outside> {
@@ -109,7 +113,8 @@ const fn one() -> u32 {
 
 /// All providers of a file.
 fn read(file: &Path) -> anyhow::Result<Vec<(String, Provider)>> {
-    let text = std::fs::read_to_string(file)?;
+    let bytes = watch::read(file, MAX_PROVIDERS).map_err(anyhow::Error::msg)?;
+    let text = String::from_utf8(bytes)?;
     let manifests: Vec<Manifest> = serde_saphyr::from_multiple(&text)?;
     manifests.into_iter().map(provider).collect()
 }

@@ -89,12 +89,16 @@ pub(super) fn write(
             Form::Lcov => lcov(out, covered),
         })?;
     }
-    let missed = threshold.filter(|Percent(least)| total.percent() < *least);
+    let is_missed = |Percent(least): &Percent| total.percent() < *least || (total.all == 0 && *least > 0.0);
+    let missed = threshold.filter(is_missed);
     if let Some(Percent(least)) = missed {
-        let message = format!(
-            "the tests cover {}% of the policies, less than {least}%",
-            total.percent()
-        );
+        let message = match total.all {
+            0 => "there are no policies that the tests could cover".to_owned(),
+            _ => format!(
+                "the tests cover {}% of the policies, less than {least}%",
+                total.percent()
+            ),
+        };
         writeln!(std::io::stderr(), "{message}")?;
     }
     Ok(missed.is_none())

@@ -24,11 +24,12 @@ pub(super) use names::{account_of, account_of_expr};
 
 use super::builtins;
 pub(crate) use super::normalize::Origin;
+pub(crate) use super::normalize::annotated::{Annotated, Given};
 use super::normalize::heads::Heads;
 use super::normalize::rewrites::Rewrites;
 use super::normalize::tokens::Token;
 use super::normalize::withs::Withs;
-use super::normalize::{Edit, Normalized, lines, results, tokens};
+use super::normalize::{Edit, Normalized, annotated, lines, results, tokens};
 use crate::policy::files::RegoFile;
 use crate::policy::finding::{Finding, Id, Severity};
 
@@ -65,6 +66,10 @@ pub(crate) struct Source {
     pub(crate) replaced: Vec<Replaced>,
     /// The names that its imports give.
     pub(crate) imported: Vec<String>,
+    /// Where its imports stand.
+    pub(crate) imports_at: Vec<Position>,
+    /// Whether it was seen to that calls of `rego.metadata` give what they should.
+    pub(crate) is_annotated: bool,
     /// Paths below `input` that it reads, as far as they are constant; an empty one where it takes `input` whole.
     pub(crate) input_reads: BTreeSet<Vec<String>>,
     /// Whether it names `regate` as a member of something that is neither `data` nor plainly `input`: a variable that may
@@ -176,7 +181,9 @@ impl Source {
         let mut edits = lines::separate(&file.text, &tokens);
         edits.extend(lines::leading_zeros(&file.text, &tokens));
         normalized.edit(edits);
-        let mut module = module(file, &mut normalized)?;
+        let chained = lines::split_chains(&normalized.text, &tokens::tokens(&normalized.text));
+        normalized.edit(chained);
+        let mut module = module(file, &normalized)?;
         let mut source = walk::Walk::of(&module, &normalized).source(file, &module)?;
         let looked = Looked::at(file, &module, &normalized);
         if rewrite_results(file, &mut module, &mut normalized, results::positive)? {
@@ -191,7 +198,7 @@ impl Source {
         let edits = rewrites.into_edits();
         if calls_with_result(&source) {
             normalized.edit(edits);
-            module = self::module(file, &mut normalized)?;
+            module = self::module(file, &normalized)?;
             rewrite_results(file, &mut module, &mut normalized, results::negated)?;
         } else {
             normalized.edit(edits);
@@ -328,19 +335,9 @@ fn look_at_withs(
     self::module(file, normalized)
 }
 
-/// Parses a text; what is chained and stands in the parser's way is split first.
-fn module(file: &RegoFile, normalized: &mut Normalized) -> Result<Ref<Module>, Finding> {
-    let parsed = match parse(file, normalized) {
-        Err(error) if error.contains("else cannot be used with set rules") => {
-            normalized.edit(lines::split_chains(
-                &normalized.text,
-                &tokens::tokens(&normalized.text),
-            ));
-            parse(file, normalized)
-        }
-        parsed => parsed,
-    };
-    parsed
+/// Parses a text.
+fn module(file: &RegoFile, normalized: &Normalized) -> Result<Ref<Module>, Finding> {
+    parse(file, normalized)
         .map_err(|error| syntax_finding(&file.path, &error, Some(normalized)))?
         .ok_or_else(|| Finding::new(Id::Parse, "no package").in_file(&file.path))
 }
@@ -365,6 +362,22 @@ impl Source {
         parse_text(&self.path, self.v0, &self.normalized).ok().flatten()
     }
 
+    /// Whether it asks what METADATA says.
+    pub(crate) fn asks_for_metadata(&self) -> bool {
+        let mut calls = self.rules.iter().flat_map(|rule| &rule.calls);
+        calls.any(|call| builtins::WRITTEN_IN.contains(&call.function.join(".").as_str()))
+    }
+
+    /// Writes what METADATA says into the calls that ask for it: what they give in each of its rules.
+    pub(crate) fn write_in(&mut self, annotated: &[Annotated]) {
+        self.is_annotated = true;
+        if let Some(module) = self.module() {
+            let mut normalized = (*self.normalized).clone();
+            normalized.edit(annotated::edits(&normalized, &module, annotated));
+            self.normalized = Arc::new(normalized);
+        }
+    }
+
     /// A finding at a place of this file.
     pub(crate) fn problem(&self, id: Id, at: Position, message: impl Into<String>) -> Finding {
         at.problem(id, &self.path, message)
@@ -382,7 +395,8 @@ impl Source {
     }
 }
 
-/// The engine's errors begin with `--> file:line:column`, and say what is wrong behind `error:`.
+/// The engine's errors begin with `--> file:line:column`, and say what is wrong behind `error:`; some are one line,
+/// `file:line:column error: …`.
 pub(super) fn syntax_finding(path: &str, text: &str, normalized: Option<&Normalized>) -> Finding {
     let at = position_in(text).map(|at| normalized.map_or(at, |normalized| normalized.place(at)));
     let message = message_in(text);
@@ -403,7 +417,8 @@ pub(super) fn syntax_finding(path: &str, text: &str, normalized: Option<&Normali
 pub(super) fn position_in(text: &str) -> Option<Position> {
     let head = text
         .lines()
-        .find_map(|line| line.trim_start().strip_prefix("--> "))?;
+        .find_map(|line| line.trim_start().strip_prefix("--> "))
+        .or_else(|| text.split_once(" error: ").map(|(head, _)| head))?;
     let mut parts = head.trim().rsplitn(3, ':');
     let column = parts.next()?.parse().ok()?;
     let line = parts.next()?.parse().ok()?;
@@ -415,6 +430,7 @@ pub(super) fn message_in(text: &str) -> String {
         .lines()
         .find_map(|line| line.trim_start().strip_prefix("error: "));
     message
+        .or_else(|| position_in(text).and_then(|_| Some(text.split_once(" error: ")?.1)))
         .or_else(|| text.lines().find(|line| !line.trim().is_empty()))
         .unwrap_or("unreadable")
         .trim()

@@ -207,7 +207,7 @@ fn gate_rules(
     own.iter().copied().filter(|name| found.contains(name)).collect()
 }
 
-fn is_name(part: &str) -> bool {
+pub(super) fn is_name(part: &str) -> bool {
     let mut chars = part.chars();
     chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')

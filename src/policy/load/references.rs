@@ -41,22 +41,66 @@ pub(super) fn check_tests(
     data: &Document,
     findings: &mut Vec<Finding>,
 ) {
-    let all = || sources.iter().chain(tests);
-    let rules: BTreeSet<Path> = all()
-        .flat_map(|source| source.rules.iter().map(|rule| source.path_of(rule)))
-        .collect();
-    let packages: BTreeSet<&[String]> = all().map(|source| source.package.as_slice()).collect();
+    let there = There::of(sources, tests, data);
     for source in tests {
         for (path, at) in &source.data_reads {
-            let inside =
-                (1..path.len()).any(|end| path.get(..end).is_some_and(|path| packages.contains(path)));
-            let provided = packages.iter().any(|package| package.starts_with(path))
-                || rules.iter().any(|rule| related(rule, path))
-                || has(data, path);
-            if inside && !provided {
-                findings.push(finding(source, *at, path, &rules));
+            if there.lacks(path) {
+                findings.push(finding(source, *at, path, &there.rules));
             }
         }
+    }
+}
+
+/// Adds a warning for each path in a package that tests replace although nothing is there: what was meant to be replaced
+/// is not. OPA takes it.
+pub(super) fn check_mocks(
+    sources: &[Source],
+    tests: &[Source],
+    data: &Document,
+    warnings: &mut Vec<Finding>,
+) {
+    let there = There::of(sources, tests, data);
+    for source in tests {
+        for replaced in &source.replaced {
+            let Some((_, path)) = replaced.target.split_first().filter(|(root, _)| *root == "data") else {
+                continue;
+            };
+            if there.lacks(path) {
+                let name = path.join(".");
+                let message = format!("`with` replaces `data.{name}`, and there is nothing to replace");
+                let near = nearest(path, &there.rules).map(|near| format!("did you mean `data.{near}`?"));
+                warnings.push(source.problem(Id::NotRun, replaced.at, message).hinted(near));
+            }
+        }
+    }
+}
+
+/// What policies and their tests have below `data`.
+struct There<'a> {
+    rules: BTreeSet<Path>,
+    packages: BTreeSet<&'a [String]>,
+    data: &'a Document,
+}
+
+impl<'a> There<'a> {
+    fn of(sources: &'a [Source], tests: &'a [Source], data: &'a Document) -> Self {
+        let all = || sources.iter().chain(tests);
+        let rules = all().flat_map(|source| source.rules.iter().map(|rule| source.path_of(rule)));
+        There {
+            rules: rules.collect(),
+            packages: all().map(|source| source.package.as_slice()).collect(),
+            data,
+        }
+    }
+
+    /// Whether a path is in a package, and nothing is there.
+    fn lacks(&self, path: &[String]) -> bool {
+        let inside =
+            (1..path.len()).any(|end| path.get(..end).is_some_and(|path| self.packages.contains(path)));
+        let provided = self.packages.iter().any(|package| package.starts_with(path))
+            || self.rules.iter().any(|rule| related(rule, path))
+            || has(self.data, path);
+        inside && !provided
     }
 }
 
@@ -79,14 +123,8 @@ fn has(data: &Document, path: &[String]) -> bool {
 
 fn finding(source: &Source, at: Position, path: &[String], rules: &BTreeSet<Path>) -> Finding {
     let name = path.join(".");
-    let nearest = rules
-        .iter()
-        .map(|rule| rule.join("."))
-        .map(|rule| (strsim::levenshtein(&rule, &name), rule))
-        .min()
-        .filter(|(distance, _)| *distance <= 2);
-    let hint = match nearest {
-        Some((_, near)) => format!("did you mean `data.{near}`?"),
+    let hint = match nearest(path, rules) {
+        Some(near) => format!("did you mean `data.{near}`?"),
         None => format!(
             "no package, no rule and no data file; what comes from elsewhere is listed in METADATA, as `needs: \
              [data.{name}]`"
@@ -95,4 +133,14 @@ fn finding(source: &Source, at: Position, path: &[String], rules: &BTreeSet<Path
     source
         .problem(Id::Reference, at, format!("nothing provides `data.{name}`"))
         .hinted(hint)
+}
+
+/// The rule whose path is nearly this one.
+fn nearest(path: &[String], rules: &BTreeSet<Path>) -> Option<String> {
+    let name = path.join(".");
+    let rules = rules.iter().map(|rule| rule.join("."));
+    let nearest = rules.map(|rule| (strsim::levenshtein(&rule, &name), rule)).min();
+    nearest
+        .filter(|(distance, _)| *distance <= 2)
+        .map(|(_, near)| near)
 }

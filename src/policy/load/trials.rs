@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Loaded, Strictness, build, calls, conflicts, data, overlaps, references, safety};
+use super::packages::is_name;
+use super::{Loaded, Strictness, annotations, build, calls, conflicts, data, overlaps, references, safety};
 use crate::gate::Gate;
-use crate::policy::engine::ast::{RuleFacts, Source};
+use crate::policy::engine::ast::{Position, RuleFacts, Source};
 use crate::policy::engine::builtins::BuiltinErrors;
 use crate::policy::engine::group::Group;
 use crate::policy::engine::{Document, Outside};
@@ -36,14 +37,19 @@ pub(super) fn check(
     let policies = loaded.sources.len();
     let sources = with_tests(files, loaded.sources, &loaded.data, outside, strictness)?;
     let (served, tests) = sources.split_at_checked(policies).unwrap_or_default();
-    loaded.set.warnings.extend(not_run(served, &found(tests)));
+    loaded
+        .set
+        .warnings
+        .extend(not_run(served, tests, &found(tests), &loaded.data));
     Ok(loaded.set)
 }
 
 /// Warnings for tests that are not run, or do less than they seem to.
-fn not_run(served: &[Source], found: &Found<'_>) -> Vec<Finding> {
-    let ambiguous = found.values().flat_map(|rules| ambiguous(rules));
-    misplaced(served).into_iter().chain(ambiguous).collect()
+fn not_run(served: &[Source], tests: &[Source], found: &Found<'_>, data: &Document) -> Vec<Finding> {
+    let mut warnings = misplaced(served);
+    warnings.extend(found.values().flat_map(|rules| ambiguous(rules)));
+    references::check_mocks(served, tests, data, &mut warnings);
+    warnings
 }
 
 pub(super) fn load(files: &Files, loaded: Loaded, outside: &Arc<Outside>) -> Result<Trials, Vec<Finding>> {
@@ -51,7 +57,7 @@ pub(super) fn load(files: &Files, loaded: Loaded, outside: &Arc<Outside>) -> Res
     let mut sources = with_tests(files, loaded.sources, &loaded.data, outside, Strictness::Served)?;
     let (served, tests) = sources.split_at_checked(policies).unwrap_or_default();
     let found = found(tests);
-    let mut warnings = not_run(served, &found);
+    let mut warnings = not_run(served, tests, &found, &loaded.data);
     let (groups, trials) = grouped(&sources, found, &loaded.lenient, &loaded.data, outside)?;
     warnings.sort();
     sources.truncate(policies);
@@ -88,6 +94,7 @@ fn with_tests(
     data::hiding(data, &tests, &mut findings);
     let policies = sources.len();
     sources.extend(tests);
+    annotations::write_in(&mut sources, &mut findings);
     overlaps(&sources, &mut findings);
     if let (true, Some((served, tests))) = (all_parsed, sources.split_at_checked(policies)) {
         references::check_tests(served, tests, data, &mut findings);
@@ -145,6 +152,11 @@ fn ambiguous<'a>(rules: &BTreeMap<&'a str, Vec<Rule<'a>>>) -> Vec<Finding> {
             let message = format!("`{name}` is not run: it is a function, and a test is a rule");
             source.problem(Id::NotRun, rule.at, message)
         }));
+        let defaults = rules.iter().filter(|rule| is_true_by_default(rule));
+        warnings.extend(defaults.map(|(source, rule)| {
+            let message = format!("`{name}` is true by default: no body of it has to hold");
+            source.problem(Id::NotRun, rule.at, message)
+        }));
         let mut again = rules
             .iter()
             .filter(|(_, rule)| rule.arguments.is_none() && !rule.is_default);
@@ -155,6 +167,19 @@ fn ambiguous<'a>(rules: &BTreeMap<&'a str, Vec<Rule<'a>>>) -> Vec<Finding> {
         }));
     }
     warnings
+}
+
+/// Whether it is `default test_x := true`.
+fn is_true_by_default((source, rule): &Rule<'_>) -> bool {
+    let is_true = |at: &Position| {
+        let line = usize::try_from(at.line).ok().and_then(|line| line.checked_sub(1));
+        let line = line
+            .and_then(|line| source.text.lines().nth(line))
+            .unwrap_or_default();
+        let before = usize::try_from(at.column).unwrap_or_default().saturating_sub(1);
+        line.chars().skip(before).take(4).eq("true".chars())
+    };
+    rule.is_default && rule.literals.iter().any(|(_, at)| is_true(at))
 }
 
 /// The tests in the order of files and lines, and the engines for them.
@@ -202,6 +227,16 @@ fn grouped(
     }
 }
 
+/// `data.a["b-c"].test_x`
+fn entry(package: &[String], rule: &str) -> String {
+    let part = |part: &String| match is_name(part) {
+        true => format!(".{part}"),
+        false => format!("[{}]", serde_json::json!(part)),
+    };
+    let parts: String = package.iter().map(part).collect();
+    format!("data{parts}.{rule}")
+}
+
 /// The test that rules of one name are; `groups` were built so far, that of the test last.
 fn trial(rules: &[Rule<'_>], groups: usize, lenient_decoding: bool) -> Option<Trial> {
     let mut rules = rules.iter().filter(|(_, rule)| rule.arguments.is_none());
@@ -212,6 +247,7 @@ fn trial(rules: &[Rule<'_>], groups: usize, lenient_decoding: bool) -> Option<Tr
         file: source.path.clone(),
         line: rule.at.line,
         is_todo: is_todo(&rule.name),
+        entry: entry(&source.package, &rule.name),
         lenient_decoding,
         group: groups.checked_sub(1)?,
     })

@@ -325,6 +325,15 @@ fn what_a_suite_says_that_means_nothing_is_told_with_its_place_and_nothing_runs(
             "3:12: `defaults` has no key `users`: did you mean `user`?",
         ),
         (
+            "cases:\n- {name: a, token: t, expect: {decision: allow, messagesContain: []}}\n".to_owned(),
+            "4:66: `messagesContain` holds of everything: name a text",
+        ),
+        (
+            "cases:\n- {name: a, token: t, expect: {decision: allow, messagesContain: [x, \"\"]}}\n"
+                .to_owned(),
+            "4:66: `messagesContain` holds of everything: name a text",
+        ),
+        (
             format!("cases:\n- {{token: t, {ok}}}\n"),
             "4:3: a case has a `name`, a string that is not empty",
         ),

@@ -104,9 +104,15 @@ fn a_provider_that_cannot_be_used_is_told_of() {
         let told = of_file(&text).unwrap_err();
         assert!(told.contains(expected), "{text}{told}");
     }
-    let told = asked(&policies(&[(Setting::Provider, "/nowhere/at-all.yaml")])).unwrap_err();
-    assert_eq!(
-        format!("{told:#}"),
-        "--provider /nowhere/at-all.yaml: No such file or directory (os error 2)"
-    );
+    // What is no file could be waited for, or have no end.
+    for (path, problem) in [
+        (
+            "/nowhere/at-all.yaml",
+            "cannot be read: No such file or directory (os error 2)",
+        ),
+        ("/dev/null", "is no file"),
+    ] {
+        let told = asked(&policies(&[(Setting::Provider, path)])).unwrap_err();
+        assert_eq!(format!("{told:#}"), format!("--provider {path}: {problem}"));
+    }
 }

@@ -50,7 +50,7 @@ fn policy(out: &mut impl Write, asked: &Asked) -> io::Result<()> {
         self::definitions(out, rule, definitions, MAX_FAILED, 4)?;
     }
     for print in &asked.prints {
-        writeln!(out, "    print {print}")?;
+        writeln!(out, "    print {}", print.replace('\n', "\n      "))?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::{Done, Outcome, Tally};
+use crate::cli::terminal::{one_line, printable};
 
 pub(super) fn write(out: &mut dyn Write, done: &[Done], tally: &Tally, verbose: bool) -> std::io::Result<()> {
     for done in done {
@@ -12,7 +13,8 @@ pub(super) fn write(out: &mut dyn Write, done: &[Done], tally: &Tally, verbose: 
             continue;
         }
         let Done { label, place, .. } = done;
-        write!(out, "{place}: {} {label}", outcome.as_str())?;
+        let head = format!("{place}: {} {label}", outcome.as_str());
+        write!(out, "{}", one_line(&head))?;
         match outcome {
             Outcome::Skipped => writeln!(out)?,
             _ => writeln!(out, " ({:.1} ms)", done.tried.took.as_secs_f64() * 1000.0)?,
@@ -28,5 +30,6 @@ pub(super) fn write(out: &mut dyn Write, done: &[Done], tally: &Tally, verbose: 
 }
 
 fn indented(out: &mut dyn Write, text: &str) -> std::io::Result<()> {
-    text.lines().try_for_each(|line| writeln!(out, "  {line}"))
+    text.lines()
+        .try_for_each(|line| writeln!(out, "  {}", printable(line)))
 }

@@ -77,9 +77,20 @@ pub(super) fn read(reader: &mut Reader<'_>, case: &Node, asked: &Asked) -> Optio
             );
             return None;
         }
-        expected.insert(key.to_owned(), value(reader, node, key, form, &gates)?);
+        let value = value(reader, node, key, form, &gates)?;
+        if key.ends_with("Contain") && says_nothing(&value) {
+            reader.wrong(node, format!("`{key}` holds of everything: name a text"));
+            return None;
+        }
+        expected.insert(key.to_owned(), value);
     }
     Some(Expected(expected))
+}
+
+/// Whether one of these texts is in every other one, or there is none.
+fn says_nothing(texts: &Value) -> bool {
+    let texts = texts.as_array().map(Vec::as_slice).unwrap_or_default();
+    texts.is_empty() || texts.iter().any(|text| text == "")
 }
 
 fn value(reader: &mut Reader<'_>, node: &Node, key: &str, form: Form, gates: &[Gate]) -> Option<Value> {

@@ -133,3 +133,12 @@ fn brackets_in_strings_of_any_kind_do_not_count_and_hide_none() {
     );
     assert_eq!(parse(&raw).unwrap_err().line, Some(4));
 }
+
+#[test]
+fn a_syntax_error_that_the_engine_tells_on_one_line_has_its_place_once() {
+    let finding = parse("package a\nx if {\n\tsome a, b, c in []\n}\n").unwrap_err();
+    assert_eq!(
+        finding.to_string(),
+        "p.rego:3:13: encountered `c` while expecting `in`"
+    );
+}

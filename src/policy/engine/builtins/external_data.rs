@@ -114,8 +114,12 @@ fn answer(question: &Question, outside: &Outside) -> Result<Value, Failure> {
     if !missing.is_empty() {
         let asked = ask(providers, provider, &missing)?;
         if asked.status == 200 && asked.system_error.is_empty() {
+            let failed: BTreeSet<_> = asked.errors.iter().filter_map(|error| at(error, 0)).collect();
             for response in &asked.responses {
-                if let (Some(Value::String(key)), Some(value)) = (at(response, 0), at(response, 1)) {
+                if let (Some(name @ Value::String(key)), Some(value)) = (at(response, 0), at(response, 1))
+                    && missing.contains(key)
+                    && !failed.contains(name)
+                {
                     let until = now_ns.saturating_add(HOLDS_NS);
                     outside
                         .answers

@@ -48,13 +48,18 @@ impl<'a> Header<'a> {
         let (algorithm, id, content, _) = (name("alg")?, name("kid")?, name("cty")?, name("typ")?);
         let has_unknown_critical = match member(header, "crit") {
             None => false,
-            Some(Value::Array(names)) => names.iter().any(|name| match name {
-                Value::String(name) => {
-                    !["alg", "kid", "typ", "cty", "crit"].contains(&&**name) && member(header, name).is_some()
+            Some(Value::Array(names)) if !names.is_empty() => {
+                let mut unknown = false;
+                for name in names.iter() {
+                    let Value::String(name) = name else {
+                        anyhow::bail!("`crit` in the header must be a list of names");
+                    };
+                    let known = ["alg", "kid", "typ", "cty", "crit"].contains(&&**name);
+                    unknown |= !known && member(header, name).is_some();
                 }
-                _ => false,
-            }),
-            Some(_) => anyhow::bail!("`crit` in the header must be a list"),
+                unknown
+            }
+            Some(_) => anyhow::bail!("`crit` in the header must be a list of names"),
         };
         Ok(Self {
             algorithm,

@@ -200,16 +200,21 @@ fn jwk(value: &Value) -> Option<Key> {
         Some(Value::String(text)) => from_base64url(text).ok().filter(|bytes| !bytes.is_empty()),
         _ => None,
     };
+    let number = |key| {
+        bytes(key)
+            .map(without_leading_zeros)
+            .filter(|bytes| !bytes.is_empty())
+    };
     let (id, algorithm, curve) = (name("kid")?, name("alg")?, name("crv")?);
     let is_private = member(value, "d").is_some();
     let material = match (name("kty")?.as_str(), curve.as_str()) {
         ("RSA", _) => Material::RsaParts {
-            n: bytes("n")?,
-            e: bytes("e")?,
+            n: number("n")?,
+            e: number("e")?,
         },
-        ("EC", "P-256") => Material::Elliptic(Curve::P256, point(bytes("x")?, bytes("y")?, 32)?),
-        ("EC", "P-384") => Material::Elliptic(Curve::P384, point(bytes("x")?, bytes("y")?, 48)?),
-        ("EC", "P-521") => Material::Elliptic(Curve::P521, point(bytes("x")?, bytes("y")?, 66)?),
+        ("EC", "P-256") => Material::Elliptic(Curve::P256, point(number("x")?, number("y")?, 32)?),
+        ("EC", "P-384") => Material::Elliptic(Curve::P384, point(number("x")?, number("y")?, 48)?),
+        ("EC", "P-521") => Material::Elliptic(Curve::P521, point(number("x")?, number("y")?, 66)?),
         ("OKP", "Ed25519") => Material::Ed25519(bytes("x")?),
         ("OKP", "X25519") => Material::Useless,
         ("oct", _) => Material::Secret(bytes("k")?),
@@ -220,6 +225,11 @@ fn jwk(value: &Value) -> Option<Key> {
         algorithm,
         material: if is_private { Material::Useless } else { material },
     })
+}
+
+/// A number as it has to be written; some issuers put the zero before it that makes it positive elsewhere.
+fn without_leading_zeros(bytes: Vec<u8>) -> Vec<u8> {
+    bytes.into_iter().skip_while(|byte| *byte == 0).collect()
 }
 
 /// The uncompressed form of a point, whose numbers may have lost their leading zeros.

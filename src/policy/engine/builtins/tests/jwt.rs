@@ -153,3 +153,48 @@ fn a_token_that_a_policy_signs_is_verified_with_the_public_part_of_its_key() {
         );
     }
 }
+
+#[test]
+fn numbers_of_a_key_may_have_a_zero_before_them() {
+    let padded = |number: &serde_json::Value| {
+        let bytes = URL_SAFE_NO_PAD.decode(number.as_str().unwrap()).unwrap();
+        URL_SAFE_NO_PAD.encode([vec![0], bytes].concat())
+    };
+    for (kind, algorithm, numbers) in [("EC", "ES256", ["x", "y"]), ("RSA", "RS256", ["n", "e"])] {
+        let (signing, _) = private(kind);
+        let header = format!("{{\"alg\": \"{algorithm}\"}}");
+        // The engine reads no longer lines.
+        let lines = signing.replace("\",\"", "\",\n\"");
+        let call = format!("io.jwt.encode_sign({header}, {{\"sub\": \"jane\"}}, {lines})");
+        let token = eval(Context::default(), &call);
+        let whole: serde_json::Value = serde_json::from_str(&signing).unwrap();
+        let mut public = serde_json::json!({"kty": kind, "crv": "P-256"});
+        for number in numbers {
+            public[number] = padded(&whole[number]).into();
+        }
+        let (token, key) = (token.unwrap(), Value::from(public.to_string()));
+        let call = format!("io.jwt.verify_{}({token},\n{key})", algorithm.to_lowercase());
+        assert_eq!(
+            eval(Context::default(), &call).unwrap(),
+            Value::from(true),
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn what_is_critical_is_a_list_of_names() {
+    let holds = |critical: &str| {
+        let header = format!(r#"{{"alg":"HS256","crit":{critical},"x":1}}"#);
+        verified(Context::default(), &token(&header, "{}"), "")
+    };
+    assert!(holds(r#"["alg"]"#).unwrap());
+    assert!(!holds(r#"["x"]"#).unwrap());
+    for critical in ["[]", "[7]", r#"["alg", null]"#, r#""alg""#, "null"] {
+        let told = holds(critical).unwrap_err().to_string();
+        assert!(
+            told.contains("io.jwt.decode_verify: `crit` in the header must be a list of names"),
+            "{critical}: {told}"
+        );
+    }
+}
