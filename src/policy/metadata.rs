@@ -20,7 +20,7 @@ use super::engine::builtins::BuiltinErrors;
 use super::finding::{Finding, Id};
 use super::matching::{Match, Selector};
 use crate::gate::Gate;
-pub(crate) use node::{Node, Tree};
+pub(crate) use node::{Node, Tree, too_much};
 pub(crate) use read::Overlay;
 use read::Reader;
 use scan::{Block, Scan};

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on ends where it stands; clippy exempts test functions, not what they share"
 )]
 
+mod bad_files;
 mod bench;
 mod canaries;
 mod checks;

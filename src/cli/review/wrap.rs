@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::text_at;
 use crate::cluster::look::Look;
 use crate::gate::Gate;
+use crate::policy::metadata::too_much;
 use crate::review::put;
 
 /// Something to decide.
@@ -202,7 +203,12 @@ pub(in crate::cli) fn manifest(path: &Path, text: &str) -> anyhow::Result<Value>
 
 /// The YAML documents of a text that are not empty; JSON is YAML.
 pub(in crate::cli) fn documents(name: &str, text: &str) -> anyhow::Result<Vec<Value>> {
-    let documents: Vec<Value> = serde_saphyr::from_multiple(text).with_context(|| name.to_owned())?;
+    let documents: Vec<Value> = serde_saphyr::from_multiple(text)
+        .map_err(|error| match too_much(&error) {
+            Some(message) => anyhow::anyhow!(message),
+            None => error.into(),
+        })
+        .with_context(|| name.to_owned())?;
     let documents: Vec<Value> = documents
         .into_iter()
         .filter(|document| !document.is_null())

@@ -77,16 +77,9 @@ fn document(path: &Path) -> Result<Node, Finding> {
     let finding = |message: String| Finding::new(Id::Suite, message).in_file(path.display().to_string());
     let bytes = watch::read(path, MAX_BYTES).map_err(finding)?;
     let text = String::from_utf8(bytes).map_err(|_| finding("is not UTF-8".to_owned()))?;
-    Node::parse(&text).map_err(|(at, message)| {
-        // The reader's words for it are about itself.
-        let message = match message.contains("budget") {
-            true => "it is nested too deep, or its aliases stand for too much".to_owned(),
-            false => message,
-        };
-        match at {
-            Some(at) => finding(message).at(at),
-            None => finding(message),
-        }
+    Node::parse(&text).map_err(|(at, message)| match at {
+        Some(at) => finding(message).at(at),
+        None => finding(message),
     })
 }
 
@@ -111,7 +104,7 @@ fn suite(reader: &mut Reader<'_>, document: &Node, stage: &Arc<Stage>) -> Vec<Ca
         reader.wrong(document, "a suite has a list of `cases`, at least one");
         return Vec::new();
     };
-    let mut names = Vec::new();
+    let mut names = BTreeSet::new();
     let mut cases = Vec::new();
     for item in items {
         let Some(name) = item
@@ -122,10 +115,9 @@ fn suite(reader: &mut Reader<'_>, document: &Node, stage: &Arc<Stage>) -> Vec<Ca
             reader.wrong(item, "a case has a `name`, a string that is not empty");
             continue;
         };
-        if names.contains(&name) {
+        if !names.insert(name) {
             reader.wrong(item, format!("another case of this suite is called `{name}`"));
         }
-        names.push(name);
         let place = reader.place(item);
         let Some(asked) = asked::read(reader, item, defaults, &stage.settings) else {
             continue;

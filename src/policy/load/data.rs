@@ -9,6 +9,7 @@ use crate::policy::engine::ast::Source;
 use crate::policy::engine::entry::RESERVED;
 use crate::policy::files::{DataFile, Format};
 use crate::policy::finding::{Finding, Id};
+use crate::policy::metadata::too_much;
 
 /// All data files as one document; findings for unreadable ones, paths given twice and data that would hide a rule.
 pub(super) fn merged(files: &[DataFile], sources: &[Source], findings: &mut Vec<Finding>) -> Document {
@@ -82,7 +83,7 @@ fn not_yaml(error: &serde_saphyr::Error) -> Unreadable {
     });
     let message = match error.without_snippet() {
         serde_saphyr::Error::DuplicateMappingKey { .. } => Problem::DuplicateKey.to_string(),
-        _ => "not valid YAML".to_owned(),
+        _ => too_much(error).unwrap_or("not valid YAML").to_owned(),
     };
     (place, message)
 }

@@ -187,7 +187,20 @@ impl Node {
 
 fn unreadable(error: &serde_saphyr::Error) -> (Option<Position>, String) {
     let at = error.location().and_then(|at| position(at.line(), at.column()));
-    (at, first_line(&error.without_snippet().to_string()))
+    let message = match too_much(error) {
+        Some(message) => message.to_owned(),
+        None => first_line(&error.without_snippet().to_string()),
+    };
+    (at, message)
+}
+
+/// What to say of YAML that the reader gave up on because of what it would become. The reader's words for that are about
+/// itself, and about lines of what it was given, which need not be lines of a file.
+pub(crate) fn too_much(error: &serde_saphyr::Error) -> Option<&'static str> {
+    let words = error.without_snippet().to_string();
+    let gave_up = ["budget breached", "recursion limit exceeded"];
+    let is_too_much = gave_up.iter().any(|part| words.contains(part));
+    is_too_much.then_some("it is nested too deep, or its aliases stand for too much")
 }
 
 fn node(spanned: Spanned<Tree>) -> Node {
