@@ -12,6 +12,7 @@ use super::engine::ast::Source;
 use super::engine::{Document, Outside};
 use super::files::Files;
 use super::finding::{Finding, Id};
+use super::metadata::annotations;
 use super::trials::Trials;
 
 mod build;
@@ -165,7 +166,8 @@ struct Loaded {
 
 fn load_here(files: &Files, outside: &Arc<Outside>, strictness: Strictness) -> Result<Loaded, Vec<Finding>> {
     let mut findings = Vec::new();
-    let (sources, all_parsed) = parsed(files, strictness, &mut findings);
+    let (mut sources, all_parsed) = parsed(files, strictness, &mut findings);
+    annotations::write_in(&mut sources, &mut findings);
     let mut gatekeeper = gatekeeper::read(&files.manifests, &mut findings);
     let before = findings.len();
     let data = data::merged(&files.data, &sources, &mut findings);

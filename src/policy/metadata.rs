@@ -5,6 +5,7 @@
 //! which turns both into [`super::Policy`]s. Every problem is a finding with its place, all of them at once; nothing
 //! that an author may have meant for us is passed over.
 
+pub(crate) mod annotations;
 mod node;
 mod read;
 mod scan;

@@ -21,8 +21,10 @@ pub(crate) struct Said {
 }
 
 impl Said {
+    /// `[NAME] message`. Of a constraint that is called `KIND/NAME` its name alone, as Gatekeeper has it.
     pub(crate) fn text(&self) -> String {
-        one_line(&format!("[{}] {}", self.policy, self.message.msg))
+        let name = self.policy.rsplit('/').next().unwrap_or_default();
+        one_line(&format!("[{name}] {}", self.message.msg))
     }
 }
 

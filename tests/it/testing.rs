@@ -1,5 +1,6 @@
 //! `regate test` as authors run it: the real binary on folders of policies, tests and suites.
 
+mod gatekeeper;
 mod odd;
 mod suites;
 mod watching;

@@ -6,6 +6,7 @@
 //! possible the tests are reported as ignored, or as failed with `REGATE_E2E=require`.
 
 mod accepted;
+mod annotations;
 #[expect(
     dead_code,
     reason = "only OPA is run here; the end-to-end tests run the other programs"
@@ -15,6 +16,7 @@ mod binaries;
 mod builtins;
 mod capabilities;
 mod cases;
+mod certificates;
 mod checked;
 mod conformance;
 mod drawn;
@@ -90,7 +92,20 @@ fn main() -> ExitCode {
         trial("globs_match_as_in_opa", builtins::globs),
         trial("uris_are_taken_apart_as_in_opa", builtins::uris),
         trial("builtins_answer_as_opa_does", builtins::expressions),
+        trial(
+            "what_metadata_says_of_rules_and_packages_is_what_opa_says",
+            annotations::annotations,
+        ),
         trial("tokens_are_verified_as_in_opa", tokens::tokens),
+        trial("certificates_are_read_as_in_opa", certificates::read),
+        trial(
+            "requests_for_certificates_are_read_as_in_opa",
+            certificates::requests,
+        ),
+        trial(
+            "chains_of_certificates_are_verified_as_in_opa",
+            certificates::verified,
+        ),
         trial("networks_are_compared_and_merged_as_in_opa", networks::networks),
         trial("http_send_asks_and_answers_as_in_opa", outgoing::answers),
         trial("digests_are_those_of_opa", tokens::digests),

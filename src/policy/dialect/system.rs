@@ -13,6 +13,9 @@ use crate::policy::{Fault, Message, Mutation, Outcome};
 
 const MAIN: &str = "main";
 
+/// The one type of patch that the API server takes.
+const JSON_PATCH: &str = "JSONPatch";
+
 /// What a denial says that gives no reason.
 const NO_REASON: &str = "denied";
 
@@ -57,6 +60,10 @@ pub(super) fn outcome(values: &Document, input: &Document) -> Result<Outcome, Fa
     if !allowed {
         outcome.deny.push(denial(&response));
     } else if let Some(patch) = present(&response, "patch") {
+        let kind = present(&response, "patchType");
+        if kind.as_ref().and_then(Document::as_str) != Some(JSON_PATCH) {
+            return Err(fault("`response` has a `patch` and not `patchType: JSONPatch`"));
+        }
         outcome.mutation = Some(mutation(&patch)?);
     }
     Ok(outcome)
@@ -94,7 +101,8 @@ fn mutation(patch: &Document) -> Result<Mutation, Fault> {
     let operations = patch
         .as_str()
         .and_then(|text| STANDARD.decode(text).ok())
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .filter(serde_json::Value::is_array);
     match operations {
         Some(operations) => Ok(Mutation::Patch {
             operations,

@@ -24,11 +24,12 @@ pub(super) use names::{account_of, account_of_expr};
 
 use super::builtins;
 pub(crate) use super::normalize::Origin;
+pub(crate) use super::normalize::annotated::{Annotated, Given};
 use super::normalize::heads::Heads;
 use super::normalize::rewrites::Rewrites;
 use super::normalize::tokens::Token;
 use super::normalize::withs::Withs;
-use super::normalize::{Edit, Normalized, lines, results, tokens};
+use super::normalize::{Edit, Normalized, annotated, lines, results, tokens};
 use crate::policy::files::RegoFile;
 use crate::policy::finding::{Finding, Id, Severity};
 
@@ -65,6 +66,10 @@ pub(crate) struct Source {
     pub(crate) replaced: Vec<Replaced>,
     /// The names that its imports give.
     pub(crate) imported: Vec<String>,
+    /// Where its imports stand.
+    pub(crate) imports_at: Vec<Position>,
+    /// Whether it was seen to that calls of `rego.metadata` give what they should.
+    pub(crate) is_annotated: bool,
     /// Paths below `input` that it reads, as far as they are constant; an empty one where it takes `input` whole.
     pub(crate) input_reads: BTreeSet<Vec<String>>,
     /// Whether it names `regate` as a member of something that is neither `data` nor plainly `input`: a variable that may
@@ -176,7 +181,9 @@ impl Source {
         let mut edits = lines::separate(&file.text, &tokens);
         edits.extend(lines::leading_zeros(&file.text, &tokens));
         normalized.edit(edits);
-        let mut module = module(file, &mut normalized)?;
+        let chained = lines::split_chains(&normalized.text, &tokens::tokens(&normalized.text));
+        normalized.edit(chained);
+        let mut module = module(file, &normalized)?;
         let mut source = walk::Walk::of(&module, &normalized).source(file, &module)?;
         let looked = Looked::at(file, &module, &normalized);
         if rewrite_results(file, &mut module, &mut normalized, results::positive)? {
@@ -191,7 +198,7 @@ impl Source {
         let edits = rewrites.into_edits();
         if calls_with_result(&source) {
             normalized.edit(edits);
-            module = self::module(file, &mut normalized)?;
+            module = self::module(file, &normalized)?;
             rewrite_results(file, &mut module, &mut normalized, results::negated)?;
         } else {
             normalized.edit(edits);
@@ -328,19 +335,9 @@ fn look_at_withs(
     self::module(file, normalized)
 }
 
-/// Parses a text; what is chained and stands in the parser's way is split first.
-fn module(file: &RegoFile, normalized: &mut Normalized) -> Result<Ref<Module>, Finding> {
-    let parsed = match parse(file, normalized) {
-        Err(error) if error.contains("else cannot be used with set rules") => {
-            normalized.edit(lines::split_chains(
-                &normalized.text,
-                &tokens::tokens(&normalized.text),
-            ));
-            parse(file, normalized)
-        }
-        parsed => parsed,
-    };
-    parsed
+/// Parses a text.
+fn module(file: &RegoFile, normalized: &Normalized) -> Result<Ref<Module>, Finding> {
+    parse(file, normalized)
         .map_err(|error| syntax_finding(&file.path, &error, Some(normalized)))?
         .ok_or_else(|| Finding::new(Id::Parse, "no package").in_file(&file.path))
 }
@@ -363,6 +360,22 @@ impl Source {
     /// The syntax tree of what the engine is given of it.
     pub(super) fn module(&self) -> Option<Ref<Module>> {
         parse_text(&self.path, self.v0, &self.normalized).ok().flatten()
+    }
+
+    /// Whether it asks what METADATA says.
+    pub(crate) fn asks_for_metadata(&self) -> bool {
+        let mut calls = self.rules.iter().flat_map(|rule| &rule.calls);
+        calls.any(|call| builtins::WRITTEN_IN.contains(&call.function.join(".").as_str()))
+    }
+
+    /// Writes what METADATA says into the calls that ask for it: what they give in each of its rules.
+    pub(crate) fn write_in(&mut self, annotated: &[Annotated]) {
+        self.is_annotated = true;
+        if let Some(module) = self.module() {
+            let mut normalized = (*self.normalized).clone();
+            normalized.edit(annotated::edits(&normalized, &module, annotated));
+            self.normalized = Arc::new(normalized);
+        }
     }
 
     /// A finding at a place of this file.

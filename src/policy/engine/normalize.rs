@@ -14,8 +14,10 @@
 //! - An object that takes another one apart is compared with it as a whole ([`patterns`]).
 //! - What could mean more than the engine makes of it and cannot be rewritten is refused ([`refusals`]).
 //! - Functions that `with` replaces are called by one name ([`mocks`]).
+//! - What `rego.metadata` gives is written into its calls ([`annotated`]).
 //! - `f(a, x)` is `x = f(a)` of every builtin, and `walk` gives one pair after the other ([`results`]).
 
+pub(crate) mod annotated;
 pub(super) mod heads;
 pub(super) mod lines;
 pub(super) mod mocks;

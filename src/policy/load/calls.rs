@@ -12,7 +12,7 @@ use crate::policy::finding::{Finding, Id};
 type Path = Vec<String>;
 
 /// Builtins that would silently do nothing, or not what they do elsewhere; and what to do instead.
-const NOT_OFFERED: [(&str, &str); 7] = [
+const NOT_OFFERED: [(&str, &str); 5] = [
     (
         "external_data",
         "no provider is known: name the file that says where it is with --provider",
@@ -29,8 +29,6 @@ const NOT_OFFERED: [(&str, &str); 7] = [
         "opa.runtime",
         "there is no OPA whose environment it could tell; put what it should say into data",
     ),
-    ("rego.metadata.chain", "write what it should say where it is read"),
-    ("rego.metadata.rule", "write what it should say where it is read"),
     ("trace", "nobody would see its notes; use `print`"),
 ];
 
@@ -45,6 +43,9 @@ const OLD: [(&str, &str); 5] = [
 
 /// What nothing can stand in for.
 const UNREPLACEABLE: [&str; 4] = ["print", "rego.metadata.chain", "rego.metadata.rule", "walk"];
+
+/// What gives nothing in a source whose METADATA nobody reads.
+const UNANNOTATED: [&str; 2] = ["rego.metadata.chain", "rego.metadata.rule"];
 
 /// Why a builtin that could be there is not offered, and what to do instead.
 pub(crate) fn why_not_offered(builtin: &str, outside: &Outside) -> Option<&'static str> {
@@ -206,6 +207,11 @@ fn problem(
     let finding = |id, message: String| source.problem(id, call.at, message);
     let name = call.function.join(".");
     let ours = resolve(source, &call.function, functions).and_then(|target| functions.get(&target).copied());
+    if ours.is_none() && !source.is_annotated && UNANNOTATED.contains(&name.as_str()) {
+        let message = format!("`{name}` is not offered here");
+        let hint = "the text of a template is not annotated: write what it should say where it is read";
+        return Some(finding(Id::NotOffered, message).hinted(hint.to_owned()));
+    }
     if let Some(why) = why_not_offered(&name, outside).filter(|_| ours.is_none()) {
         return Some(finding(Id::NotOffered, format!("`{name}` is not offered here")).hinted(why.to_owned()));
     }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{calls, data, on_a_deep_stack, overlaps, safety};
+use super::{annotations, calls, data, on_a_deep_stack, overlaps, safety};
 use crate::policy::Fault;
 use crate::policy::engine::ast::Source;
 use crate::policy::engine::builtins::BuiltinErrors;
@@ -57,6 +57,7 @@ impl Rule {
         let data = data::merged(&files.data, &[], &mut findings);
         overlaps(&sources, &mut findings);
         let outside = Arc::default();
+        annotations::write_in(&mut sources, &mut findings);
         calls::check(&sources, &outside, &mut findings);
         if all_parsed {
             safety::check(&sources, &mut findings);

@@ -3,6 +3,7 @@
 //! Settings come after the file's own words, in their order: `enforcement` and `parameters` replace, `match` narrows,
 //! `exceptions` add. One that names no policy refuses the set, since somebody relies on it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -23,32 +24,39 @@ pub(super) struct Plan {
 
 /// All policies of the packages, on the terms of their METADATA and of the settings.
 pub(super) fn plans(packages: &[Package<'_>], settings: &[Value], findings: &mut Vec<Finding>) -> Vec<Plan> {
+    let mut places = Vec::new();
     let mut plans: Vec<Plan> = Vec::new();
-    for (at, package) in packages.iter().enumerate() {
-        let policies = match &package.metadata.instances {
-            None => vec![(None, policy(package, None))],
-            Some(instances) => instances
-                .iter()
-                .map(|one| (one.file.as_ref().zip(one.at), policy(package, Some(one))))
-                .collect(),
+    for (number, package) in packages.iter().enumerate() {
+        let mut plan = |instance: Option<&Instance>| {
+            places.push(instance.and_then(|one| one.file.clone().zip(one.at)));
+            plans.push(Plan {
+                package: number,
+                policy: policy(package, instance),
+            });
         };
-        for (place, policy) in policies {
-            let twin = plans
-                .iter()
-                .find(|other| other.policy.gate == policy.gate && other.policy.name == policy.name);
-            if let Some(other) = twin.and_then(|twin| packages.get(twin.package)) {
-                let message = format!(
-                    "a second policy called `{}`: `{}` is one too",
-                    policy.name,
-                    other.package.join(".")
-                );
-                findings.push(match place {
-                    Some((file, at)) => at.problem(Id::PolicyName, file, message),
-                    None => package.problem(Id::PolicyName, message),
-                });
-            }
-            plans.push(Plan { package: at, policy });
+        match &package.metadata.instances {
+            None => plan(None),
+            Some(instances) => instances.iter().for_each(|one| plan(Some(one))),
         }
+    }
+    tell_apart(packages, &mut plans);
+    for (number, plan) in plans.iter().enumerate() {
+        let mut others = plans.iter().take(number);
+        let Some(other) = others.find(|other| is_twin(other, plan)) else {
+            continue;
+        };
+        let (Some(package), Some(other)) = (packages.get(plan.package), packages.get(other.package)) else {
+            continue;
+        };
+        let message = format!(
+            "a second policy called `{}`: `{}` is one too",
+            plan.policy.name,
+            other.package.join(".")
+        );
+        findings.push(match places.get(number).and_then(Option::as_ref) {
+            Some((file, at)) => at.problem(Id::PolicyName, file, message),
+            None => package.problem(Id::PolicyName, message),
+        });
     }
     for (index, setting) in settings.iter().enumerate() {
         overlay(
@@ -60,6 +68,29 @@ pub(super) fn plans(packages: &[Package<'_>], settings: &[Value], findings: &mut
         );
     }
     plans
+}
+
+fn is_twin(one: &Plan, other: &Plan) -> bool {
+    one.policy.gate == other.policy.gate && one.policy.name == other.policy.name
+}
+
+/// Constraints have names of their own within their kind only: one whose name another policy has, too, is called
+/// `KIND/NAME`.
+fn tell_apart(packages: &[Package<'_>], plans: &mut [Plan]) {
+    let mut counts: BTreeMap<(Gate, String), usize> = BTreeMap::new();
+    for Plan { policy, .. } in plans.iter() {
+        *counts.entry((policy.gate, policy.name.clone())).or_default() += 1;
+    }
+    for Plan { package, policy } in plans {
+        let count = counts.get(&(policy.gate, policy.name.clone()));
+        let shared = count.is_some_and(|count| *count > 1);
+        if let Some(package) = packages.get(*package)
+            && shared
+            && policy.dialect == Dialect::Gatekeeper
+        {
+            policy.name = format!("{}/{}", package.name, policy.name);
+        }
+    }
 }
 
 fn policy(package: &Package<'_>, instance: Option<&Instance>) -> Policy {

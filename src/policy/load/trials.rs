@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::packages::is_name;
-use super::{Loaded, Strictness, build, calls, conflicts, data, overlaps, references, safety};
+use super::{Loaded, Strictness, annotations, build, calls, conflicts, data, overlaps, references, safety};
 use crate::gate::Gate;
 use crate::policy::engine::ast::{Position, RuleFacts, Source};
 use crate::policy::engine::builtins::BuiltinErrors;
@@ -94,6 +94,7 @@ fn with_tests(
     data::hiding(data, &tests, &mut findings);
     let policies = sources.len();
     sources.extend(tests);
+    annotations::write_in(&mut sources, &mut findings);
     overlaps(&sources, &mut findings);
     if let (true, Some((served, tests))) = (all_parsed, sources.split_at_checked(policies)) {
         references::check_tests(served, tests, data, &mut findings);

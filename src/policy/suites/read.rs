@@ -53,6 +53,8 @@ pub(super) enum Count {
 pub(super) fn suite(path: &Path, node: &Node, findings: &mut Vec<Finding>) -> Suite {
     let mut reader = Reader {
         file: path.display().to_string(),
+        directory: path.parent().unwrap_or(Path::new("")),
+        skips: skips(node),
         findings,
     };
     let mut suite = Suite {
@@ -68,15 +70,28 @@ pub(super) fn suite(path: &Path, node: &Node, findings: &mut Vec<Finding>) -> Su
             }
             "kind" if value.as_text() != Some("Suite") => reader.finding(value, "the kind is Suite"),
             "skip" => suite.skip = reader.boolean(value),
-            "tests" => suite.tests = reader.list(value).iter().map(|test| reader.test(test)).collect(),
+            "tests" => {
+                let tests = reader.list(value).iter();
+                suite.tests = tests.map(|test| reader.part(test, Reader::test)).collect();
+            }
             _ => {}
         }
     }
     suite
 }
 
+/// Whether a suite, a test or a case is not to be run.
+fn skips(node: &Node) -> bool {
+    node.get("skip")
+        .is_some_and(|skip| skip.value == Tree::Bool(true))
+}
+
 struct Reader<'a> {
     file: String,
+    /// What files are named from.
+    directory: &'a Path,
+    /// What is read is not to be run: it may name what is not there.
+    skips: bool,
     findings: &'a mut Vec<Finding>,
 }
 
@@ -141,6 +156,24 @@ impl Reader<'_> {
         })
     }
 
+    /// The name of a file that is there.
+    fn named(&mut self, node: &Node) -> String {
+        let name = self.text(node);
+        if !self.skips && node.as_text().is_some() && !self.directory.join(&name).is_file() {
+            self.finding(node, format!("there is no file `{name}`"));
+        }
+        name
+    }
+
+    /// Reads a part of the suite, in which nothing has to be there if it is skipped.
+    fn part<T>(&mut self, node: &Node, read: fn(&mut Self, &Node) -> T) -> T {
+        let before = self.skips;
+        self.skips |= skips(node);
+        let part = read(self, node);
+        self.skips = before;
+        part
+    }
+
     fn test(&mut self, node: &Node) -> Test {
         let mut test = Test {
             name: String::new(),
@@ -163,11 +196,14 @@ impl Reader<'_> {
         for (key, value) in self.strict("a test", node, &keys) {
             match key {
                 "name" => test.name = self.text(value),
-                "template" => test.template = self.text(value),
-                "constraint" => test.constraint = self.text(value),
+                "template" => test.template = self.named(value),
+                "constraint" => test.constraint = self.named(value),
                 "invalid" => test.invalid = self.boolean(value),
                 "skip" => test.skip = self.boolean(value),
-                "cases" => test.cases = self.list(value).iter().map(|case| self.case(case)).collect(),
+                "cases" => {
+                    let cases = self.list(value).iter();
+                    test.cases = cases.map(|case| self.part(case, Self::case)).collect();
+                }
                 _ => self.finding(
                     value,
                     "expansion is not done here: give the cases the expanded object",
@@ -195,9 +231,11 @@ impl Reader<'_> {
         for (key, value) in self.strict("a case", node, &keys) {
             match key {
                 "name" => case.name = self.text(value),
-                "object" => case.object = self.text(value),
+                "object" => case.object = self.named(value),
                 "skip" => case.skip = self.boolean(value),
-                "inventory" => case.inventory = self.list(value).iter().map(|file| self.text(file)).collect(),
+                "inventory" => {
+                    case.inventory = self.list(value).iter().map(|file| self.named(file)).collect()
+                }
                 _ => {
                     case.assertions = self
                         .list(value)

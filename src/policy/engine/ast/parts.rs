@@ -128,7 +128,8 @@ pub(in crate::policy::engine) fn each_of_rule<'a>(rule: &'a Rule, see: &mut dyn 
     }
 }
 
-fn each_of_query<'a>(query: &'a Query, see: &mut dyn FnMut(&'a Expr)) {
+/// Every expression of a query, from the outside to the inside.
+pub(in crate::policy::engine) fn each_of_query<'a>(query: &'a Query, see: &mut dyn FnMut(&'a Expr)) {
     for statement in &query.stmts {
         let parts = of_statement(statement);
         parts.exprs.into_iter().for_each(|expr| each_in(expr, see));

@@ -106,6 +106,8 @@ impl<'n> Walk<'n> {
             facts.bodies = names::bodies(rule, self.normalized, negates_whole_bodies(module));
         }
         let package_at = self.at(&module.package.span);
+        let imports_at = module.imports.iter().map(|import| self.at(&import.span));
+        let imports_at = imports_at.collect();
         let mut imports = module
             .imports
             .iter()
@@ -126,6 +128,8 @@ impl<'n> Walk<'n> {
             data_reads: self.data_reads,
             replaced: self.replaced,
             imported: self.imports.into_iter().map(|(name, _)| name).collect(),
+            imports_at,
+            is_annotated: false,
             input_reads: self.input_reads,
             names_regate: self.names_regate,
             codes: self.codes,

@@ -39,7 +39,7 @@ pub(super) fn base64url_decode(values: &[Value]) -> anyhow::Result<Value> {
     undefined_at_authn(decode(from_base64url, values, "base64url.decode"))
 }
 
-fn from_base64(text: &str) -> Result<Vec<u8>, DecodeError> {
+pub(super) fn from_base64(text: &str) -> Result<Vec<u8>, DecodeError> {
     STANDARD.decode(without_line_ends(text).as_bytes())
 }
 

@@ -3,6 +3,7 @@
 //! What it reads differs from the standards in many small ways, and what a policy allows by a host name must not depend
 //! on who reads it: so each step is Go's, and the tests in OPA compare drawn ones.
 
+use std::fmt;
 use std::net::Ipv6Addr;
 
 use regorus::Value;
@@ -38,15 +39,26 @@ pub(super) fn is_valid(values: &[Value]) -> anyhow::Result<Value> {
     }))
 }
 
+/// A URI taken apart.
 #[derive(Default)]
-struct Uri {
-    scheme: String,
-    host: String,
-    path: String,
+pub(super) struct Uri {
+    pub(super) scheme: String,
+    /// What follows a scheme without a slash, as it was written.
+    pub(super) opaque: String,
+    /// Name and password.
+    pub(super) user: Option<(String, Option<String>)>,
+    pub(super) host: String,
+    pub(super) path: String,
     /// How the path was written, if it is not how Go would write it.
-    raw_path: Option<String>,
-    query: String,
-    fragment: String,
+    pub(super) raw_path: Option<String>,
+    pub(super) query: String,
+    /// Whether it ends with a `?`.
+    pub(super) force_query: bool,
+    /// Whether a path follows the scheme, with no place for a host.
+    pub(super) omit_host: bool,
+    pub(super) fragment: String,
+    /// The same of the fragment as of the path.
+    pub(super) raw_fragment: Option<String>,
 }
 
 /// What stands in a part decides what may be escaped there.
@@ -60,10 +72,11 @@ enum Part {
 }
 
 impl Uri {
-    fn parse(text: &str) -> Option<Uri> {
+    pub(super) fn parse(text: &str) -> Option<Uri> {
         let (rest, fragment) = text.split_once('#').unwrap_or((text, ""));
         let mut uri = Self::without_fragment(rest)?;
         uri.fragment = unescape(fragment, Part::Fragment)?;
+        uri.raw_fragment = (escaped(&uri.fragment, Part::Fragment) != fragment).then(|| fragment.to_owned());
         Some(uri)
     }
 
@@ -78,11 +91,12 @@ impl Uri {
         }
         let (scheme, rest) = scheme(text)?;
         uri.scheme = scheme.to_ascii_lowercase();
+        uri.force_query = rest.find('?') == rest.len().checked_sub(1);
         let (mut rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         uri.query = query.to_owned();
         if !rest.starts_with('/') {
             if !uri.scheme.is_empty() {
-                // What follows is none of the parts that are told.
+                uri.opaque = rest.to_owned();
                 return Some(uri);
             }
             if rest.split('/').next()?.contains(':') {
@@ -93,11 +107,13 @@ impl Uri {
         if let Some(authority) = rest.strip_prefix("//").filter(|_| has_authority) {
             let end = authority.find('/').unwrap_or(authority.len());
             let (authority, path) = authority.split_at_checked(end)?;
-            uri.host = host_of(authority, &uri.scheme)?;
+            (uri.user, uri.host) = user_and_host(authority, &uri.scheme)?;
             rest = path;
+        } else {
+            uri.omit_host = !uri.scheme.is_empty();
         }
         uri.path = unescape(rest, Part::Path)?;
-        uri.raw_path = (escaped(&uri.path) != rest).then(|| rest.to_owned());
+        uri.raw_path = (escaped(&uri.path, Part::Path) != rest).then(|| rest.to_owned());
         Some(uri)
     }
 
@@ -126,20 +142,82 @@ fn scheme(text: &str) -> Option<(&str, &str)> {
     Some(("", text))
 }
 
-/// The host of what stands between `//` and the path.
-fn host_of(authority: &str, scheme: &str) -> Option<String> {
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.scheme.is_empty() {
+            write!(f, "{}:", self.scheme)?;
+        }
+        match self.opaque.as_str() {
+            "" => self.write_host_and_path(f)?,
+            opaque => f.write_str(opaque)?,
+        }
+        if self.force_query || !self.query.is_empty() {
+            write!(f, "?{}", self.query)?;
+        }
+        if !self.fragment.is_empty() {
+            let fragment = rewritten(&self.fragment, self.raw_fragment.as_deref(), Part::Fragment);
+            write!(f, "#{fragment}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Uri {
+    fn write_host_and_path(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let has_authority = !self.host.is_empty() || self.user.is_some();
+        let may_have = !self.scheme.is_empty() && !self.omit_host && !self.path.is_empty();
+        if has_authority || may_have {
+            f.write_str("//")?;
+        }
+        if let Some((name, password)) = &self.user {
+            f.write_str(&escaped(name, Part::User))?;
+            if let Some(password) = password {
+                write!(f, ":{}", escaped(password, Part::User))?;
+            }
+            f.write_str("@")?;
+        }
+        f.write_str(&escaped(&self.host, Part::Host))?;
+        let path = match self.path.as_str() {
+            "*" => "*".into(),
+            path => rewritten(path, self.raw_path.as_deref(), Part::Path),
+        };
+        if !path.is_empty() && !path.starts_with('/') && !self.host.is_empty() {
+            f.write_str("/")?;
+        }
+        let is_first = self.scheme.is_empty() && !has_authority;
+        if is_first && path.split('/').next().is_some_and(|step| step.contains(':')) {
+            f.write_str("./")?;
+        }
+        f.write_str(&path)
+    }
+}
+
+/// A part as it was written if nothing in it had to be escaped and was not.
+fn rewritten(part: &str, raw: Option<&str>, kind: Part) -> String {
+    let is_allowed = |byte: u8| is_plain(byte, kind) || b"!$&'()*+,;=:@[]%".contains(&byte);
+    match raw.filter(|raw| raw.bytes().all(is_allowed)) {
+        Some(raw) => raw.to_owned(),
+        None => escaped(part, kind),
+    }
+}
+
+type User = Option<(String, Option<String>)>;
+
+/// The parts of what stands between `//` and the path.
+fn user_and_host(authority: &str, scheme: &str) -> Option<(User, String)> {
     let Some((user, host)) = authority.rsplit_once('@') else {
-        return host(authority, scheme);
+        return Some((None, host(authority, scheme)?));
     };
     let host = self::host(host, scheme)?;
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-._:~!$&'()*+,;=%@".contains(c);
     if !user.chars().all(is_allowed) {
         return None;
     }
-    let (name, password) = user.split_once(':').unwrap_or((user, ""));
-    unescape(name, Part::User)?;
-    unescape(password, Part::User)?;
-    Some(host)
+    let (name, password) = match user.split_once(':') {
+        Some((name, password)) => (name, Some(unescape(password, Part::User)?)),
+        None => (user, None),
+    };
+    Some((Some((unescape(name, Part::User)?, password)), host))
 }
 
 fn host(text: &str, scheme: &str) -> Option<String> {
@@ -211,13 +289,13 @@ fn digit(byte: u8) -> Option<u8> {
     u8::try_from(char::from(byte).to_digit(16)?).ok()
 }
 
-/// A path as Go would write it.
-fn escaped(path: &str) -> String {
-    let one = |byte: u8| match is_plain(byte, Part::Path) {
+/// A part as Go would write it.
+fn escaped(text: &str, part: Part) -> String {
+    let one = |byte: u8| match is_plain(byte, part) {
         true => char::from(byte).to_string(),
         false => format!("%{byte:02X}"),
     };
-    path.bytes().map(one).collect()
+    text.bytes().map(one).collect()
 }
 
 /// Whether a character stands in a part as it is.
@@ -225,9 +303,12 @@ fn is_plain(byte: u8, part: Part) -> bool {
     match byte {
         b'-' | b'_' | b'.' | b'~' => true,
         _ if byte.is_ascii_alphanumeric() => true,
-        b'$' | b'&' | b'+' | b',' | b':' | b';' | b'=' => true,
-        b'/' | b'@' => part == Part::Path,
-        b'!' | b'\'' | b'(' | b')' | b'*' | b'[' | b']' | b'<' | b'>' | b'"' => part != Part::Path,
+        b'$' | b'&' | b'+' | b',' | b';' | b'=' => true,
+        b':' => part != Part::User,
+        b'/' | b'@' => matches!(part, Part::Path | Part::Fragment),
+        b'?' => part == Part::Fragment,
+        b'!' | b'(' | b')' | b'*' => matches!(part, Part::Host | Part::Zone | Part::Fragment),
+        b'\'' | b'[' | b']' | b'<' | b'>' | b'"' => matches!(part, Part::Host | Part::Zone),
         _ => false,
     }
 }

@@ -49,49 +49,86 @@ fn ends_reference(text: &str, token: &Token) -> bool {
     }
 }
 
-/// The head of a rule that is a set before each body that follows on its first one, so that each is a rule.
+/// The head of a rule before each body that follows on its first one, so that each is a rule: the engine takes a further
+/// body for an `else` that has no value.
 pub(in crate::policy::engine) fn split_chains(text: &str, tokens: &[Token]) -> Vec<Edit> {
     let mut edits = Vec::new();
-    let (mut depth, mut opened) = (0usize, 0);
-    let mut head: Option<String> = None;
+    let mut depth = 0usize;
+    // Where the rule begins, and what stands before its first body, if others may follow on that.
+    let (mut begin, mut head): (usize, Option<String>) = (0, None);
+    // Whether the braces are those of a body, and whether such have just been closed.
+    let (mut in_body, mut follows) = (false, false);
     for (number, token) in tokens.iter().enumerate() {
-        let closed = number.checked_sub(1).and_then(|before| tokens.get(before));
-        let chained = depth == 0 && is(text, token, "{") && closed.is_some_and(|token| is(text, token, "}"));
-        if depth == 0 && !chained && is(text, token, "{") {
-            opened = number;
-        }
-        if chained {
-            let first = head.take().or_else(|| set_head(text, tokens, opened));
-            if let Some(first) = &first {
-                edits.push(insert(token.bytes.start, format!(" {first} ")));
-            }
-            head = first;
-        } else if depth == 0 {
-            head = None;
-        }
-        if ["[", "{", "("].iter().any(|open| is(text, token, open)) {
-            depth += 1;
-        } else if ["]", "}", ")"].iter().any(|close| is(text, token, close)) {
+        let before = number.checked_sub(1).and_then(|before| tokens.get(before));
+        if ["]", "}", ")"].iter().any(|close| is(text, token, close)) {
             depth = depth.saturating_sub(1);
+            follows = depth == 0 && in_body && is(text, token, "}");
+            continue;
         }
+        let opens = ["[", "{", "("].iter().any(|open| is(text, token, open));
+        if depth == 0 {
+            let chained = follows && is(text, token, "{");
+            in_body = is(text, token, "{") && before.is_some_and(|before| ends_head(text, before));
+            if begins_rule(text, before, token) {
+                begin = number;
+            }
+            if chained {
+                edits.extend(
+                    head.iter()
+                        .map(|head| insert(token.bytes.start, format!(" {head} "))),
+                );
+            } else if in_body {
+                head = self::head(text, tokens.get(begin..number).unwrap_or_default());
+            }
+            follows = false;
+        }
+        depth += usize::from(opens);
     }
     edits
 }
 
-/// The head before a body, if it is on the body's line and is that of a set.
-fn set_head(text: &str, tokens: &[Token], body: usize) -> Option<String> {
-    let before = tokens.get(..=body)?;
-    let first = before.iter().rposition(|token| token.begins_line)?;
-    let head = tokens.get(first..body)?;
-    let range = head.first()?.bytes.start..head.last()?.bytes.end;
-    let word = |word: &str| head.iter().any(|token| is(text, token, word));
-    let is_set = word("contains") || (word("[") && !word("=") && !word("("));
-    let is_other = ["else", "default"]
-        .iter()
-        .any(|word| head.first().is_some_and(|token| is(text, token, word)));
-    (is_set && !is_other && head.first()?.kind == Kind::Word)
-        .then(|| text.get(range).map(str::to_owned))
-        .flatten()
+/// Whether a value may end with this token.
+fn ends_value(text: &str, token: &Token) -> bool {
+    let word = text.get(token.bytes.clone()).unwrap_or_default();
+    match token.kind {
+        Kind::Word => !GOES_ON.contains(&word),
+        Kind::Text => true,
+        Kind::Symbol => ["]", ")", "}"].contains(&word),
+    }
+}
+
+/// Whether a `{` behind this opens a body; otherwise it is one of a value.
+fn ends_head(text: &str, token: &Token) -> bool {
+    ends_value(text, token) || is(text, token, "if") || is(text, token, "else")
+}
+
+/// Whether a token outside of all brackets is the first of a rule: what stands before it does not go on in its line.
+fn begins_rule(text: &str, before: Option<&Token>, token: &Token) -> bool {
+    let word = text.get(token.bytes.clone()).unwrap_or_default();
+    let ended = before.is_none_or(|before| ends_value(text, before));
+    token.begins_line && token.kind == Kind::Word && ended && !GOES_ON.contains(&word)
+}
+
+/// The head of these tokens on one line; `None` for that of an `else`, on which no body follows.
+fn head(text: &str, tokens: &[Token]) -> Option<String> {
+    let mut head = String::new();
+    let mut end = None;
+    for token in tokens {
+        let word = text.get(token.bytes.clone())?;
+        if word == "else" {
+            return None;
+        }
+        if end.is_some_and(|end| end < token.bytes.start) {
+            head.push(' ');
+        }
+        end = Some(token.bytes.end);
+        match word.strip_prefix('`').and_then(|raw| raw.strip_suffix('`')) {
+            // A line end in it would move what follows.
+            Some(raw) => head.push_str(&serde_json::Value::from(raw).to_string()),
+            None => head.push_str(word),
+        }
+    }
+    (!head.is_empty()).then_some(head)
 }
 
 fn is(text: &str, token: &Token, word: &str) -> bool {

@@ -155,13 +155,49 @@ fn what_is_iterated_is_asked_whether_it_is_a_collection() {
 }
 
 #[test]
-fn chained_bodies_of_sets_become_rules() {
+fn chained_bodies_become_rules() {
     let text = "package p\nd contains x if { x := 1 } {\n  x := 2\n}\n{ x := 3 }\ne := 1 if { false } else := 2 if { true }\n";
     assert_eq!(
         source(text).normalized.text,
         "package p\nd contains x if { x := 1 }  d contains x if {\n  x := 2\n}\n d contains x if { x := 3 }\n\
          e := 1 if { false } else := 2 if { true }\n"
     );
+    for (written, rewritten) in [
+        // What a function or a rule gives, it gives from each body.
+        (
+            "f(x) = y {\n y := x.a\n} {\n y := x.b\n}",
+            "f(x) = y {\n y := x.a\n}  f(x) = y {\n y := x.b\n}",
+        ),
+        (
+            "r = 1 { input.a } { input.b }",
+            "r = 1 { input.a }  r = 1 { input.b }",
+        ),
+        // The braces of a value are no body.
+        (
+            "f(x) = {\"a\": x} { x > 1 } { x < 0 }",
+            "f(x) = {\"a\": x} { x > 1 }  f(x) = {\"a\": x} { x < 0 }",
+        ),
+        ("r = {1} | {2} { input.a }", "r = {1} | {2} { input.a }"),
+        (
+            "default r = {}\nr = {1} { input.a }",
+            "default r = {}\nr = {1} { input.a }",
+        ),
+        // A head of several lines is repeated on one.
+        (
+            "r = concat( # both\n `a\n`,\n [\"b\"]\n) { input.a } { input.b }",
+            "r = concat( # both\n `a\n`,\n [\"b\"]\n) { input.a }  r = concat( \"a\\n\", [\"b\"] ) { input.b }",
+        ),
+        // The rule above has nothing to do with it.
+        (
+            "a { input.a }\nr = 2 { input.b } { input.c }",
+            "a { input.a }\nr = 2 { input.b }  r = 2 { input.c }",
+        ),
+    ] {
+        let text = format!("package p\n{written}\n");
+        let mut normalized = super::Normalized::new(&text, super::Origin::File);
+        normalized.edit(super::lines::split_chains(&text, &super::tokens::tokens(&text)));
+        assert_eq!(normalized.text, format!("package p\n{rewritten}\n"));
+    }
 }
 
 #[test]

@@ -257,9 +257,28 @@ fn only_what_is_plainly_an_answer_to_the_review_is_one() {
             "{\"response\": {\"allowed\": null}}",
             "a boolean as `response.allowed` expected, it is of type null",
         ),
+        ("\"allow\"", "it has no `response`"),
+        ("{\"response\": true}", "`response` has no `allowed`"),
         (
-            "{\"response\": {\"allowed\": true, \"patch\": \"!\"}}",
+            "{\"response\": {\"allowed\": true, \"uid\": null}}",
+            "`response.uid` is not the request's",
+        ),
+        (
+            "{\"response\": {\"allowed\": true, \"patch\": \"!\", \"patchType\": \"JSONPatch\"}}",
             "a JSON patch in base64 as `response.patch` expected, it is of type string",
+        ),
+        // `{}`
+        (
+            "{\"response\": {\"allowed\": true, \"patch\": \"e30=\", \"patchType\": \"JSONPatch\"}}",
+            "a JSON patch in base64 as `response.patch` expected, it is of type string",
+        ),
+        (
+            "{\"response\": {\"allowed\": true, \"patch\": \"W10=\"}}",
+            "`response` has a `patch` and not `patchType: JSONPatch`",
+        ),
+        (
+            "{\"response\": {\"allowed\": true, \"patch\": \"W10=\", \"patchType\": \"MergePatch\"}}",
+            "`response` has a `patch` and not `patchType: JSONPatch`",
         ),
         (
             "{\"response\": {\"allowed\": true, \"warnings\": [1]}}",

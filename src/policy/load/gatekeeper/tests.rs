@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::gate::Gate;
 use crate::policy::dialect::Question;
 use crate::policy::engine::{Context, Document};
-use crate::policy::files::{DataFile, Files, Format, ManifestFile};
+use crate::policy::files::{DataFile, Files, Format, ManifestFile, RegoFile};
 use crate::policy::load::load;
 use crate::policy::{Enforcement, Evaluate, Fault, Finding, Limits, Outcome, PolicySet};
 
@@ -290,6 +290,70 @@ fn libraries_of_one_name_do_not_meet() {
 }
 
 #[test]
+fn constraints_of_two_kinds_may_have_one_name() {
+    let other = TEMPLATE
+        .replace("WantsLabels", "Other")
+        .replace("wantslabels", "other");
+    let asks = CONSTRAINT.replace("WantsLabels", "Other");
+    let third = CONSTRAINT.replace("name: pods-have-owners", "name: alone");
+    let own = "package kubernetes.admission.alone\ndeny contains \"x\"\n";
+    let names = |files: &Files| -> Vec<String> {
+        let set = load(files).unwrap();
+        set.policies().iter().map(|policy| policy.name.clone()).collect()
+    };
+    let mut files = files(&[TEMPLATE, CONSTRAINT, &other, &asks, &third], None);
+    assert_eq!(
+        names(&files),
+        ["Other/pods-have-owners", "WantsLabels/pods-have-owners", "alone"]
+    );
+    // A setting names one of them, and no longer the name that both have.
+    files.settings = vec![json!({"policy": "validate/Other/pods-have-owners", "enforcement": "dryrun"})];
+    let set = load(&files).unwrap();
+    let levels: Vec<Enforcement> = set.policies().iter().map(|policy| policy.enforcement).collect();
+    assert_eq!(
+        levels,
+        [Enforcement::Dryrun, Enforcement::Warn, Enforcement::Warn]
+    );
+    files.settings = vec![json!({"policy": "validate/pods-have-owners", "enforcement": "dryrun"})];
+    let findings = load(&files).unwrap_err();
+    assert!(
+        findings[0]
+            .to_string()
+            .contains("no policy is named by `validate/pods-have-owners`"),
+        "{findings:?}"
+    );
+    // A policy of another dialect keeps its name.
+    files.settings.clear();
+    files.modules.push(RegoFile {
+        path: "own.rego".to_owned(),
+        text: own.to_owned(),
+        is_test: false,
+        v0: false,
+    });
+    assert_eq!(
+        names(&files)[1..],
+        ["WantsLabels/alone", "WantsLabels/pods-have-owners", "alone"]
+    );
+}
+
+#[test]
+fn every_body_of_a_chain_gives_the_value_of_its_rule() {
+    let chained = "package t\naccount(object) = name {\n  object.kind == \"Pod\"\n  name := object.spec.account\n} {\n  object.kind == \"Job\"\n  name := object.spec.template.account\n}\n\
+                   violation[{\"msg\": msg}] {\n  msg := account(input.review.object)\n}";
+    assert_eq!(
+        says(chained, json!({"kind": "Pod", "spec": {"account": "a"}})),
+        ["a"]
+    );
+    assert_eq!(
+        says(
+            chained,
+            json!({"kind": "Job", "spec": {"template": {"account": "b"}}})
+        ),
+        ["b"]
+    );
+}
+
+#[test]
 fn the_inventory_comes_from_data_and_is_missed_where_it_is_read() {
     let reads =
         with_rego("package t\nviolation[{\"msg\": name}] {\n  data.inventory.cluster.v1.Namespace[name]\n}");
@@ -461,7 +525,7 @@ fn what_cannot_be_enforced_as_it_is_meant_is_refused() {
         (
             TEMPLATE.to_owned(),
             format!("{CONSTRAINT}---\n{CONSTRAINT}"),
-            "1.yaml:14:1: a second policy called `pods-have-owners`",
+            "1.yaml:14:1: a second policy called `WantsLabels/pods-have-owners`",
         ),
         (
             TEMPLATE.to_owned(),

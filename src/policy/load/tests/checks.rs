@@ -284,10 +284,6 @@ fn builtins_that_would_do_nothing_are_refused() {
             "`opa.runtime` is not offered here: there is no OPA whose environment it could tell; put what it should say into data",
         ),
         (
-            "rego.metadata.rule()",
-            "`rego.metadata.rule` is not offered here: write what it should say where it is read",
-        ),
-        (
             "trace(\"a\")",
             "`trace` is not offered here: nobody would see its notes; use `print`",
         ),
