@@ -307,7 +307,7 @@ fn what_may_not_be_read_is_told() {
     for name in ["policies/bad.rego", "policies/data.yaml", "policies/objects.yaml"] {
         let desk = Desk::with(name, "");
         let path = desk.path().join(name);
-        fs::set_permissions(&path, Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o0)).unwrap();
         // Root reads it all the same.
         if File::open(&path).is_err() {
             desk.assert_refused(2, ("unreadable", name, "cannot be read: Permission denied"));
