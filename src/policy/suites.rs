@@ -10,6 +10,7 @@ mod read;
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::finding::{Finding, Id};
 use super::metadata::Node;
@@ -125,10 +126,11 @@ impl Suite {
     }
 
     /// Runs what `wanted` wants, by its name as in [`entries`](Self::entries), or whole tests; what it does not want is left out.
-    pub fn run(&self, wanted: &dyn Fn(&str) -> bool) -> Vec<Tried> {
+    /// Each case may take so much time.
+    pub fn run(&self, wanted: &dyn Fn(&str) -> bool, time: Duration) -> Vec<Tried> {
         let tests = self.tests.iter();
         tests
-            .flat_map(|test| case::run(&self.path, test, self.skip, wanted))
+            .flat_map(|test| case::run(&self.path, test, self.skip, wanted, time))
             .collect()
     }
 }

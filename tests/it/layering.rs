@@ -26,7 +26,7 @@ const LAYERS: &[Layer] = &[
     Layer { module: "cluster", may_use: &["gate", "policy"], must_not_name: &["actix*", "regorus"] },
     Layer { module: "certs", may_use: &["gate"], must_not_name: &["actix*", "kube", "regorus"] },
     Layer { module: "config", may_use: &["gate"], must_not_name: &["actix*", "kube", "regorus", "rustls*"] },
-    Layer { module: "fetch", may_use: &["gate"], must_not_name: &["actix*", "kube", "regorus"] },
+    Layer { module: "fetch", may_use: &["watch"], must_not_name: &["actix*", "kube", "regorus"] },
     Layer { module: "fuzzing", may_use: ALL, must_not_name: &["actix*", "kube", "regorus"] },
     Layer { module: "gate", may_use: &[], must_not_name: &["actix*", "kube", "regorus", "rustls*"] },
     Layer { module: "json", may_use: &["gate"], must_not_name: &["actix*", "kube", "regorus", "rustls*"] },

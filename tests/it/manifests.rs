@@ -256,6 +256,25 @@ fn rules_follow_the_policies_and_one_that_nobody_enforces_ends_it_with_1() {
 }
 
 #[test]
+fn constraints_of_gatekeeper_are_registered_for_what_is_written_and_not_for_what_goes() {
+    let files = Files::new();
+    std::fs::remove_file(files.path().join("policies/admission.rego")).unwrap();
+    let text = "apiVersion: templates.gatekeeper.sh/v1\nkind: ConstraintTemplate\nmetadata: {name: never}\nspec:\n  \
+                crd: {spec: {names: {kind: Never}}}\n  targets:\n  - target: admission.k8s.gatekeeper.sh\n    \
+                rego: |\n      package never\n      violation[{\"msg\": \"never\"}] { true }\n---\n\
+                apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: Never\nmetadata: {name: no-jobs}\nspec:\n  \
+                match: {kinds: [{apiGroups: [batch], kinds: [Job]}]}\n";
+    std::fs::write(files.path().join("policies/never.yaml"), text).unwrap();
+    let output = files.run(&[URL.as_slice(), &["--gate", "validate"]].concat(), &[]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let rules = &files.document("out/validating.yaml")["webhooks"][0]["rules"];
+    let rule = json!({ "apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"],
+        "resources": ["jobs"], "scope": "*" });
+    assert_eq!(rules, &json!([rule]));
+}
+
+#[test]
 fn undo_runs_without_regate_and_deletes_what_was_created() {
     let files = Files::new();
     let output = files.run(&[URL.as_slice(), &GATES].concat(), &[]);

@@ -169,7 +169,7 @@ deny contains sprintf(\"%d bytes\", [count(http.send({{\"method\": \"GET\", \"ur
         peer.url("")
     );
     let process = serve(&peer, &[("policies/p.rego", &policy)], &["--deadline", "20s"]);
-    let mut ask = |name: &str| {
+    let ask = |name: &str| {
         let response = process
             .client()
             .post(&VALIDATE.target(), VALIDATE.review(name, "1"));

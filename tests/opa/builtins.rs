@@ -5,7 +5,7 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use regate::gate::Gate;
@@ -189,6 +189,20 @@ pub(crate) fn globs() -> Result<()> {
             texts.get(at % texts.len())
         )
     })
+}
+
+const MEETING: &str = "answers := [regex.globs_match(pair[0], pair[1]) | some pair in input.pairs]\n";
+
+/// Patterns of characters, two by two.
+pub(crate) fn meeting_globs() -> Result<()> {
+    const PIECES: [&str; 20] = [
+        "a", "b", "a", "b", "a*", "b*", "a+", "b+", ".", ".*", ".+", "[ab]", "[ab]*", "[a-c]+", "[c-e]",
+        "[^é]", "\\*", "\\[", "é", "[]",
+    ];
+    let patterns = drawn(&PIECES, 12000, 6);
+    let pairs: Vec<_> = patterns.chunks_exact(2).map(|pair| json!(pair)).collect();
+    let input = json!({"pairs": pairs}).to_string();
+    same_lists(MEETING, &input, |at| format!("{:?}", pairs.get(at)))
 }
 
 /// What is no URI has no value in both.
@@ -435,7 +449,10 @@ pub(crate) fn evaluate(set: &PolicySet, name: &str, input: &str) -> Result<Optio
     };
     let limits = Limits {
         deadline: Instant::now() + Duration::from_secs(120),
-        context: Context::default(),
+        context: Context {
+            now_ns: now(),
+            ..Context::default()
+        },
     };
     let input = Document::parse(input.as_bytes()).unwrap_or_else(|_| Document::empty());
     let outcome = set.evaluate(policy, &input, &limits)?;
@@ -444,6 +461,12 @@ pub(crate) fn evaluate(set: &PolicySet, name: &str, input: &str) -> Result<Optio
         .into_iter()
         .next()
         .and_then(|message| message.details))
+}
+
+/// Nanoseconds since 1970, which is what OPA goes by.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or_default()
 }
 
 /// The value of a query over a module.

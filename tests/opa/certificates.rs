@@ -58,7 +58,7 @@ pub(crate) fn verified() -> Result<()> {
     let (chains, options) = (chains()?, options());
     ensure!(chains.len() > 40 && options.len() > 25);
     let input = json!({"chains": chains, "options": options}).to_string();
-    let rules = "answers := [[c, v[0], [one.SerialNumber | some one in v[1]]] | some c, chain in input.chains; \
+    let rules = "answers := [[c, v[0], [[one.Raw, one.URIStrings] | some one in v[1]]] | some c, chain in input.chains; \
                  v := crypto.x509.parse_and_verify_certificates(chain)]\n";
     same_lists_leniently(rules, &input, |at| format!("chain {at}"))?;
     let rules = "answers := [[c, o, v[0], [one.Raw | some one in v[1]]] | some c, chain in input.chains; \

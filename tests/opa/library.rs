@@ -5,6 +5,7 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use regate::policy::suites::{Suite, Verdict, is_suite};
@@ -26,7 +27,10 @@ pub(crate) fn every_case() -> Result<()> {
     for file in files {
         let suites =
             Suite::read(&file).map_err(|findings| anyhow::anyhow!("{}: {findings:?}", file.display()))?;
-        for tried in suites.iter().flat_map(|suite| suite.run(&|_| true)) {
+        for tried in suites
+            .iter()
+            .flat_map(|suite| suite.run(&|_| true, Duration::from_secs(60)))
+        {
             ran += usize::from(tried.verdict != Verdict::Skipped);
             if let Verdict::Failed(why) = tried.verdict {
                 let case = tried.case.unwrap_or_default();

@@ -90,6 +90,7 @@ fn main() -> ExitCode {
         ),
         trial("patterns_match_as_in_opa", builtins::patterns),
         trial("globs_match_as_in_opa", builtins::globs),
+        trial("two_globs_meet_where_they_do_in_opa", builtins::meeting_globs),
         trial("uris_are_taken_apart_as_in_opa", builtins::uris),
         trial("builtins_answer_as_opa_does", builtins::expressions),
         trial(

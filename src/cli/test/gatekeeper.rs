@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::case::{Case, Failure, Place, Tried, Work};
 use crate::policy::Finding;
@@ -36,8 +37,7 @@ fn of(suite: Suite) -> Vec<Case> {
             line: entry.line.unwrap_or(1),
         };
         let (suite, name, at) = (Arc::clone(&suite), entry.name.clone(), place.clone());
-        // A case takes as long as its own evaluation may; it needs no deadline from outside.
-        let work: Work = Box::new(move |_| run(&suite, &name, &at));
+        let work: Work = Box::new(move |deadline| run(&suite, &name, &at, deadline));
         Case {
             group: file.clone(),
             label: entry.name.clone(),
@@ -49,21 +49,25 @@ fn of(suite: Suite) -> Vec<Case> {
     entries.map(case).collect()
 }
 
-fn run(suite: &Suite, name: &str, place: &Place) -> Tried {
+fn run(suite: &Suite, name: &str, place: &Place, deadline: Instant) -> Tried {
+    let started = Instant::now();
+    let time = deadline.saturating_duration_since(started);
     let failures = suite
-        .run(&|wanted| wanted == name)
+        .run(&|wanted| wanted == name, time)
         .into_iter()
         .filter_map(|tried| match tried.verdict {
             Verdict::Failed(why) => Some(why.join("\n")),
             Verdict::Passed | Verdict::Skipped => None,
         });
     let failures: Vec<String> = failures.collect();
-    if failures.is_empty() {
-        return Tried::default();
-    }
-    Tried::failed(Failure {
+    let failure = (!failures.is_empty()).then(|| Failure {
         is_error: false,
         place: place.clone(),
         text: failures.join("\n"),
-    })
+    });
+    Tried {
+        failure,
+        took: started.elapsed(),
+        ..Tried::default()
+    }
 }

@@ -26,6 +26,7 @@ use super::builtins;
 pub(crate) use super::normalize::Origin;
 pub(crate) use super::normalize::annotated::{Annotated, Given};
 use super::normalize::heads::Heads;
+use super::normalize::members::Members;
 use super::normalize::rewrites::Rewrites;
 use super::normalize::tokens::Token;
 use super::normalize::withs::Withs;
@@ -144,6 +145,8 @@ pub(crate) struct Call {
     pub(crate) first: Option<String>,
     /// Whether it stands alone as a statement: only there may one more operand take the result.
     pub(crate) statement: bool,
+    /// Whether, in a statement that is not negated, an object stands in its last operand.
+    pub(crate) takes_apart: bool,
     /// Where it stands.
     pub(crate) at: Position,
 }
@@ -190,6 +193,7 @@ impl Source {
             source = walk::Walk::of(&module, &normalized).source(file, &module)?;
         }
         source.take(looked);
+        let module = source.rewrite_members(file, module, &mut normalized)?;
         let module = source.rewrite_heads(file, module, &mut normalized)?;
         let mut module = look_at_withs(file, module, &mut normalized)?;
         let tokens = tokens::tokens(&normalized.text);
@@ -224,6 +228,23 @@ impl Source {
         self.findings.extend(looked.errors);
         self.strict = looked.strict;
         self.of_builtins = looked.of_builtins;
+    }
+
+    /// Makes calls of memberships that are values, and gives the tree of what that makes.
+    fn rewrite_members(
+        &mut self,
+        file: &RegoFile,
+        module: Ref<Module>,
+        normalized: &mut Normalized,
+    ) -> Result<Ref<Module>, Finding> {
+        let tokens = tokens::tokens(&normalized.text);
+        let (edits, refused) = Members::of(normalized, &tokens, &module).into_edits();
+        self.refuse(&refused, normalized);
+        if edits.is_empty() {
+            return Ok(module);
+        }
+        normalized.edit(edits);
+        self::module(file, normalized)
     }
 
     /// Moves what rules give into their bodies, and gives the tree of what that makes.

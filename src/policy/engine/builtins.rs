@@ -11,6 +11,7 @@ mod digest;
 mod encoding;
 mod external_data;
 mod glob;
+mod globs;
 mod graph;
 mod guarded;
 mod http;
@@ -18,6 +19,7 @@ mod integer;
 mod jwks;
 mod jwt;
 mod kept;
+mod members;
 mod net;
 mod numbers;
 mod objects;
@@ -249,6 +251,7 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
         regex::find_all_string_submatch_n,
     ),
     ("regex.find_n", 3, regex::find_n),
+    ("regex.globs_match", 2, globs::globs_match),
     ("regex.is_valid", 1, regex::is_valid),
     ("regex.match", 2, regex::matches),
     ("regex.replace", 3, regex::replace),
@@ -287,6 +290,15 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("yaml.unmarshal", 1, yaml::unmarshal),
 ];
 
+/// What `x in xs` calls where it is a value.
+pub(super) const MEMBER: &str = "__in";
+
+/// The same of `key, x in xs`.
+pub(super) const MEMBER_AT: &str = "__in_at";
+
+/// Functions that no author calls.
+const INNER: [(&str, u8, Function); 2] = [(MEMBER, 2, members::member), (MEMBER_AT, 3, members::member_at)];
+
 /// What gives back its one operand, which loading writes into each call: what OPA's annotations say. To its author it
 /// takes none.
 pub(super) const WRITTEN_IN: [&str; 2] = ["rego.metadata.chain", "rego.metadata.rule"];
@@ -303,7 +315,8 @@ const OUTGOING: &[(&str, u8, Outgoing)] = &[
 /// Makes those functions, and the guarded ones of the engine, known to an engine that its policies call: each evaluation
 /// copies the list of them, and all of them would cost more than a small policy.
 pub(super) fn add_to(engine: &mut Engine, is_called: impl Fn(&str) -> bool) -> anyhow::Result<()> {
-    for (name, operands, function) in FUNCTIONS.iter().copied().filter(|(name, _, _)| is_called(name)) {
+    let functions = FUNCTIONS.iter().chain(&INNER).copied();
+    for (name, operands, function) in functions.filter(|(name, _, _)| is_called(name)) {
         engine.add_extension(
             name.to_owned(),
             operands,

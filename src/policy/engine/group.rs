@@ -79,6 +79,10 @@ impl Group {
         let mocks = Mocks::of(sources);
         let mut called: BTreeSet<String> = calls.map(|call| call.function.join(".")).collect();
         called.extend(mocks.builtins.iter().cloned());
+        let is_written =
+            |name: &&str| (sources.iter()).any(|source| source.normalized.text.contains(&format!("{name}(")));
+        let inner = [builtins::MEMBER, builtins::MEMBER_AT].into_iter();
+        called.extend(inner.filter(is_written).map(str::to_owned));
         builtins::add_to(&mut engine, |name| called.contains(name)).map_err(ours)?;
         builtins::add_outgoing_to(&mut engine, |name| called.contains(name), outside).map_err(ours)?;
         let mut texts = BTreeMap::new();

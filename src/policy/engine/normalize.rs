@@ -7,10 +7,11 @@
 //! - A line that begins with `(` is no call of what the line above it ends with ([`lines`]).
 //! - `.5` is `0.5` ([`lines`]).
 //! - `deny[x] { … } { … }` is two rules ([`lines`]).
+//! - `x in xs` that is a value is a call ([`members`]).
 //! - What a rule gives is looked at in its body ([`heads`]).
 //! - What a negated call is given has to be defined: `not f(input.x)` is undefined without `input.x` ([`negation`]).
 //! - `some x in y.z` finds nothing where `y.z` is no collection ([`rewrites`]).
-//! - Values of several `with` are looked at before the statement ([`withs`]).
+//! - Values of several `with`, and what iterates there, are looked at before the statement ([`withs`]).
 //! - An object that takes another one apart is compared with it as a whole ([`patterns`]).
 //! - What could mean more than the engine makes of it and cannot be rewritten is refused ([`refusals`]).
 //! - Functions that `with` replaces are called by one name ([`mocks`]).
@@ -20,9 +21,10 @@
 pub(crate) mod annotated;
 pub(super) mod heads;
 pub(super) mod lines;
+pub(super) mod members;
 pub(super) mod mocks;
 mod negation;
-mod patterns;
+pub(super) mod patterns;
 mod refusals;
 pub(super) mod results;
 pub(super) mod rewrites;

@@ -180,6 +180,21 @@ fn modules_of_the_old_language_are_marked_even_among_others() {
 }
 
 #[test]
+fn templates_and_constraints_are_part_of_the_revision_and_suites_are_not() {
+    let template = "apiVersion: templates.gatekeeper.sh/v1\nkind: ConstraintTemplate\n";
+    let constraint = "apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: A\nmetadata: {name: a}\n";
+    let suite = "apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\n";
+    let revision = |files: &[(&str, &str)]| read_all(directory(files).path()).revision;
+    let first = revision(&[("t.yaml", template), ("c.yaml", constraint)]);
+    let renamed = [("a.yaml", template), ("b.yml", constraint), ("suite.yaml", suite)];
+    assert_eq!(revision(&renamed), first);
+    let other = constraint.replace("name: a", "name: b");
+    assert_ne!(revision(&[("t.yaml", template), ("c.yaml", &other)]), first);
+    let other = format!("{template}spec: {{}}\n");
+    assert_ne!(revision(&[("t.yaml", &other), ("c.yaml", constraint)]), first);
+}
+
+#[test]
 fn the_revision_is_that_of_the_content() {
     let original = [
         ("a.rego", "package a"),

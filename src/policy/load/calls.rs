@@ -41,6 +41,9 @@ const OLD: [(&str, &str); 5] = [
     ("set_diff", "write `xs - ys`"),
 ];
 
+/// Said where the result of another file's function is taken apart.
+const OBJECT: &str = "an object that takes the result of a call apart would fit larger ones too";
+
 /// What nothing can stand in for.
 const UNREPLACEABLE: [&str; 4] = ["print", "rego.metadata.chain", "rego.metadata.rule", "walk"];
 
@@ -251,6 +254,9 @@ fn problem(
         let message = "`walk(x)` gives one path and value after the other";
         return Some(finding(Id::Walk, message.into()).hinted("write `walk(x, [path, value])`".to_owned()));
     }
+    if given == wanted + 1 && call.takes_apart && ours.is_some() && !is_of_file(source, &name) {
+        return Some(finding(Id::Rewrite, OBJECT.into()).hinted(format!("write `… = {name}(…)`")));
+    }
     // One more operand takes the result, as in `f(x, y)` for `y = f(x)`.
     let fits = given == wanted || (call.statement && given == wanted + 1);
     (!fits).then(|| {
@@ -258,6 +264,14 @@ fn problem(
             Id::Arity,
             format!("`{name}` takes {wanted} operands, not {given}"),
         )
+    })
+}
+
+/// Whether a file has a function of this name: what its calls take apart is rewritten.
+fn is_of_file(source: &Source, function: &str) -> bool {
+    source.rules.iter().any(|rule| {
+        let parts = std::iter::once(&rule.name).chain(&rule.below);
+        rule.arguments.is_some() && parts.map(String::as_str).eq(function.split('.'))
     })
 }
 

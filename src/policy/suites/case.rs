@@ -20,14 +20,17 @@ use crate::policy::metadata::{Node, Tree};
 use crate::policy::namespaces::{Namespace, Unknown};
 use crate::policy::{Evaluate, Limits, PolicySet, context_of_now};
 
-/// The longest that one case may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// One line each.
 type Problems = Vec<String>;
 
-/// Runs a test of a suite, as far as it is wanted.
-pub(super) fn run(suite: &Path, test: &Test, skip: bool, wanted: &dyn Fn(&str) -> bool) -> Vec<Tried> {
+/// Runs a test of a suite, as far as it is wanted, each case for so long at most.
+pub(super) fn run(
+    suite: &Path,
+    test: &Test,
+    skip: bool,
+    wanted: &dyn Fn(&str) -> bool,
+    time: Duration,
+) -> Vec<Tried> {
     let directory = suite.parent().unwrap_or(Path::new(""));
     let name = |case: &Case| format!("{}/{}", test.name, case.name);
     let whole = |verdict| Tried {
@@ -60,7 +63,7 @@ pub(super) fn run(suite: &Path, test: &Test, skip: bool, wanted: &dyn Fn(&str) -
     let tried = |case: &Case| Tried {
         case: Some(case.name.clone()),
         line: case.at.map(|at| at.line),
-        ..whole(verdict(directory, &files, case))
+        ..whole(verdict(directory, &files, case, time))
     };
     cases.into_iter().map(tried).collect()
 }
@@ -106,11 +109,11 @@ fn policies(directory: &Path, test: &Test) -> Result<Files, String> {
     })
 }
 
-fn verdict(directory: &Path, files: &Files, case: &Case) -> Verdict {
+fn verdict(directory: &Path, files: &Files, case: &Case, time: Duration) -> Verdict {
     if case.skip {
         return Verdict::Skipped;
     }
-    match violations(directory, files, case) {
+    match violations(directory, files, case, time) {
         Err(problems) => Verdict::Failed(problems),
         Ok(messages) => {
             let problems: Problems = case
@@ -160,7 +163,8 @@ impl Assertion {
 }
 
 /// The messages of all violations of a case's object.
-fn violations(directory: &Path, files: &Files, case: &Case) -> Result<Vec<String>, Problems> {
+fn violations(directory: &Path, files: &Files, case: &Case, time: Duration) -> Result<Vec<String>, Problems> {
+    let deadline = Instant::now() + time;
     let one = |problem: String| vec![problem];
     let mut objects = objects(directory, &case.object).map_err(one)?;
     let (Some(object), true) = (objects.pop(), objects.is_empty()) else {
@@ -181,7 +185,7 @@ fn violations(directory: &Path, files: &Files, case: &Case) -> Result<Vec<String
     };
     let set = load(&files).map_err(|findings| told(&findings))?;
     let request = request(object).map_err(one)?;
-    ask(&set, &request, &namespaces(&inventory)).map_err(one)
+    ask(&set, &request, &namespaces(&inventory), deadline).map_err(one)
 }
 
 /// The objects of a file.
@@ -285,10 +289,11 @@ fn ask(
     set: &PolicySet,
     request: &Value,
     namespaces: &BTreeMap<String, Arc<Namespace>>,
+    deadline: Instant,
 ) -> Result<Vec<String>, String> {
     let facts = facts(request);
     let limits = Limits {
-        deadline: Instant::now() + PATIENCE,
+        deadline,
         context: context_of_now(Gate::Validate),
     };
     let namespace = || match (&facts.own_namespace, facts.namespace.as_str()) {

@@ -4,6 +4,9 @@ use std::fs;
 
 use super::*;
 
+/// More than any case takes.
+const TIME: Duration = Duration::from_secs(60);
+
 const POLICIES: &str = r#"apiVersion: templates.gatekeeper.sh/v1
 kind: ConstraintTemplate
 metadata:
@@ -146,7 +149,7 @@ fn each_case_is_decided_by_its_assertions() {
     let [suite] = suites.as_slice() else {
         panic!("{suites:?}")
     };
-    let tried = suite.run(&|_| true);
+    let tried = suite.run(&|_| true, TIME);
     let told: Vec<(String, String)> = tried
         .iter()
         .map(|tried| {
@@ -210,7 +213,7 @@ fn what_is_not_wanted_is_not_run() {
     assert_eq!(named(0), ("hosts/taken", Some(8), false));
     assert_eq!(named(5), ("hosts/put off", Some(37), true));
     assert_eq!(named(6), ("wrong parameters", Some(42), false));
-    let run = |wanted: &str| suites[0].run(&|name| name == wanted).len();
+    let run = |wanted: &str| suites[0].run(&|name| name == wanted, TIME).len();
     assert_eq!(run("hosts/free"), 1);
     assert_eq!(run("hosts"), 6);
     assert_eq!(run("nothing"), 0);
@@ -219,7 +222,7 @@ fn what_is_not_wanted_is_not_run() {
     let suites = Suite::read(&folder.path().join("suite.yaml")).unwrap();
     assert!(
         suites[0]
-            .run(&|_| true)
+            .run(&|_| true, TIME)
             .iter()
             .all(|tried| tried.verdict == Verdict::Skipped)
     );
@@ -232,7 +235,7 @@ fn a_constraint_that_is_expected_to_be_refused_is_not_excused_by_a_broken_templa
     let folder = folder(suite);
     let verdict = || {
         let suites = Suite::read(&folder.path().join("suite.yaml")).unwrap();
-        suites[0].run(&|_| true).remove(0).verdict
+        suites[0].run(&|_| true, TIME).remove(0).verdict
     };
     assert_eq!(verdict(), Verdict::Passed);
     fs::write(

@@ -59,3 +59,30 @@ fn a_byte_order_mark_before_a_file_is_no_part_of_it() {
     ]);
     assert_eq!(outcomes(&desk.json(&[])), [("test_a", "passed")]);
 }
+
+#[test]
+fn a_case_of_gatekeepers_ends_with_its_time_and_keeps_no_other_from_being_run() {
+    let template = "apiVersion: templates.gatekeeper.sh/v1\nkind: ConstraintTemplate\nmetadata: {name: slow}\n\
+        spec:\n  crd: {spec: {names: {kind: Slow}}}\n  targets:\n  - target: admission.k8s.gatekeeper.sh\n    rego: |\n\
+        \x20     package slow\n      violation[{\"msg\": \"x\"}] {\n        input.review.object.metadata.name == \"slow\"\n\
+        \x20       i := numbers.range(1, 100000)[_]\n        j := numbers.range(1, 100000)[_]\n        i * j == -1\n      }\n";
+    let constraint =
+        "apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: Slow\nmetadata: {name: slow}\nspec: {}\n";
+    let suite = "apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\ntests:\n- name: t\n  template: template.yaml\n  \
+        constraint: constraint.yaml\n  cases:\n  - {name: a, object: slow.yaml, assertions: [{violations: no}]}\n  \
+        - {name: b, object: quick.yaml, assertions: [{violations: no}]}\n";
+    let object = |name: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\n");
+    let desk = Desk::new(&[
+        ("policies/template.yaml", template),
+        ("policies/constraint.yaml", constraint),
+        ("policies/suite.yaml", suite),
+        ("policies/slow.yaml", &object("slow")),
+        ("policies/quick.yaml", &object("quick")),
+    ]);
+    let report = desk.json(&["--timeout", "1", "--parallel", "1"]);
+    assert_eq!(outcomes(&report), [("t/a", "failed"), ("t/b", "passed")]);
+    assert_eq!(
+        report["tests"][0]["failure"]["message"],
+        "the evaluation did not end in time"
+    );
+}

@@ -1,7 +1,7 @@
 //! Calls of what the engine has itself, behind checks or caps of ours or none.
 
 /// Expressions over the input of the test.
-pub(super) const EXPRESSIONS: [&str; 229] = [
+pub(super) const EXPRESSIONS: [&str; 245] = [
     // The engine's own, and those that only check operands before it.
     r#"glob.match("{a,}b", [], "b")"#,
     r#"glob.match("{a,b}c", ["."], "bc")"#,
@@ -28,6 +28,22 @@ pub(super) const EXPRESSIONS: [&str; 229] = [
     r#"glob.match("a**b", ["."], "a.x.b")"#,
     r#"glob.match("*a", ["é"], "xa")"#,
     r#"glob.quote_meta("a*b?[c]")"#,
+    r#"regex.globs_match("a", "]")"#,
+    r#"regex.globs_match("a", "[a")"#,
+    r#"regex.globs_match("+a", "a")"#,
+    r#"regex.globs_match("a**", "a")"#,
+    r#"regex.globs_match("[b-a]", "a")"#,
+    r#"regex.globs_match("[-a]", "a")"#,
+    r#"regex.globs_match("[a-]", "a")"#,
+    r#"regex.globs_match("[a--]", "a")"#,
+    r#"regex.globs_match("[a-b-c]", "b")"#,
+    r#"regex.globs_match("[a-]b", "a")"#,
+    r#"regex.globs_match("[a\\-c]", "-")"#,
+    r#"regex.globs_match("a\\", "a")"#,
+    r#"regex.globs_match("", "")"#,
+    r#"regex.globs_match(".*", "")"#,
+    r#"regex.globs_match("[+--]", ",")"#,
+    r#"regex.globs_match(input.i, "a")"#,
     r#"uuid.parse("00000000-0000-4000-8000-000000000000")"#,
     r#"uuid.parse("{00000000-0000-4000-8000-000000000000}")"#,
     r#"uuid.parse("urn:uuid:00000000-0000-4000-8000-000000000000")"#,

@@ -11,6 +11,7 @@ use regorus::unstable::{
 use super::parts::{declared_in, function_name, literal, negates_whole_bodies, pattern};
 use super::reference::{Reference, literal_text, reference, text_of};
 use super::{Call, Position, Replaced, RuleFacts, RuleKind, Source, names};
+use crate::policy::engine::normalize::patterns::has_object;
 use crate::policy::engine::normalize::{Normalized, Origin};
 use crate::policy::files::RegoFile;
 use crate::policy::finding::{Finding, Id};
@@ -247,7 +248,14 @@ impl<'n> Walk<'n> {
                 self.expr(collection);
             }
             Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => match expr.as_ref() {
-                Expr::Call { fcn, params, .. } => self.call(fcn, params.iter().map(|param| &**param), true),
+                Expr::Call { fcn, params, .. } => {
+                    let number = self.calls.len();
+                    self.call(fcn, params.iter().map(|param| &**param), true);
+                    let positive = matches!(statement.literal, Literal::Expr { .. });
+                    if let Some(call) = self.calls.get_mut(number).filter(|_| positive) {
+                        call.takes_apart = params.last().is_some_and(|param| has_object(param));
+                    }
+                }
                 expr => self.expr(expr),
             },
             Literal::Every {
@@ -411,6 +419,7 @@ impl<'n> Walk<'n> {
                 first: None,
                 constants: Vec::new(),
                 statement: false,
+                takes_apart: false,
                 at,
             });
         }
@@ -447,6 +456,7 @@ impl<'n> Walk<'n> {
                 first: first.and_then(literal_text),
                 constants,
                 statement,
+                takes_apart: false,
                 at,
             });
         }

@@ -12,6 +12,7 @@ mod caps;
 mod huge;
 mod jwks;
 mod jwt;
+mod x509;
 
 fn evaluate(context: Context, errors: BuiltinErrors, expression: &str) -> anyhow::Result<Value> {
     let mut engine = Engine::new();

@@ -22,12 +22,14 @@ use std::borrow::Cow;
 use regorus::Value;
 
 use self::certificate::Certificate;
+#[cfg(test)]
+pub(super) use self::constraints::MAX_COMPARISONS;
 use self::verify::Options;
 use super::encoding::{from_base64, undefined_at_authn};
 use super::{EVALUATION, TooMuch, text};
 
 /// The longest text that is read. Each of its bytes comes back several times, and every name as an object of its own.
-const MAX_TEXT: usize = 1024 * 1024;
+pub(super) const MAX_TEXT: usize = 1024 * 1024;
 
 const BEGIN: &str = "-----BEGIN";
 

@@ -59,7 +59,7 @@ pub(in crate::policy::engine) fn split_chains(text: &str, tokens: &[Token]) -> V
     // Whether the braces are those of a body, and whether such have just been closed.
     let (mut in_body, mut follows) = (false, false);
     for (number, token) in tokens.iter().enumerate() {
-        let before = number.checked_sub(1).and_then(|before| tokens.get(before));
+        let before = tokens.get(..number).unwrap_or_default();
         if ["]", "}", ")"].iter().any(|close| is(text, token, close)) {
             depth = depth.saturating_sub(1);
             follows = depth == 0 && in_body && is(text, token, "}");
@@ -68,8 +68,8 @@ pub(in crate::policy::engine) fn split_chains(text: &str, tokens: &[Token]) -> V
         let opens = ["[", "{", "("].iter().any(|open| is(text, token, open));
         if depth == 0 {
             let chained = follows && is(text, token, "{");
-            in_body = is(text, token, "{") && before.is_some_and(|before| ends_head(text, before));
-            if begins_rule(text, before, token) {
+            in_body = is(text, token, "{") && ends_head(text, before);
+            if begins(text, before, token) {
                 begin = number;
             }
             if chained {
@@ -87,26 +87,33 @@ pub(in crate::policy::engine) fn split_chains(text: &str, tokens: &[Token]) -> V
     edits
 }
 
-/// Whether a value may end with this token.
-fn ends_value(text: &str, token: &Token) -> bool {
-    let word = text.get(token.bytes.clone()).unwrap_or_default();
-    match token.kind {
-        Kind::Word => !GOES_ON.contains(&word),
+/// Whether a value may end with the last of these tokens.
+fn ends_value(text: &str, tokens: &[Token]) -> bool {
+    let Some((last, before)) = tokens.split_last() else {
+        return true;
+    };
+    let word = text.get(last.bytes.clone()).unwrap_or_default();
+    match last.kind {
+        // Behind a point it is a name, whatever it means elsewhere.
+        Kind::Word => !GOES_ON.contains(&word) || before.last().is_some_and(|before| is(text, before, ".")),
         Kind::Text => true,
         Kind::Symbol => ["]", ")", "}"].contains(&word),
     }
 }
 
-/// Whether a `{` behind this opens a body; otherwise it is one of a value.
-fn ends_head(text: &str, token: &Token) -> bool {
-    ends_value(text, token) || is(text, token, "if") || is(text, token, "else")
+/// Whether a `{` behind these opens a body; otherwise it is one of a value.
+fn ends_head(text: &str, tokens: &[Token]) -> bool {
+    let last = tokens.last();
+    let is_word = |word| last.is_some_and(|last| is(text, last, word));
+    ends_value(text, tokens) || is_word("if") || is_word("else")
 }
 
-/// Whether a token outside of all brackets is the first of a rule: what stands before it does not go on in its line.
-fn begins_rule(text: &str, before: Option<&Token>, token: &Token) -> bool {
+/// Whether a token outside of all brackets is the first of a rule or an import: what stands before it does not go on in
+/// its line.
+fn begins(text: &str, before: &[Token], token: &Token) -> bool {
     let word = text.get(token.bytes.clone()).unwrap_or_default();
-    let ended = before.is_none_or(|before| ends_value(text, before));
-    token.begins_line && token.kind == Kind::Word && ended && !GOES_ON.contains(&word)
+    let goes_on = GOES_ON.contains(&word) && !["import", "package", "default"].contains(&word);
+    token.begins_line && token.kind == Kind::Word && !goes_on && ends_value(text, before)
 }
 
 /// The head of these tokens on one line; `None` for that of an `else`, on which no body follows.

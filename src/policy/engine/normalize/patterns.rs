@@ -24,6 +24,12 @@ impl Rewrites<'_> {
                 Expr::AssignExpr { op, lhs, rhs, .. } if takes_apart(lhs, rhs, op) => {
                     self.assigned(statement, lhs, rhs)
                 }
+                Expr::Call { fcn, params, .. } if self.takes_result(fcn, params.len()) => {
+                    match params.last().filter(|result| has_object(result)) {
+                        Some(result) => self.given(statement, result),
+                        None => return false,
+                    }
+                }
                 _ => return false,
             },
             Literal::SomeIn { key, value, .. } => {
@@ -39,8 +45,15 @@ impl Rewrites<'_> {
             },
             _ => return false,
         };
-        match edits.filter(|_| !bare) {
-            Some(edits) => self.edits.extend(edits),
+        match edits {
+            Some(edits) => {
+                if bare {
+                    let begin = self.bytes(&statement.span).start;
+                    self.edits.push(insert(begin, "{ ".into()));
+                }
+                self.edits.extend(edits);
+                self.close(statement, bare);
+            }
             None => self.refused.push((Position::from(&statement.span), OBJECT)),
         }
         true
@@ -133,6 +146,31 @@ impl Rewrites<'_> {
         Some(edits)
     }
 
+    /// `f(a, {"b": x})` as `f(a, __n0); {"b": x} = __n0; {"b": x} == __n0`.
+    fn given(&mut self, statement: &LiteralStmt, result: &Expr) -> Option<Vec<Edit>> {
+        if !is_plain(result) {
+            return None;
+        }
+        let end = self.literal(statement).end;
+        let with = self.with_of(statement, end)?;
+        let range = self.range(result)?;
+        let (_, text) = self.named_wildcards(range.clone())?;
+        let name = self.new_name();
+        let bound = if binds(result) {
+            format!("; {text} = {name}{with}")
+        } else {
+            String::new()
+        };
+        Some(vec![
+            Edit {
+                text: format!("{name}{}", line_ends(self.text, range.clone())),
+                replaced: range,
+                from: None,
+            },
+            insert(end, format!("{with}{bound}; {text} == {name}")),
+        ])
+    }
+
     /// Edits that give each wildcard a name, and the text with the names.
     fn named_wildcards(&mut self, range: Range<usize>) -> Option<(Vec<Edit>, String)> {
         let (mut edits, mut text, mut done) = (Vec::new(), String::new(), range.start);
@@ -167,7 +205,7 @@ fn takes_apart(lhs: &Expr, rhs: &Expr, op: &AssignOp) -> bool {
 }
 
 /// Whether an object stands in a pattern.
-pub(super) fn has_object(pattern: &Expr) -> bool {
+pub(in crate::policy::engine) fn has_object(pattern: &Expr) -> bool {
     match pattern {
         Expr::Object { .. } => true,
         Expr::Array { items, .. } => items.iter().any(|item| has_object(item)),

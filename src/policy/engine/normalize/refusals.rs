@@ -4,6 +4,7 @@
 use regorus::unstable::{Expr, LiteralStmt};
 
 use super::rewrites::Rewrites;
+use super::withs::iterates;
 use crate::policy::engine::ast::Position;
 use crate::policy::engine::ast::parts::variable;
 
@@ -13,8 +14,8 @@ const MINUS: &str = "a minus stands before numbers only: write `0 - x`";
 pub(super) const OBJECT: &str = "an object that takes another one apart would fit larger ones too: read the members one by one, as in \
                       `x := y.name`";
 
-const WITH: &str = "of several `with` on one statement each value has to be defined before: give it a name above, as in \
-                    `x := …`";
+const WITH: &str = "of several `with` on one statement, and of one that iterates, each value has to be defined before: \
+                    give it a name above, as in `x := …`";
 
 impl Rewrites<'_> {
     /// Refuses an expression by itself.
@@ -28,7 +29,8 @@ impl Rewrites<'_> {
 
     /// Refuses what stands in a statement.
     pub(super) fn refuse_statement(&mut self, statement: &LiteralStmt) {
-        if statement.with_mods.len() > 1 {
+        let mut values = statement.with_mods.iter();
+        if statement.with_mods.len() > 1 || values.any(|with| iterates(&with.r#as)) {
             let values = statement.with_mods.iter().map(|with| &with.r#as);
             let refused: Vec<_> = values
                 .filter(|value| !self.is_there(value))

@@ -11,6 +11,7 @@ use std::ops::Range;
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Query, Rule};
 
 use super::Edit;
+use super::patterns::has_object;
 use super::rewrites::{globals, offset};
 use super::tokens::{Kind, Token, line_ends, on_one_line, within};
 use crate::policy::engine::ast::parts::{function_name, of_expr, of_rule, of_statement, pattern};
@@ -236,9 +237,22 @@ impl Results<'_> {
         }
         let (not, begin, end) = (offset(statement.span.start), offset(span.start), offset(span.end));
         let lines = line_ends(self.text, not..begin);
+        let before = replace(not..begin, format!("[1 | {lines}"));
+        if !params.last().is_some_and(|result| has_object(result)) {
+            return Some(vec![before, replace(end..end, "] == []".into())]);
+        }
+        // To the engine a larger object fits, too: it is compared as a whole.
+        let (_, result) = self.last_operand(begin, end)?;
+        let wanted = on_one_line(self.text, self.tokens, result.clone())?;
+        let mut name = String::from("__k");
+        while self.text.contains(&name) {
+            name.push('_');
+        }
+        let lines = line_ends(self.text, result.clone());
         Some(vec![
-            replace(not..begin, format!("[1 | {lines}")),
-            replace(end..end, "] == []".into()),
+            before,
+            replace(result, format!("{lines} {name}")),
+            replace(end..end, format!("; {name} == {wanted}] == []")),
         ])
     }
 }

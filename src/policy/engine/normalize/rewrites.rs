@@ -1,7 +1,7 @@
 //! The rewrites that need the syntax tree: one walk over a file that finds them, and what puts operands before the
 //! statement that they are taken out of.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Query, Rule, RuleHead, Span};
@@ -11,7 +11,7 @@ use super::tokens::{Kind, Token, line_ends, on_one_line, within};
 use super::{Edit, Normalized};
 use crate::policy::engine::ast::Position;
 use crate::policy::engine::ast::parts::{
-    declared_in, each_of_rule, function_name, has_query, negates_whole_bodies, of_expr, of_rule,
+    declared_in, each_of_rule, function_name, has_query, is_computed, negates_whole_bodies, of_expr, of_rule,
     of_statement, pattern, variable,
 };
 use crate::policy::engine::builtins;
@@ -19,8 +19,8 @@ use crate::policy::engine::builtins;
 const TOO_LONG: &str = "operands of a negated call have to be defined, and these cannot be looked at before it: give \
                         them names above, as in `x := …`, and negate a call of the names";
 
-const TOO_LONG_MEMBER: &str = "what is looked for with its key has to be defined, and this cannot be looked at before it: give \
-                               it a name above, as in `x := …`";
+const WITH: &str = "`with` on `some … in` cannot be looked at by itself: give the collection a name above, as in \
+                    `xs := … with …`";
 
 /// The edits of one file, and the negations that cannot be rewritten.
 pub(in crate::policy::engine) struct Rewrites<'a> {
@@ -33,6 +33,8 @@ pub(in crate::policy::engine) struct Rewrites<'a> {
     locals: Vec<BTreeSet<String>>,
     /// What rules and imports of this file are called.
     globals: BTreeSet<String>,
+    /// Its functions, with their numbers of arguments.
+    functions: BTreeMap<String, usize>,
     /// The variables of each `every` around.
     every: Vec<String>,
     /// Whether negations stay as they are.
@@ -69,6 +71,7 @@ impl<'a> Rewrites<'a> {
             refused: Vec::new(),
             locals: Vec::new(),
             globals: globals(module),
+            functions: functions(module),
             every: Vec::new(),
             keeps_negations: negates_whole_bodies(module),
             prefix,
@@ -79,6 +82,16 @@ impl<'a> Rewrites<'a> {
     /// Whether a name is that of a rule or an import of this file, or of all that is given.
     pub(in crate::policy::engine) fn is_global(&self, name: &str) -> bool {
         ["input", "data"].contains(&name) || self.globals.contains(name)
+    }
+
+    /// Whether the last operand of a call takes what the call gives.
+    pub(super) fn takes_result(&self, function: &Expr, operands: usize) -> bool {
+        let Some(name) = function_name(function) else {
+            return false;
+        };
+        let own = self.functions.get(&name).copied();
+        own.or_else(|| builtins::operands_of(&name))
+            .is_some_and(|takes| takes + 1 == operands)
     }
 
     /// The edits.
@@ -129,8 +142,8 @@ impl<'a> Rewrites<'a> {
         let taken_apart = self.take_apart(statement, bare);
         match &statement.literal {
             Literal::NotExpr { expr, span } => self.negation(statement, expr, span, bare),
-            Literal::SomeIn { collection, .. } => self.iteration(statement, collection, bare),
-            Literal::Expr { expr, .. } if !taken_apart => self.membership(statement, expr, bare),
+            // What is taken apart has braces by now.
+            Literal::SomeIn { collection, .. } => self.iteration(statement, collection, bare && !taken_apart),
             _ => {}
         }
         let parts = of_statement(statement);
@@ -166,7 +179,7 @@ impl<'a> Rewrites<'a> {
         ranges.sort_by_key(|range| range.start);
         if ranges.len() != operands.out.len() + operands.along.len()
             || self
-                .take_out(statement, self.bytes(span), &ranges, "", bare)
+                .take_out(statement, self.bytes(span), &ranges, bare)
                 .is_none()
         {
             self.refused.push((Position::from(&statement.span), TOO_LONG));
@@ -184,83 +197,89 @@ impl<'a> Rewrites<'a> {
         start..end
     }
 
-    /// `k, x.y in xs` is undefined where `x.y` is; the engine finds it equal to what is not in `xs`.
-    fn membership(&mut self, statement: &LiteralStmt, expr: &Expr, bare: bool) {
-        let mut operands = Operands::default();
-        self.members(expr, &mut operands);
-        if operands.out.is_empty() {
-            return;
-        }
-        let all = operands.out.iter().chain(&operands.along);
-        let mut ranges: Vec<_> = all.filter_map(|expr| self.range(expr)).collect();
-        ranges.sort_by_key(|range| range.start);
-        let literal = self.literal(statement);
-        if self.take_out(statement, literal, &ranges, "", bare).is_none() {
-            self.refused
-                .push((Position::from(&statement.span), TOO_LONG_MEMBER));
-        }
-    }
-
-    fn members<'e>(&self, expr: &'e Expr, operands: &mut Operands<'e>) {
-        if let Expr::Membership {
-            key: Some(_), value, ..
-        } = expr
-        {
-            return self.operand(value, operands);
-        }
-        let parts = of_expr(expr);
-        if parts.query.is_none() {
-            parts
-                .exprs
-                .into_iter()
-                .for_each(|expr| self.members(expr, operands));
-        }
-    }
-
     /// `some x in y.z` of what is no collection finds nothing, as in OPA; the engine makes an error of it. What rules and
     /// data give is their author's matter.
     fn iteration(&mut self, statement: &LiteralStmt, collection: &Expr, bare: bool) {
         let is_given = function_name_root(collection)
-            .is_some_and(|root| root != "data" && (root == "input" || !self.globals.contains(&root)));
-        if !is_given || variable(collection).is_some() {
+            .is_some_and(|root| root != "data" && (root == "input" || !self.globals.contains(&root)))
+            && variable(collection).is_none();
+        let has_with = !statement.with_mods.is_empty();
+        if !is_given && !has_with {
             return;
         }
         let Some(range) = self.range(collection) else {
             return;
         };
-        let Range { start, end } = self.literal(statement);
         // In the order of all values, arrays, objects and sets come behind everything else. Looking twice costs half of
         // what a variable does. Where it cannot be written it stays an error.
-        let _ = if is_the_same_twice(collection) {
-            self.look_before(statement, start..end, range, bare)
+        if has_with || !is_the_same_twice(collection) {
+            let done = self.name_before(statement, range, is_given, bare);
+            // To the engine it holds for all that follows.
+            if has_with && (done.is_none() || !binds_only(statement)) {
+                self.refused.push((Position::from(&statement.span), WITH));
+            }
         } else {
-            let guard = format!("; {} >= []", self.name(0));
-            self.take_out(statement, start..end, &[range], &guard, bare)
-        };
+            self.look_before(statement, range, bare);
+        }
     }
 
     /// Puts the question whether it is a collection before a statement that iterates.
-    fn look_before(
-        &mut self,
-        statement: &LiteralStmt,
-        literal: Range<usize>,
-        collection: Range<usize>,
-        bare: bool,
-    ) -> Option<()> {
-        let with = self.with_of(statement, literal.end)?;
+    fn look_before(&mut self, statement: &LiteralStmt, collection: Range<usize>, bare: bool) -> Option<()> {
         let collection = on_one_line(self.text, self.tokens, collection)?;
-        let opening = if bare { "{ " } else { "" };
+        let (begin, opening) = (self.literal(statement).start, if bare { "{ " } else { "" });
         self.edits.push(Edit {
-            replaced: literal.start..literal.start,
-            text: format!("{opening}{collection} >= []{with}; "),
+            replaced: begin..begin,
+            text: format!("{opening}{collection} >= []; "),
             from: None,
         });
         self.close(statement, bare);
         Some(())
     }
 
+    /// Gives a collection a name before the statement that iterates over it, and what `with` changes for it.
+    fn name_before(
+        &mut self,
+        statement: &LiteralStmt,
+        collection: Range<usize>,
+        is_given: bool,
+        bare: bool,
+    ) -> Option<()> {
+        let Range { start, end } = self.literal(statement);
+        let after = self.bytes(&statement.span).end.max(end);
+        let with = on_one_line(self.text, self.tokens, end..after)?;
+        let text = on_one_line(self.text, self.tokens, collection.clone())?;
+        let (name, opening) = (self.new_name(), if bare { "{ " } else { "" });
+        let guard = if is_given {
+            format!("{name} >= []; ")
+        } else {
+            String::new()
+        };
+        self.edits.push(Edit {
+            replaced: start..start,
+            text: format!(
+                "{opening}{name} := {}; {guard}",
+                format!("{text} {with}").trim_end()
+            ),
+            from: Some(collection.start),
+        });
+        self.edits.push(Edit {
+            text: format!("{name}{}", line_ends(self.text, collection.clone())),
+            replaced: collection,
+            from: None,
+        });
+        if end < after {
+            self.edits.push(Edit {
+                replaced: end..after,
+                text: line_ends(self.text, end..after),
+                from: None,
+            });
+        }
+        self.close(statement, bare);
+        Some(())
+    }
+
     /// Closes the braces that a body without them got.
-    fn close(&mut self, statement: &LiteralStmt, bare: bool) {
+    pub(super) fn close(&mut self, statement: &LiteralStmt, bare: bool) {
         let after = self.bytes(&statement.span).end;
         if bare {
             self.edits.push(Edit {
@@ -307,7 +326,6 @@ impl<'a> Rewrites<'a> {
         statement: &LiteralStmt,
         literal: Range<usize>,
         operands: &[Range<usize>],
-        guard: &str,
         bare: bool,
     ) -> Option<()> {
         let Range { start: begin, end } = literal;
@@ -344,7 +362,7 @@ impl<'a> Rewrites<'a> {
         let lines = line_ends(self.text, done..end);
         edits.push(Edit {
             replaced: done..end,
-            text: format!("{with}{guard}; {}{lines}", rest.trim_end()),
+            text: format!("{with}; {}{lines}", rest.trim_end()),
             from: None,
         });
         self.edits.extend(edits);
@@ -401,6 +419,20 @@ impl<'a> Rewrites<'a> {
     }
 }
 
+/// The functions of a file, with their numbers of arguments.
+fn functions(module: &Module) -> BTreeMap<String, usize> {
+    let rules = module.policy.iter();
+    rules
+        .filter_map(|rule| match &**rule {
+            Rule::Spec {
+                head: RuleHead::Func { refr, args, .. },
+                ..
+            } => Some((function_name(refr)?, args.len())),
+            _ => None,
+        })
+        .collect()
+}
+
 /// What rules and imports of a file are called.
 pub(super) fn globals(module: &Module) -> BTreeSet<String> {
     let rules = module.policy.iter().filter_map(|rule| {
@@ -424,6 +456,21 @@ fn function_name_root(head: &Expr) -> Option<String> {
         Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => function_name_root(refr),
         head => variable(head).map(str::to_owned),
     }
+}
+
+/// Whether nothing is evaluated in what `some` looks for.
+fn binds_only(statement: &LiteralStmt) -> bool {
+    let Literal::SomeIn { key, value, .. } = &statement.literal else {
+        return true;
+    };
+    let mut parts = key.iter().chain([value]);
+    parts.all(|part| !has_reference(part))
+}
+
+/// Whether a reference or a call stands in a pattern.
+fn has_reference(expr: &Expr) -> bool {
+    let parts = of_expr(expr);
+    is_computed(expr) || parts.query.is_some() || parts.exprs.into_iter().any(has_reference)
 }
 
 /// Whether a reference means one value however often it is asked: no wildcard and no call is in it.

@@ -2,17 +2,18 @@
 //! `__w0 := f(a); x with input as __w0 with data.b as c`.
 //!
 //! OPA does so before it evaluates. The engine looks at one value after the other and has put the first ones in place by
-//! then, so with several `with` a value that may be undefined has to be taken out. One that cannot be, because its text
-//! has several lines, is refused by the rewrites that follow.
+//! then, so with several `with` a value that may be undefined has to be taken out. What iterates, as `xs[_]` does, it
+//! does not look at there at all. One that cannot be taken out, because its text has several lines, is refused by the
+//! rewrites that follow.
 
 use regorus::unstable::{Expr, LiteralStmt, Module, Query, Rule};
 
 use super::rewrites::{Rewrites, offset};
 use super::tokens::{Token, line_ends, on_one_line};
 use super::{Edit, Normalized};
-use crate::policy::engine::ast::parts::{of_expr, of_rule, of_statement};
+use crate::policy::engine::ast::parts::{of_expr, of_rule, of_statement, variable};
 
-/// The edits of the statements of a file that have several `with`.
+/// The edits of the statements of a file whose `with` are looked at first.
 pub(in crate::policy::engine) struct Withs<'a> {
     rewrites: Rewrites<'a>,
     prefix: String,
@@ -79,9 +80,10 @@ impl<'a> Withs<'a> {
         parts.query.into_iter().for_each(|query| self.query(query, false));
     }
 
-    /// Takes out what may be undefined of the values of several `with`.
+    /// Takes out what may be undefined of the values of several `with`, and of one that iterates.
     fn statement<'e>(&mut self, statement: &'e LiteralStmt, bare: bool) -> Vec<&'e Expr> {
-        if statement.with_mods.len() < 2 {
+        let mut values = statement.with_mods.iter();
+        if statement.with_mods.len() < 2 && !values.any(|with| iterates(&with.r#as)) {
             return Vec::new();
         }
         let rewrites = &mut self.rewrites;
@@ -123,4 +125,15 @@ impl<'a> Withs<'a> {
         }
         taken_out
     }
+}
+
+/// Whether an expression may have several values: a variable in brackets may be one that is yet to be found.
+pub(super) fn iterates(expr: &Expr) -> bool {
+    if let Expr::RefBrack { index, .. } = expr
+        && variable(index).is_some()
+    {
+        return true;
+    }
+    let parts = of_expr(expr);
+    parts.query.is_none() && parts.exprs.into_iter().any(iterates)
 }

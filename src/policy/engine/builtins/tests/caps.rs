@@ -299,6 +299,11 @@ fn the_caps_are_those_of_the_documentation() {
     for row in [
         format!("takes or gives | {} MiB |", bounded::MAX_TEXT >> 20),
         format!("aliases stand for | {} |", bounded::MAX_ITEMS),
+        format!(
+            "| {} MiB; {} |",
+            super::super::x509::MAX_TEXT >> 20,
+            super::super::x509::MAX_COMPARISONS
+        ),
         format!("| {} MiB |\n\n", MAX_MADE >> 20),
     ] {
         assert!(table.contains(&row), "{row}");

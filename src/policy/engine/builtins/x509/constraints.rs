@@ -16,7 +16,7 @@ use crate::policy::engine::builtins::TooMuch;
 use crate::policy::engine::builtins::uri::Uri;
 
 /// The most comparisons of names with constraints in one verification.
-const MAX_COMPARISONS: usize = 250_000;
+pub(in crate::policy::engine::builtins) const MAX_COMPARISONS: usize = 250_000;
 
 /// The longest name, or constraint, that is compared. Names of hosts have 253 characters at most.
 const MAX_NAME: usize = 1024;

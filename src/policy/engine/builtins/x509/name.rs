@@ -41,7 +41,7 @@ impl<'a> Name<'a> {
         };
         let texts = |last| list(named(last).map(|(_, text)| Value::from(text.as_str())));
         // Of those that stand once, the last one counts.
-        let single = |last| Value::from(named(last).last().map_or("", |(_, text)| text.as_str()));
+        let single = |last| Value::from(named(last).next_back().map_or("", |(_, text)| text.as_str()));
         let all = self.attributes.iter().map(|(id, text)| {
             let value = Value::from(text.as_str());
             object([("Type", integers(id)), ("Value", value)])
