@@ -18,7 +18,7 @@ use crate::policy::load::load;
 use crate::policy::matching::Facts;
 use crate::policy::metadata::{Node, Tree};
 use crate::policy::namespaces::{Namespace, Unknown};
-use crate::policy::{Evaluate, Finding, Limits, PolicySet, context_of_now};
+use crate::policy::{Evaluate, Limits, PolicySet, context_of_now};
 
 /// The longest that one case may take.
 const PATIENCE: Duration = Duration::from_secs(10);
