@@ -10,6 +10,9 @@ use crate::policy::metadata::node::{Node, Tree};
 
 type Read<T> = Result<T, (Position, String)>;
 
+/// How an item of a list is read.
+type Reads<'a> = &'a dyn Fn(&Node) -> Read<Value>;
+
 /// Whether a block says that its rule or package is asked from outside.
 pub(super) fn is_entrypoint(node: &Node) -> bool {
     matches!(
@@ -41,7 +44,7 @@ pub(super) fn annotations(source: &Source, block: &Node, at: Position) -> Read<M
         Some(Tree::Bool(true)) => drop(members.insert("entrypoint".into(), json!(true))),
         Some(_) => return Err(reader.problem(block, "`entrypoint` is true or false")),
     }
-    let lists: [(&str, &dyn Fn(&Node) -> Read<Value>); 4] = [
+    let lists: [(&str, Reads<'_>); 4] = [
         ("organizations", &|node| reader.text(node).map(Value::from)),
         ("related_resources", &|node| reader.resource(node)),
         ("authors", &|node| reader.author(node)),
