@@ -240,11 +240,7 @@ impl Source {
         let tokens = tokens::tokens(&normalized.text);
         let (edits, refused) = Members::of(normalized, &tokens, &module).into_edits();
         self.refuse(&refused, normalized);
-        if edits.is_empty() {
-            return Ok(module);
-        }
-        normalized.edit(edits);
-        self::module(file, normalized)
+        edited(file, module, normalized, edits)
     }
 
     /// Moves what rules give into their bodies, and gives the tree of what that makes.
@@ -257,11 +253,7 @@ impl Source {
         let tokens = tokens::tokens(&normalized.text);
         let (edits, refused) = Heads::of(normalized, &tokens, &module, file.v0).into_edits();
         self.refuse(&refused, normalized);
-        if edits.is_empty() {
-            return Ok(module);
-        }
-        normalized.edit(edits);
-        self::module(file, normalized)
+        edited(file, module, normalized, edits)
     }
 
     /// Notes what cannot be rewritten.
@@ -313,6 +305,20 @@ impl Looked {
     }
 }
 
+/// The tree of the text with these edits: the same one where there are none.
+fn edited(
+    file: &RegoFile,
+    module: Ref<Module>,
+    normalized: &mut Normalized,
+    edits: Vec<Edit>,
+) -> Result<Ref<Module>, Finding> {
+    if edits.is_empty() {
+        return Ok(module);
+    }
+    normalized.edit(edits);
+    self::module(file, normalized)
+}
+
 /// Rewrites statements that take the results of builtins, until none is left. Gives whether there were any.
 fn rewrite_results(
     file: &RegoFile,
@@ -349,11 +355,7 @@ fn look_at_withs(
 ) -> Result<Ref<Module>, Finding> {
     let tokens = tokens::tokens(&normalized.text);
     let edits = Withs::of(normalized, &tokens, &module).into_edits();
-    if edits.is_empty() {
-        return Ok(module);
-    }
-    normalized.edit(edits);
-    self::module(file, normalized)
+    edited(file, module, normalized, edits)
 }
 
 /// Parses a text.

@@ -111,28 +111,14 @@ impl<'a> Heads<'a> {
             pattern(argument, &mut names);
             let has_place = bodies.iter().all(|body| !body.query.stmts.is_empty())
                 || bodies.iter().all(|body| body.query.stmts.is_empty());
-            let rewrites = &mut self.rewrites;
-            let range = rewrites.range(argument);
-            let text = range
-                .clone()
-                .and_then(|range| on_one_line(rewrites.text, rewrites.tokens, range));
-            let (Some(range), Some(text), true, false) = (
-                range,
-                text,
-                has_place,
-                names.iter().any(|name| rewrites.is_global(name)),
-            ) else {
-                rewrites.refused.push((Position::from(argument.span()), OBJECT));
-                continue;
-            };
-            let name = format!("{}{}", self.prefix, self.moved);
-            self.moved += 1;
-            rewrites.edits.push(Edit {
-                replaced: range.clone(),
-                text: format!("{name}{}", line_ends(rewrites.text, range.clone())),
-                from: None,
-            });
-            taken.push((format!("{text} = {name}"), range));
+            let can_be = has_place && !names.iter().any(|name| self.rewrites.is_global(name));
+            match can_be.then(|| self.named(argument)).flatten() {
+                Some((name, text, range)) => taken.push((format!("{text} = {name}"), range)),
+                None => {
+                    let refusal = (Position::from(argument.span()), OBJECT);
+                    self.rewrites.refused.push(refusal);
+                }
+            }
         }
         taken
     }
@@ -162,25 +148,31 @@ impl<'a> Heads<'a> {
     fn names(&mut self, exprs: &[&Expr]) -> Vec<(String, Range<usize>)> {
         let mut moved = Vec::new();
         for expr in exprs {
-            let rewrites = &mut self.rewrites;
-            let range = rewrites.range(expr);
-            let text = range
-                .clone()
-                .and_then(|range| on_one_line(rewrites.text, rewrites.tokens, range));
-            let (Some(range), Some(text)) = (range, text) else {
-                rewrites.refused.push((Position::from(expr.span()), LONG_TEXT));
-                continue;
-            };
-            let name = format!("{}{}", self.prefix, self.moved);
-            self.moved += 1;
-            rewrites.edits.push(Edit {
-                replaced: range.clone(),
-                text: format!("{name}{}", line_ends(rewrites.text, range.clone())),
-                from: None,
-            });
-            moved.push((format!("{name} := {text}"), range));
+            match self.named(expr) {
+                Some((name, text, range)) => moved.push((format!("{name} := {text}"), range)),
+                None => {
+                    let refusal = (Position::from(expr.span()), LONG_TEXT);
+                    self.rewrites.refused.push(refusal);
+                }
+            }
         }
         moved
+    }
+
+    /// Puts a new name in the place of an expression. Gives the name, the expression on one line, and where it stood;
+    /// `None` if it cannot be written on one line.
+    fn named(&mut self, expr: &Expr) -> Option<(String, String, Range<usize>)> {
+        let rewrites = &mut self.rewrites;
+        let range = rewrites.range(expr)?;
+        let text = on_one_line(rewrites.text, rewrites.tokens, range.clone())?;
+        let name = format!("{}{}", self.prefix, self.moved);
+        self.moved += 1;
+        rewrites.edits.push(Edit {
+            replaced: range.clone(),
+            text: format!("{name}{}", line_ends(rewrites.text, range.clone())),
+            from: None,
+        });
+        Some((name, text, range))
     }
 
     /// Adds statements to a body.
