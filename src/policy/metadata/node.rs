@@ -104,6 +104,29 @@ impl Node {
         }
     }
 
+    /// The members that have one of these keys; each other key is told, as none of what this is.
+    pub(crate) fn only<'n>(
+        &'n self,
+        what: &str,
+        keys: &[&'static str],
+        mut tell: impl FnMut(&'n Node, String),
+    ) -> Vec<(&'static str, &'n Node)> {
+        let mut known = Vec::new();
+        for (key, value) in self.members().unwrap_or_default() {
+            match keys.iter().find(|known| key.as_text() == Some(known)) {
+                Some(name) => known.push((*name, value)),
+                None => {
+                    let name = key.as_text().unwrap_or_else(|| key.kind());
+                    tell(
+                        key,
+                        format!("`{name}` is no key of {what}: it has {}", keys.join(", ")),
+                    );
+                }
+            }
+        }
+        known
+    }
+
     /// The members of a map.
     pub(crate) fn members(&self) -> Option<&[(Node, Node)]> {
         match &self.value {

@@ -161,24 +161,10 @@ impl<'a> Reader<'a> {
         node: &'n Node,
         keys: &[&'static str],
     ) -> Vec<(&'static str, &'n Node)> {
-        let Some(members) = node.members() else {
+        if node.members().is_none() {
             self.finding(node, format!("{what} must be a map, it is {}", node.kind()));
-            return Vec::new();
-        };
-        let mut known = Vec::new();
-        for (key, value) in members {
-            match keys.iter().find(|known| key.as_text() == Some(known)) {
-                Some(name) => known.push((*name, value)),
-                None => {
-                    let name = key.as_text().unwrap_or_else(|| key.kind());
-                    self.finding(
-                        key,
-                        format!("`{name}` is no key of {what}: it has {}", keys.join(", ")),
-                    );
-                }
-            }
         }
-        known
+        node.only(what, keys, |key, message| self.finding(key, message))
     }
 
     fn enforcement(&mut self, node: &Node) -> Option<Enforcement> {

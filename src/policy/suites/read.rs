@@ -114,20 +114,7 @@ impl Reader<'_> {
         if node.members().is_none() {
             self.finding(node, format!("{what} is a map, this is {}", node.kind()));
         }
-        let mut known = Vec::new();
-        for (key, value) in node.members().unwrap_or_default() {
-            match keys.iter().find(|known| key.as_text() == Some(known)) {
-                Some(name) => known.push((*name, value)),
-                None => {
-                    let name = key.as_text().unwrap_or_else(|| key.kind());
-                    self.finding(
-                        key,
-                        format!("`{name}` is no key of {what}: it has {}", keys.join(", ")),
-                    );
-                }
-            }
-        }
-        known
+        node.only(what, keys, |key, message| self.finding(key, message))
     }
 
     fn list<'n>(&mut self, node: &'n Node) -> &'n [Node] {
