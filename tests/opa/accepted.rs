@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use regate::policy::files::{DataFile, Files, Format, RegoFile};
 use regate::policy::load::load;
 use serde_json::Value;
 
-/// The version whose program is run beside.
-const MODULE: &str = "github.com/open-policy-agent/opa@v1.22.2/v1/test/cases/testdata";
+use crate::conformance::{directory, files};
 
 /// Words of findings that would be wrong about anything that OPA compiles. Data that is not there is no error in OPA.
 const NEVER: [&str; 6] = [
@@ -29,70 +27,42 @@ const ON_PURPOSE: [&str; 2] = [
     "ir/call-dynamic with ref heads and unrelated rule (issue 7399)",
 ];
 
-/// Where the cases are, if Go has fetched OPA's module.
-pub(crate) fn cases() -> Option<PathBuf> {
-    let output = Command::new("go").args(["env", "GOMODCACHE"]).output().ok()?;
-    let cache = String::from_utf8(output.stdout).ok()?;
-    Some(Path::new(cache.trim()).join(MODULE)).filter(|path| path.is_dir())
-}
-
 /// All cases that are wanted to give a result.
 pub(crate) fn all() -> Result<Vec<Case>> {
-    let root = cases().context("OPA's module is not there")?;
-    let mut all = Vec::new();
-    for (directory, v0) in [("v0", true), ("v1", false)] {
-        let mut files = Vec::new();
-        yaml_files(&root.join(directory), &mut files)?;
-        files.sort();
-        for file in files {
-            all.extend(cases_of(&file, v0)?);
-        }
-    }
-    Ok(all)
+    below(&directory()?)
 }
 
 /// OPA's cases for what its compiler refuses.
 pub(crate) fn diagnosed() -> Result<Vec<Case>> {
-    let root = cases().context("OPA's module is not there")?;
-    let root = root
-        .ancestors()
-        .nth(2)
-        .context("no tests beside the cases")?
-        .join("compilecases/testdata");
-    let mut all = Vec::new();
-    for (directory, v0) in [("v0", true), ("v1", false)] {
-        let mut files = Vec::new();
-        yaml_files(&root.join(directory), &mut files)?;
-        files.sort();
-        for file in files {
-            all.extend(cases_of(&file, v0)?);
-        }
-    }
+    let root = directory()?;
+    let tests = root.ancestors().nth(2).context("no tests beside the cases")?;
+    let all = below(&tests.join("compilecases/testdata"))?;
     ensure!(all.len() > 15, "only {} cases of what is refused", all.len());
+    Ok(all)
+}
+
+fn below(root: &Path) -> Result<Vec<Case>> {
+    let mut all = Vec::new();
+    for (version, file) in files(root)? {
+        all.extend(cases_of(&file, version == "v0")?);
+    }
     Ok(all)
 }
 
 /// None of them gets a finding of ours.
 pub(crate) fn nothing_is_refused() -> Result<()> {
-    let root = cases().context("OPA's module is not there")?;
-    let mut looked_at = 0;
+    let cases = all()?;
+    let looked_at = cases.len();
     let mut refused: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (directory, v0) in [("v0", true), ("v1", false)] {
-        let mut files = Vec::new();
-        yaml_files(&root.join(directory), &mut files)?;
-        for file in files {
-            for case in cases_of(&file, v0)? {
-                looked_at += 1;
-                for finding in findings(&case, v0) {
-                    if NEVER.iter().any(|words| finding.contains(words))
-                        && !ON_PURPOSE.contains(&case.note.as_str())
-                    {
-                        refused
-                            .entry(format!("{directory}: {}", case.note))
-                            .or_default()
-                            .push(format!("{finding}\n{}", case.modules.join("\n---\n")));
-                    }
-                }
+    for case in cases {
+        for finding in findings(&case) {
+            if NEVER.iter().any(|words| finding.contains(words)) && !ON_PURPOSE.contains(&case.note.as_str())
+            {
+                let version = if case.v0 { "v0" } else { "v1" };
+                refused
+                    .entry(format!("{version}: {}", case.note))
+                    .or_default()
+                    .push(format!("{finding}\n{}", case.modules.join("\n---\n")));
             }
         }
     }
@@ -119,16 +89,27 @@ pub(crate) struct Case {
     pub(crate) data: Option<Value>,
 }
 
-fn yaml_files(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(directory).with_context(|| directory.display().to_string())? {
-        let path = entry?.path();
-        if path.is_dir() {
-            yaml_files(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "yaml") {
-            files.push(path);
+impl Case {
+    /// As files that are loaded.
+    pub(crate) fn files(&self) -> Files {
+        let module = |(number, text): (usize, &String)| RegoFile {
+            path: format!("{number}.rego"),
+            text: text.clone(),
+            is_test: false,
+            v0: self.v0,
+        };
+        let data = self.data.iter().map(|data| DataFile {
+            path: "data.json".into(),
+            at: Vec::new(),
+            format: Format::Json,
+            bytes: data.to_string().into_bytes(),
+        });
+        Files {
+            modules: self.modules.iter().enumerate().map(module).collect(),
+            data: data.collect(),
+            ..Files::default()
         }
     }
-    Ok(())
 }
 
 /// The cases of a file that are wanted to give a result.
@@ -162,25 +143,8 @@ fn cases_of(file: &Path, v0: bool) -> Result<Vec<Case>> {
     Ok(list.iter().filter(compiles).filter_map(case).collect())
 }
 
-fn findings(case: &Case, v0: bool) -> Vec<String> {
-    let module = |(number, text): (usize, &String)| RegoFile {
-        path: format!("{number}.rego"),
-        text: text.clone(),
-        is_test: false,
-        v0,
-    };
-    let data = case.data.iter().map(|data| DataFile {
-        path: "data.json".into(),
-        at: Vec::new(),
-        format: Format::Json,
-        bytes: data.to_string().into_bytes(),
-    });
-    let files = Files {
-        modules: case.modules.iter().enumerate().map(module).collect(),
-        data: data.collect(),
-        ..Files::default()
-    };
-    match load(&files) {
+fn findings(case: &Case) -> Vec<String> {
+    match load(&case.files()) {
         Ok(_) => Vec::new(),
         Err(findings) => findings.iter().map(ToString::to_string).collect(),
     }

@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use regate::policy::files::{DataFile, Files, Format, RegoFile, Sources};
+use regate::policy::files::{Files, Sources};
 use regate::policy::finding::Id;
 use regate::policy::load::{self, Strictness};
 use serde::Deserialize;
@@ -65,24 +65,7 @@ fn opa(cases: &[Case]) -> Result<Vec<Answer>> {
 
 /// What we find.
 fn ours(case: &Case) -> Vec<(Id, String)> {
-    let module = |(number, text): (usize, &String)| RegoFile {
-        path: format!("{number}.rego"),
-        text: text.clone(),
-        is_test: false,
-        v0: case.v0,
-    };
-    let data = case.data.iter().map(|data| DataFile {
-        path: "data.json".into(),
-        at: Vec::new(),
-        format: Format::Json,
-        bytes: data.to_string().into_bytes(),
-    });
-    let files = Files {
-        modules: case.modules.iter().enumerate().map(module).collect(),
-        data: data.collect(),
-        ..Files::default()
-    };
-    let findings = load::check(&files, &std::sync::Arc::default(), Strictness::Strict)
+    let findings = load::check(&case.files(), &std::sync::Arc::default(), Strictness::Strict)
         .err()
         .unwrap_or_default();
     findings

@@ -15,7 +15,7 @@ use std::thread;
 use anyhow::{Result, ensure};
 
 use case::Case;
-pub(crate) use case::unavailable;
+pub(crate) use case::{directory, files, unavailable};
 use known::{Reason, Section};
 
 /// As many as OPA 1.22.2 has.

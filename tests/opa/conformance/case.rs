@@ -65,7 +65,7 @@ pub(crate) fn unavailable() -> Option<String> {
 }
 
 /// The folder of the cases; Go fetches the module where it has not.
-fn directory() -> Result<PathBuf> {
+pub(crate) fn directory() -> Result<PathBuf> {
     let output = Command::new("go")
         .args(["mod", "download", "-json", "github.com/open-policy-agent/opa"])
         .current_dir(MODULE)
@@ -85,25 +85,32 @@ fn directory() -> Result<PathBuf> {
 
 /// All cases, by name.
 pub(super) fn all() -> Result<Vec<Case>> {
-    let root = directory()?;
     let mut cases = Vec::new();
-    for version in ["v0", "v1"] {
-        let mut files = Vec::new();
-        yaml_files(&root.join(version), &mut files)?;
-        for file in files {
-            let folder = file.parent().and_then(Path::file_name).unwrap_or_default();
-            let text = fs::read_to_string(&file)?;
-            let read: Cases =
-                serde_saphyr::from_str(&text).with_context(|| format!("cannot read {}", file.display()))?;
-            cases.extend(read.cases.into_iter().map(|case| Case {
-                name: format!("{version}/{}", case.note),
-                folder: format!("{version}/{}", folder.to_string_lossy()),
-                ..case
-            }));
-        }
+    for (version, file) in files(&directory()?)? {
+        let folder = file.parent().and_then(Path::file_name).unwrap_or_default();
+        let text = fs::read_to_string(&file)?;
+        let read: Cases =
+            serde_saphyr::from_str(&text).with_context(|| format!("cannot read {}", file.display()))?;
+        cases.extend(read.cases.into_iter().map(|case| Case {
+            name: format!("{version}/{}", case.note),
+            folder: format!("{version}/{}", folder.to_string_lossy()),
+            ..case
+        }));
     }
     cases.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(cases)
+}
+
+/// The files of cases below a folder, in order, each with the version of the language, `v0` or `v1`.
+pub(crate) fn files(root: &Path) -> Result<Vec<(&'static str, PathBuf)>> {
+    let mut all = Vec::new();
+    for version in ["v0", "v1"] {
+        let mut files = Vec::new();
+        yaml_files(&root.join(version), &mut files)?;
+        files.sort();
+        all.extend(files.into_iter().map(|file| (version, file)));
+    }
+    Ok(all)
 }
 
 fn yaml_files(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
