@@ -8,7 +8,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -77,14 +77,7 @@ impl Desk {
             .spawn()
             .unwrap();
         let mut ending = Ending(child);
-        let begin = Instant::now();
-        let status = loop {
-            match ending.0.try_wait().unwrap() {
-                Some(status) => break status,
-                None if begin.elapsed() > PATIENCE => panic!("it does not end: {arguments:?}"),
-                None => std::thread::park_timeout(Duration::from_millis(10)),
-            }
-        };
+        let status = ending.within(PATIENCE, || format!("it does not end: {arguments:?}"));
         let ran = Ran {
             code: status.code(),
             out: fs::read_to_string(out).unwrap(),

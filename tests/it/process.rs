@@ -241,14 +241,7 @@ pub(crate) fn refusal(files: &[(&str, &str)], arguments: &[&str]) -> (Option<i32
         .spawn()
         .unwrap();
     let mut ending = Ending(child);
-    let begin = Instant::now();
-    let status = loop {
-        match ending.0.try_wait().unwrap() {
-            Some(status) => break status,
-            None if begin.elapsed() > PATIENCE => panic!("it serves: {}", read(&log)),
-            None => std::thread::park_timeout(Duration::from_millis(10)),
-        }
-    };
+    let status = ending.within(PATIENCE, || format!("it serves: {}", read(&log)));
     let mut out = String::new();
     ending.0.stdout.take().unwrap().read_to_string(&mut out).unwrap();
     assert_eq!(out, "");
@@ -257,6 +250,20 @@ pub(crate) fn refusal(files: &[(&str, &str)], arguments: &[&str]) -> (Option<i32
 
 /// A process that ends with the test, however that ends.
 pub(crate) struct Ending(pub(crate) Child);
+
+impl Ending {
+    /// How it ends, which it does in this time.
+    pub(crate) fn within(&mut self, patience: Duration, otherwise: impl Fn() -> String) -> ExitStatus {
+        let begin = Instant::now();
+        loop {
+            match self.0.try_wait().unwrap() {
+                Some(status) => return status,
+                None if begin.elapsed() > patience => panic!("{}", otherwise()),
+                None => std::thread::park_timeout(Duration::from_millis(10)),
+            }
+        }
+    }
+}
 
 impl Drop for Ending {
     fn drop(&mut self) {
