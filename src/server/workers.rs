@@ -2,11 +2,13 @@
 //!
 //! Every gate has a [`Crew`] of its own: threads and a bounded line, so that one gate's load cannot starve another. A
 //! review is one job; what goes wrong with it (too long a line, its deadline, a panic) is that review's answer and nobody
-//! else's. One more thread tends the crews: it replaces threads whose evaluation does not end.
+//! else's. One more thread tends the crews: it replaces threads whose evaluation does not end, and sees to it that those
+//! which take long leave the other threads their turns.
 
 mod crew;
 mod line;
 mod post;
+mod pulse;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,6 +21,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use self::crew::Crew;
+use self::pulse::Pulse;
 use super::decide::Decide;
 use super::settings::Workers;
 use crate::gate::Gate;
@@ -128,11 +131,13 @@ impl Drop for Pools {
 
 /// Looks after the crews until the pools are gone.
 fn keep(crews: &[Arc<Crew>], closed: &AtomicBool) {
+    let mut pulse = Pulse::new();
     while !closed.load(Ordering::Relaxed) {
-        for crew in crews {
-            if let Err(error) = crew.tend(Instant::now()) {
-                tracing::error!(target: "regate::server", event = "no_thread", %error, "the system gives no thread");
-            }
+        let now = Instant::now();
+        let long = crews.iter().map(|crew| crew.long(now)).sum();
+        let tended = crews.iter().map(|crew| crew.tend(now));
+        for error in tended.chain([pulse.tend(long, now)]).filter_map(Result::err) {
+            tracing::error!(target: "regate::server", event = "no_thread", %error, "the system gives no thread");
         }
         thread::park_timeout(ROUND);
     }

@@ -3,6 +3,7 @@
 //! What the others take is compared with what they take while the same gate is asked as often about what is decided at
 //! once: so only the evaluations make the difference, not the connections of the load.
 
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
@@ -134,6 +135,13 @@ fn a_policy_that_runs_away_leaves_the_other_gates_alone() {
     }
     // Each thread of the gate is at one all the time.
     assert!(late >= 2, "{late}");
+    // Each core has a thread that wakes some thousand times a second, so that the scheduler looks who waits for it.
+    let beats = pulse(&process);
+    assert!(!beats.is_empty(), "no core has a pulse");
+    assert!(
+        beats.iter().all(|beats| *beats >= 100 * lasting.as_secs()),
+        "{beats:?}"
+    );
     let p99 = |seen: &[Seen]| percentile(seen.iter().map(|one| one.took), 990);
     let (before, now) = (p99(&alone), p99(&disturbed));
     eprintln!(
@@ -144,4 +152,18 @@ fn a_policy_that_runs_away_leaves_the_other_gates_alone() {
     // do to gates that shared their threads is seconds.
     let slack = Duration::from_millis(either(250, 0));
     assert!(now <= before * 2 + slack, "{before:?} became {now:?}");
+}
+
+/// How often each thread of the server's pulse has slept.
+fn pulse(process: &Process) -> Vec<u64> {
+    let threads = fs::read_dir(format!("/proc/{}/task", process.id())).unwrap();
+    let statuses = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("status")).unwrap());
+    let pulse = statuses.filter(|status| status.starts_with("Name:\tpulse-"));
+    let sleeps = pulse.map(|status| {
+        let sleeps = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        sleeps.unwrap().trim().parse().unwrap()
+    });
+    sleeps.collect()
 }

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use super::line::Line;
 use super::post::{Case, Post, Worker};
+use super::pulse::LONG;
 use crate::gate::Gate;
 use crate::metrics::Metrics;
 use crate::server::decide::Decide;
@@ -69,6 +70,13 @@ impl Crew {
             .alone_since
             .map(|since| now.saturating_duration_since(since));
         alone.is_some_and(|alone| alone >= self.workers.lifeless_after)
+    }
+
+    /// How many threads are at an evaluation that takes long.
+    pub(super) fn long(&self, now: Instant) -> usize {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let long = state.posts.iter().filter(|post| post.is_at_it_for(LONG, now));
+        long.count()
     }
 
     /// Gives up the threads that are stuck, and hires what is missing.

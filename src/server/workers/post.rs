@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Job;
 use super::line::Line;
@@ -32,6 +32,8 @@ enum State {
 /// A review that is being decided.
 #[derive(Clone, Debug)]
 pub(super) struct Case {
+    /// When its thread took it.
+    pub(super) begun: Instant,
     /// When it has to be answered.
     pub(super) deadline: Instant,
     /// The review's uid; empty where it has none.
@@ -50,6 +52,15 @@ impl Post {
         };
         *state = State::GivenUp;
         Some(case)
+    }
+
+    /// Whether the thread has been at one review for so long.
+    pub(super) fn is_at_it_for(&self, time: Duration, now: Instant) -> bool {
+        match &*self.lock() {
+            State::Busy(case) => now.saturating_duration_since(case.begun) >= time,
+            State::GivenUp => true,
+            State::Free => false,
+        }
     }
 
     /// Whether nobody counts on the thread any more.
@@ -97,6 +108,7 @@ impl Worker {
             } = job;
             drop(waits);
             self.post.begin(Case {
+                begun: Instant::now(),
                 deadline,
                 uid: hint.uid.clone().unwrap_or_default(),
                 slot: Slot::of_this_thread(),
