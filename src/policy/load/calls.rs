@@ -297,7 +297,12 @@ fn unreachable(name: &str, call: &Call, outside: &Outside) -> Option<String> {
 
 /// For a function that is nowhere: what OPA has beyond us is no slip of the pen.
 fn unknown(finding: impl Fn(Id, String) -> Finding, name: &str) -> Finding {
-    if declared::find(name).is_some() {
+    if let Some(builtin) = declared::find(name) {
+        if let Some(operator) = builtin.infix {
+            let message = format!("`{name}` cannot be called by its name here");
+            let hint = format!("write `{operator}` between its operands");
+            return finding(Id::UnknownFunction, message).hinted(Some(hint));
+        }
         let message = format!("`{name}` is a builtin of OPA that Regate does not have");
         return finding(Id::UnknownFunction, message);
     }

@@ -241,7 +241,8 @@ fn calls_that_cannot_work_are_refused_though_never_reached() {
         findings(&[
             "package kubernetes.admission.x\nimport data.lib\ndeny contains \"a\" if {\n  false\n  crypto.sha265(\"a\")\n}\n\
              deny contains \"b\" if startswith(\"a\")\ndeny contains \"c\" if lib.g(1)\ndeny contains \"d\" if lib.f(1, 2, 3)\n\
-             deny contains \"e\" if http.send({})\n",
+             deny contains \"e\" if http.send({})\ndeny contains \"f\" if graphql.is_valid(\"a\", \"b\")\n\
+             deny contains \"g\" if plus(1, 2) == 3\n",
             "package lib\nf(a) := a\n",
         ]),
         [
@@ -251,6 +252,8 @@ fn calls_that_cannot_work_are_refused_though_never_reached() {
             "0.rego:9:22: `data.lib.f` takes 1 operands, not 3",
             "0.rego:10:22: `http.send` is not offered here: nobody may be asked: give data that changes as \
              data files, or allow hosts with --http-allow",
+            "0.rego:11:22: `graphql.is_valid` is a builtin of OPA that Regate does not have",
+            "0.rego:12:22: `plus` cannot be called by its name here: write `+` between its operands",
         ]
     );
 }
