@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 
 use super::Global;
 use crate::policy::files::Files;
+use crate::policy::finding::Id;
 use crate::policy::load::{self, Strictness};
 use crate::policy::{Finding, Policy, PolicySet};
 
 /// Says all that is wrong with policies, as loading them would
 ///
-/// Ends with 0 if nothing is, 1 for findings, 2 for what cannot be read. Warnings, as of an exception that has ended,
+/// Ends with 0 if nothing is, 1 for findings, 2 for what cannot be read or is not there. Warnings, as of an exception that has ended,
 /// change nothing in that.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -49,6 +50,11 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         false => Strictness::Served,
     };
     let (unreadable, loaded) = match Files::read(&sources) {
+        // Most likely a path with a slip of the pen, which must not look like policies that are well.
+        Ok(files) if files.modules.is_empty() && files.manifests.is_empty() => {
+            let message = "there is nothing to check: no file of these paths is a policy";
+            (true, Err(vec![Finding::new(Id::NoPolicies, message)]))
+        }
         Ok(files) => (false, load::check(&files, &outside, strictness)),
         Err(findings) => (true, Err(findings)),
     };

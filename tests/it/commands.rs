@@ -113,6 +113,22 @@ fn check_says_everything_at_once_or_nothing() {
     assert!(code == 1 && out.ends_with(told), "{out}");
 }
 
+#[test]
+fn check_of_paths_without_any_policy_ends_with_2() {
+    let desk = Desk::new(&[OWNER]);
+    std::fs::create_dir(desk.path().join("empty")).unwrap();
+    desk.write("empty/data.json", "{}");
+    let (code, out, error) = desk.run(&["check", "--policy", "empty"], "");
+    assert_eq!((code, error.as_str()), (2, ""));
+    assert_eq!(
+        out,
+        "there is nothing to check: no file of these paths is a policy\n"
+    );
+    desk.write("empty/lib.rego", "package lib\nf(x) := x\n");
+    let (code, out, _) = desk.run(&["check", "--policy", "empty"], "");
+    assert!(code == 0 && out.starts_with("0 policies, nothing found"), "{out}");
+}
+
 const ENDED: &str = "# METADATA\n# custom:\n#   enforcement: dryrun\n#   exceptions:\n\
     #   - {match: {namespaces: [shop]}, reason: it was old, until: \"2020-01-31\"}\n\
     package kubernetes.admission.owner\ndeny contains \"no\"\n";
