@@ -15,7 +15,7 @@ mod report;
 mod suite;
 mod why;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -32,6 +32,7 @@ use crate::policy::Finding;
 use crate::policy::files::Files;
 use crate::policy::load::load_with_tests;
 use crate::policy::trials::{Reached, Trials};
+use crate::watch::Content;
 use case::{Bounds, Case};
 use coverage::Percent;
 use destination::Destination;
@@ -85,6 +86,9 @@ pub struct Args {
     pub threshold: Option<Percent>,
 }
 
+/// The files that suites name, as they found them.
+type Named = BTreeMap<PathBuf, Content>;
+
 /// Why no test was run.
 enum Unable {
     /// The files are not what tests can be run of.
@@ -115,7 +119,7 @@ pub fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let files = Files::read(&sources).map_err(Unable::from);
-    told(files.and_then(|files| once(&args, &files, &config, &mut BTreeSet::new())))
+    told(files.and_then(|files| once(&args, &files, &config, &mut Named::new())))
 }
 
 /// Tells why no test was run, and how it all ends.
@@ -129,9 +133,10 @@ fn told(ran: Result<bool, Unable>) -> anyhow::Result<ExitCode> {
 }
 
 /// Loads, runs and reports once; whether everything passed. Notes the files that suites name.
-fn once(args: &Args, files: &Files, config: &Config, named: &mut BTreeSet<PathBuf>) -> Result<bool, Unable> {
+fn once(args: &Args, files: &Files, config: &Config, named: &mut Named) -> Result<bool, Unable> {
     let outside = super::outside::without_keys(&config.policies)?;
-    let trials = Arc::new(load_with_tests(files, &outside)?);
+    let gatekeepers = gatekeeper::Suites::read(&files.gatekeeper_suites, named)?;
+    let trials = Arc::new(load_with_tests(&gatekeepers.set_apart(files), &outside)?);
     warn(&trials).map_err(anyhow::Error::from)?;
     let lines = args.coverage.is_some() || args.threshold.is_some();
     let stage = Arc::new(Stage {
@@ -140,11 +145,10 @@ fn once(args: &Args, files: &Files, config: &Config, named: &mut BTreeSet<PathBu
         lines,
     });
     let suites = suite::cases(&files.suites, &stage, named)?;
-    let gatekeepers = gatekeeper::cases(&files.gatekeeper_suites)?;
     let is_chosen = |case: &Case| args.run.as_ref().is_none_or(|run| run.is_match(&case.label));
     let mut cases: Vec<Case> = rego::cases(&trials, lines)
         .chain(suites)
-        .chain(gatekeepers)
+        .chain(gatekeepers.into_cases())
         .filter(is_chosen)
         .collect();
     cases.sort_by(|one, other| one.place.cmp(&other.place));

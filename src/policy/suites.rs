@@ -1,27 +1,32 @@
 //! Gatekeeper's own test format: `Suite` files, in which objects are put to one template and one constraint at a time.
 //!
 //! Used by `regate test` and never by a server. A case is decided by the same loading, selection and evaluation as a
-//! review; its assertions are about the violations themselves, whatever the constraint's `enforcementAction`. Always
-//! holds: what cannot be read, or names what is not there, fails; only what the suite itself skips is skipped.
+//! review, of its own template and constraint and of no others; its assertions are about the violations themselves,
+//! whatever the constraint's `enforcementAction`. Always holds: what cannot be read, or names what is not there, fails;
+//! only what the suite itself skips is skipped.
 
 mod case;
 mod read;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::finding::{Finding, Id};
 use super::metadata::Node;
 use crate::watch;
-use read::Test;
+use read::{Case, Test};
 
 /// What only files have that hold a suite.
 const MARK: &[u8] = b"test.gatekeeper.sh/";
 
 /// The size that a file of a suite may have.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What is written for a test or a case without a name.
+const UNNAMED: &str = "(unnamed)";
 
 /// One suite, read.
 #[derive(Debug)]
@@ -34,28 +39,19 @@ pub struct Suite {
 /// A case, or a test without cases.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// `test/case`, or `test`.
+    /// `test/case`, or `test`: not always the only one of this name.
     pub name: String,
     /// The line of the suite that it begins at.
     pub line: Option<u32>,
     /// Whether the suite says not to run it.
     pub is_skipped: bool,
+    /// Its place among the tests.
+    test: usize,
+    /// The case's place in its test; `None` for a test that is about its constraint alone.
+    case: Option<usize>,
 }
 
-/// What became of a case, or of a test as a whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tried {
-    /// The test's name.
-    pub test: String,
-    /// The case's name; `None` for a test that is about its constraint alone, or whose cases could not be run.
-    pub case: Option<String>,
-    /// The line of the suite that it begins at.
-    pub line: Option<u32>,
-    /// What became of it.
-    pub verdict: Verdict,
-}
-
-/// What became of a case.
+/// What became of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// All assertions hold.
@@ -72,16 +68,16 @@ pub fn is_suite(bytes: &[u8]) -> bool {
 }
 
 impl Suite {
-    /// Reads the suites of a file; none where it has none.
+    /// Reads the suites of a file; none where it has none. Notes the files that they name, there or not.
     ///
     /// # Errors
     /// What is wrong with them, all at once.
-    pub fn read(path: &Path) -> Result<Vec<Self>, Vec<Finding>> {
-        let named = path.display().to_string();
-        let finding = |id, message: String| vec![Finding::new(id, message).in_file(&named)];
+    pub fn read(path: &Path, named: &mut BTreeSet<PathBuf>) -> Result<Vec<Self>, Vec<Finding>> {
+        let file = path.display().to_string();
+        let finding = |id, message: String| vec![Finding::new(id, message).in_file(&file)];
         let text = text(path).map_err(|message| finding(Id::Unreadable, message))?;
         let documents = Node::parse_all(&text).map_err(|(at, message)| {
-            let finding = Finding::new(Id::Gatekeeper, format!("is no YAML: {message}")).in_file(&named);
+            let finding = Finding::new(Id::Gatekeeper, format!("is no YAML: {message}")).in_file(&file);
             vec![at.map_or(finding.clone(), |at| finding.at(at))]
         })?;
         let mut findings = Vec::new();
@@ -91,7 +87,7 @@ impl Suite {
         };
         let suites = documents.iter().filter(is_suite);
         let suites: Vec<Suite> = suites
-            .map(|node| read::suite(path, node, &mut findings))
+            .map(|node| read::suite(path, node, named, &mut findings))
             .collect();
         if findings.is_empty() {
             Ok(suites)
@@ -107,32 +103,51 @@ impl Suite {
 
     /// What can be run, one by one: each case, and each test that is about its constraint alone.
     pub fn entries(&self) -> Vec<Entry> {
-        let entry = |test: &Test, case: Option<&read::Case>| Entry {
-            name: case.map_or_else(
-                || test.name.clone(),
-                |case| format!("{}/{}", test.name, case.name),
-            ),
-            line: case.map_or(test.at, |case| case.at).map(|at| at.line),
-            is_skipped: self.skip || test.skip || case.is_some_and(|case| case.skip),
-        };
-        let entries = self
-            .tests
-            .iter()
-            .flat_map(|test| match test.invalid || test.cases.is_empty() {
-                true => vec![entry(test, None)],
-                false => test.cases.iter().map(|case| entry(test, Some(case))).collect(),
-            });
-        entries.collect()
+        let mut entries = Vec::new();
+        for (at, test) in self.tests.iter().enumerate() {
+            let cases = test.cases.iter().enumerate();
+            let cases = cases.map(|(at, case)| Some((at, case)));
+            let entry = |case: Option<(usize, &Case)>| self.entry(at, test, case);
+            match test.invalid || test.cases.is_empty() {
+                true => entries.push(entry(None)),
+                false => entries.extend(cases.map(entry)),
+            }
+        }
+        entries
     }
 
-    /// Runs what `wanted` wants, by its name as in [`entries`](Self::entries), or whole tests; what it does not want is left out.
-    /// Each case may take so much time.
-    pub fn run(&self, wanted: &dyn Fn(&str) -> bool, time: Duration) -> Vec<Tried> {
-        let tests = self.tests.iter();
-        tests
-            .flat_map(|test| case::run(&self.path, test, self.skip, wanted, time))
-            .collect()
+    fn entry(&self, at: usize, test: &Test, case: Option<(usize, &Case)>) -> Entry {
+        let place = case.map_or(test.at, |(_, case)| case.at);
+        Entry {
+            name: match case {
+                Some((_, case)) => format!("{}/{}", shown(&test.name), shown(&case.name)),
+                None => shown(&test.name).to_owned(),
+            },
+            line: place.map(|at| at.line),
+            is_skipped: self.skip || test.skip || case.is_some_and(|(_, case)| case.skip),
+            test: at,
+            case: case.map(|(at, _)| at),
+        }
     }
+
+    /// Runs one of its [`entries`](Self::entries), which may take so much time.
+    pub fn run(&self, entry: &Entry, time: Duration) -> Verdict {
+        if entry.is_skipped {
+            return Verdict::Skipped;
+        }
+        let Some(test) = self.tests.get(entry.test) else {
+            return Verdict::Failed(vec!["this is another suite's".to_owned()]);
+        };
+        let directory = self.path.parent().unwrap_or(Path::new(""));
+        match entry.case.and_then(|case| test.cases.get(case)) {
+            Some(case) => case::of_case(directory, test, case, time),
+            None => case::of_test(directory, test),
+        }
+    }
+}
+
+fn shown(name: &str) -> &str {
+    if name.is_empty() { UNNAMED } else { name }
 }
 
 /// The text of a file.

@@ -3,6 +3,7 @@
 //! The library is no Go module and no package of any other registry, so nothing here fetches it: whoever has a checkout
 //! names its directory in `REGATE_GATEKEEPER_LIBRARY`, and the test runs.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,21 +26,16 @@ pub(crate) fn every_case() -> Result<()> {
     suites(&root.join("library"), &mut files)?;
     let (mut ran, mut failed) = (0, Vec::new());
     for file in files {
-        let suites =
-            Suite::read(&file).map_err(|findings| anyhow::anyhow!("{}: {findings:?}", file.display()))?;
-        for tried in suites
-            .iter()
-            .flat_map(|suite| suite.run(&|_| true, Duration::from_secs(60)))
-        {
-            ran += usize::from(tried.verdict != Verdict::Skipped);
-            if let Verdict::Failed(why) = tried.verdict {
-                let case = tried.case.unwrap_or_default();
-                failed.push(format!(
-                    "{}: {}/{case}: {}",
-                    file.display(),
-                    tried.test,
-                    why.join("; ")
-                ));
+        let suites = Suite::read(&file, &mut BTreeSet::new())
+            .map_err(|findings| anyhow::anyhow!("{}: {findings:?}", file.display()))?;
+        for suite in &suites {
+            for entry in suite.entries() {
+                let verdict = suite.run(&entry, Duration::from_secs(60));
+                ran += usize::from(verdict != Verdict::Skipped);
+                if let Verdict::Failed(why) = verdict {
+                    let why = why.join("; ");
+                    failed.push(format!("{}: {}: {why}", file.display(), entry.name));
+                }
             }
         }
     }

@@ -1,10 +1,9 @@
 //! `--watch`: the tests once more whenever something that they are made of is another.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::suite::MAX_BYTES;
-use super::{Args, Unable, told};
+use super::{Args, Named, Unable, told};
 use crate::config::Config;
 use crate::policy::Finding;
 use crate::policy::files::{Files, Sources};
@@ -18,8 +17,8 @@ struct Tests {
     args: Args,
     sources: Sources,
     config: Config,
-    /// Files that the suites named when they were last read.
-    named: BTreeSet<PathBuf>,
+    /// Files that the suites have named, as they were when those were last read.
+    named: Named,
 }
 
 /// Runs tests until the process is ended.
@@ -27,23 +26,19 @@ struct Tests {
 /// # Errors
 /// When nothing can be watched.
 pub(super) fn run(args: Args, sources: Sources, config: Config) -> anyhow::Result<()> {
-    let named = BTreeSet::new();
+    let named = Named::new();
     let mut tests = Tests {
         args,
         sources,
         config,
         named,
     };
-    let (files, suites) = tests.read();
-    tests.changed((files.clone(), suites.clone()));
-    // With the files that are known to be named now, unless something has changed meanwhile: that is to be noticed.
-    let (files_now, suites_now) = tests.read();
-    let last = if files_now == files && suites_now.starts_with(&suites) {
-        (files_now, suites_now)
-    } else {
-        (files, suites)
-    };
-    let _watcher = watch::watch(tests, last, Pace::default())?;
+    let (files, mut contents) = tests.read();
+    tests.changed((files.clone(), contents.clone()));
+    // With the files that are known to be named now, as they were then: what has changed since is to be noticed.
+    let named = tests.named.iter();
+    contents.extend(named.map(|(path, content)| (path.clone(), content.clone())));
+    let _watcher = watch::watch(tests, (files, contents), Pace::default())?;
     loop {
         std::thread::park();
     }
@@ -57,7 +52,7 @@ impl Subject for Tests {
 
     fn places(&self) -> Places {
         let mut places = places(&self.sources);
-        let named = Places::of_files(self.named.iter().map(PathBuf::as_path));
+        let named = Places::of_files(self.named.keys().map(PathBuf::as_path));
         places.searched.extend(named.searched);
         places.parents.extend(named.parents);
         places
@@ -65,9 +60,11 @@ impl Subject for Tests {
 
     fn read(&self) -> Read {
         let files = Files::read(&self.sources);
-        let suites = files.iter().flat_map(|files| &files.suites);
+        let suites = files
+            .iter()
+            .flat_map(|files| files.suites.iter().chain(&files.gatekeeper_suites));
         let contents = suites
-            .chain(&self.named)
+            .chain(self.named.keys())
             .map(|path| (path.clone(), watch::read(path, MAX_BYTES)));
         let contents = contents.collect();
         (files, contents)

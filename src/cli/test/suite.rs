@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::Named;
 use super::case::{Case, Failure, Place, Tried, Work};
 use crate::policy::finding::{Finding, Id};
 use crate::policy::metadata::Node;
@@ -53,7 +54,7 @@ struct Plan {
 pub(super) fn cases(
     paths: &[PathBuf],
     stage: &Arc<Stage>,
-    named: &mut BTreeSet<PathBuf>,
+    named: &mut Named,
 ) -> Result<Vec<Case>, Vec<Finding>> {
     let (mut cases, mut findings) = (Vec::new(), Vec::new());
     for path in paths {

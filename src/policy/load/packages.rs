@@ -36,12 +36,10 @@ pub(super) struct Package<'a> {
 }
 
 impl Package<'_> {
-    /// A finding about the package as a whole.
-    pub(super) fn problem(&self, id: Id, message: String) -> Finding {
-        match self.sources.first() {
-            Some(source) => source.problem(id, source.package_at, message),
-            None => Finding::new(id, message),
-        }
+    /// Where it begins.
+    pub(super) fn place(&self) -> Option<(String, Position)> {
+        let source = self.sources.first()?;
+        Some((source.path.clone(), source.package_at))
     }
 
     /// A finding in its METADATA.

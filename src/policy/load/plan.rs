@@ -41,21 +41,25 @@ pub(super) fn plans(packages: &[Package<'_>], settings: &[Value], findings: &mut
     }
     tell_apart(packages, &mut plans);
     for (number, plan) in plans.iter().enumerate() {
-        let mut others = plans.iter().take(number);
-        let Some(other) = others.find(|other| is_twin(other, plan)) else {
+        let mut others = plans.iter().take(number).enumerate();
+        let Some((first, other)) = others.find(|(_, other)| is_twin(other, plan)) else {
             continue;
         };
         let (Some(package), Some(other)) = (packages.get(plan.package), packages.get(other.package)) else {
             continue;
         };
-        let message = format!(
-            "a second policy called `{}`: `{}` is one too",
-            plan.policy.name,
-            other.package.join(".")
-        );
-        findings.push(match places.get(number).and_then(Option::as_ref) {
-            Some((file, at)) => at.problem(Id::PolicyName, file, message),
-            None => package.problem(Id::PolicyName, message),
+        let place = |number: usize, package: &Package<'_>| {
+            let place = places.get(number).cloned().flatten();
+            place.or_else(|| package.place())
+        };
+        let message = format!("a second policy called `{}`", plan.policy.name);
+        let message = match place(first, other) {
+            Some((file, at)) => format!("{message}: the first is at {file}:{}", at.line),
+            None => message,
+        };
+        findings.push(match place(number, package) {
+            Some((file, at)) => at.problem(Id::PolicyName, &file, message),
+            None => Finding::new(Id::PolicyName, message),
         });
     }
     for (index, setting) in settings.iter().enumerate() {

@@ -231,7 +231,7 @@ fn two_policies_of_one_name_are_refused() {
             "package kubernetes.admission\ndeny contains \"a\"\n",
             "package kubernetes.admission.admission\ndeny contains \"a\"\n",
         ]),
-        ["1.rego:1:1: a second policy called `admission`: `kubernetes.admission` is one too"]
+        ["1.rego:1:1: a second policy called `admission`: the first is at 0.rego:1"]
     );
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::read::{Assertion, Case, Count, Test};
-use super::{Tried, Verdict, text};
+use super::{Verdict, text};
 use crate::gate::Gate;
 use crate::policy::dialect::Question;
 use crate::policy::engine::{Document, builtins};
@@ -23,49 +23,36 @@ use crate::policy::{Evaluate, Limits, PolicySet, context_of_now};
 /// One line each.
 type Problems = Vec<String>;
 
-/// Runs a test of a suite, as far as it is wanted, each case for so long at most.
-pub(super) fn run(
-    suite: &Path,
-    test: &Test,
-    skip: bool,
-    wanted: &dyn Fn(&str) -> bool,
-    time: Duration,
-) -> Vec<Tried> {
-    let directory = suite.parent().unwrap_or(Path::new(""));
-    let name = |case: &Case| format!("{}/{}", test.name, case.name);
-    let whole = |verdict| Tried {
-        test: test.name.clone(),
-        case: None,
-        line: test.at.map(|at| at.line),
-        verdict,
+/// A test that is about its constraint alone.
+pub(super) fn of_test(directory: &Path, test: &Test) -> Verdict {
+    match policies(directory, test) {
+        Err(problem) => Verdict::Failed(vec![problem]),
+        Ok(files) if test.invalid => is_refused(files),
+        Ok(files) => {
+            load(&files).map_or_else(|findings| Verdict::Failed(told(&findings)), |_| Verdict::Passed)
+        }
+    }
+}
+
+/// A case, which may take so much time.
+pub(super) fn of_case(directory: &Path, test: &Test, case: &Case, time: Duration) -> Verdict {
+    let violations = match policies(directory, test) {
+        Ok(files) => violations(directory, files, case, time),
+        Err(problem) => Err(vec![problem]),
     };
-    let cases: Vec<&Case> = test
-        .cases
-        .iter()
-        .filter(|case| wanted(&test.name) || wanted(&name(case)))
-        .collect();
-    if cases.is_empty() && !wanted(&test.name) {
-        return Vec::new();
-    }
-    if skip || test.skip {
-        return vec![whole(Verdict::Skipped)];
-    }
-    let files = match policies(directory, test) {
-        Ok(files) => files,
-        Err(problem) => return vec![whole(Verdict::Failed(vec![problem]))],
+    let problems = match violations {
+        Err(problems) => problems,
+        Ok(messages) => {
+            let assertions = case.assertions.iter();
+            assertions
+                .filter_map(|assertion| assertion.unmet(&messages))
+                .collect()
+        }
     };
-    if test.invalid {
-        return vec![whole(is_refused(files))];
+    match problems.is_empty() {
+        true => Verdict::Passed,
+        false => Verdict::Failed(problems),
     }
-    if let Err(findings) = load(&files) {
-        return vec![whole(Verdict::Failed(told(&findings)))];
-    }
-    let tried = |case: &Case| Tried {
-        case: Some(case.name.clone()),
-        line: case.at.map(|at| at.line),
-        ..whole(verdict(directory, &files, case, time))
-    };
-    cases.into_iter().map(tried).collect()
 }
 
 /// Passed if the constraint is refused and the template is not.
@@ -109,40 +96,16 @@ fn policies(directory: &Path, test: &Test) -> Result<Files, String> {
     })
 }
 
-fn verdict(directory: &Path, files: &Files, case: &Case, time: Duration) -> Verdict {
-    if case.skip {
-        return Verdict::Skipped;
-    }
-    match violations(directory, files, case, time) {
-        Err(problems) => Verdict::Failed(problems),
-        Ok(messages) => {
-            let problems: Problems = case
-                .assertions
-                .iter()
-                .filter_map(|assertion| assertion.unmet(&messages))
-                .collect();
-            match problems.is_empty() {
-                true => Verdict::Passed,
-                false => Verdict::Failed(problems),
-            }
-        }
-    }
-}
-
 impl Assertion {
     /// Why it does not hold of these messages.
     fn unmet(&self, messages: &[String]) -> Option<String> {
-        let mut count = 0;
-        for message in messages {
-            let matches = match &self.message {
-                None => true,
-                Some(pattern) => match builtins::pattern_matches(pattern, message) {
-                    Ok(matches) => matches,
-                    Err(error) => return Some(format!("`{pattern}` is no regular expression: {error}")),
-                },
-            };
-            count += u64::from(matches);
+        let pattern = self.message.as_deref().unwrap_or_default();
+        // Where there is no message to try it with, too.
+        if let Err(error) = builtins::pattern_matches(pattern, "") {
+            return Some(format!("`{pattern}` is no regular expression: {error}"));
         }
+        let matches = |message: &&String| builtins::pattern_matches(pattern, message).unwrap_or(false);
+        let count = messages.iter().filter(matches).fold(0, |count: u64, _| count + 1);
         let (holds, expected) = match self.violations {
             Count::Some => (count > 0, "at least 1".to_owned()),
             Count::None => (count == 0, "none".to_owned()),
@@ -163,7 +126,7 @@ impl Assertion {
 }
 
 /// The messages of all violations of a case's object.
-fn violations(directory: &Path, files: &Files, case: &Case, time: Duration) -> Result<Vec<String>, Problems> {
+fn violations(directory: &Path, files: Files, case: &Case, time: Duration) -> Result<Vec<String>, Problems> {
     let deadline = Instant::now() + time;
     let one = |problem: String| vec![problem];
     let mut objects = objects(directory, &case.object).map_err(one)?;
@@ -181,7 +144,7 @@ fn violations(directory: &Path, files: &Files, case: &Case, time: Duration) -> R
             format: Format::Json,
             bytes: json!({ "inventory": tree(&inventory) }).to_string().into_bytes(),
         }],
-        ..files.clone()
+        ..files
     };
     let set = load(&files).map_err(|findings| told(&findings))?;
     let request = request(object).map_err(one)?;

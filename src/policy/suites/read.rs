@@ -1,6 +1,7 @@
 //! From the YAML of a suite to its tests, with a finding for everything that means nothing.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use super::Suite;
 use crate::policy::engine::ast::Position;
@@ -10,6 +11,7 @@ use crate::policy::metadata::{Node, Tree};
 /// One template with one constraint, and what is put to them.
 #[derive(Debug)]
 pub(super) struct Test {
+    /// Empty where it has none.
     pub(super) name: String,
     pub(super) template: String,
     pub(super) constraint: String,
@@ -23,6 +25,7 @@ pub(super) struct Test {
 /// One object, and what is expected of it.
 #[derive(Debug)]
 pub(super) struct Case {
+    /// Empty where it has none.
     pub(super) name: String,
     pub(super) object: String,
     pub(super) inventory: Vec<String>,
@@ -50,11 +53,18 @@ pub(super) enum Count {
     Exactly(u64),
 }
 
-pub(super) fn suite(path: &Path, node: &Node, findings: &mut Vec<Finding>) -> Suite {
+/// Reads a suite, and notes the files that it names.
+pub(super) fn suite(
+    path: &Path,
+    node: &Node,
+    named: &mut BTreeSet<PathBuf>,
+    findings: &mut Vec<Finding>,
+) -> Suite {
     let mut reader = Reader {
         file: path.display().to_string(),
         directory: path.parent().unwrap_or(Path::new("")),
         skips: skips(node),
+        named,
         findings,
     };
     let mut suite = Suite {
@@ -92,6 +102,8 @@ struct Reader<'a> {
     directory: &'a Path,
     /// What is read is not to be run: it may name what is not there.
     skips: bool,
+    /// The files that it names.
+    named: &'a mut BTreeSet<PathBuf>,
     findings: &'a mut Vec<Finding>,
 }
 
@@ -104,7 +116,7 @@ impl Reader<'_> {
         });
     }
 
-    /// The members of a map that has no other keys than these.
+    /// The members of a map that has no other keys than these. One without a value is as good as none.
     fn strict<'n>(
         &mut self,
         what: &str,
@@ -114,14 +126,14 @@ impl Reader<'_> {
         if node.members().is_none() {
             self.finding(node, format!("{what} is a map, this is {}", node.kind()));
         }
-        node.only(what, keys, |key, message| self.finding(key, message))
+        let mut members = node.only(what, keys, |key, message| self.finding(key, message));
+        members.retain(|(_, value)| value.value != Tree::Null);
+        members
     }
 
     fn list<'n>(&mut self, node: &'n Node) -> &'n [Node] {
         node.items().unwrap_or_else(|| {
-            if node.value != Tree::Null {
-                self.finding(node, format!("this must be a list, it is {}", node.kind()));
-            }
+            self.finding(node, format!("this must be a list, it is {}", node.kind()));
             &[]
         })
     }
@@ -146,8 +158,12 @@ impl Reader<'_> {
     /// The name of a file that is there.
     fn named(&mut self, node: &Node) -> String {
         let name = self.text(node);
-        if !self.skips && node.as_text().is_some() && !self.directory.join(&name).is_file() {
-            self.finding(node, format!("there is no file `{name}`"));
+        if node.as_text().is_some() {
+            let path = self.directory.join(&name);
+            if !self.skips && !path.is_file() {
+                self.finding(node, format!("there is no file `{name}`"));
+            }
+            self.named.insert(path);
         }
         name
     }

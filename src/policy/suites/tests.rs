@@ -142,19 +142,30 @@ fn folder(suite: &str) -> tempfile::TempDir {
     folder
 }
 
+fn read(folder: &tempfile::TempDir) -> Result<Vec<Suite>, Vec<Finding>> {
+    Suite::read(&folder.path().join("suite.yaml"), &mut BTreeSet::new())
+}
+
+/// What is run of the suites of a folder, with what becomes of it.
+fn tried(folder: &tempfile::TempDir) -> Vec<(Entry, Verdict)> {
+    let suites = read(folder).unwrap();
+    let of = |suite: &Suite| -> Vec<(Entry, Verdict)> {
+        let entries = suite.entries().into_iter();
+        entries
+            .map(|entry| (entry.clone(), suite.run(&entry, TIME)))
+            .collect()
+    };
+    suites.iter().flat_map(of).collect()
+}
+
 #[test]
 fn each_case_is_decided_by_its_assertions() {
     let folder = folder(SUITE);
-    let suites = Suite::read(&folder.path().join("suite.yaml")).unwrap();
-    let [suite] = suites.as_slice() else {
-        panic!("{suites:?}")
-    };
-    let tried = suite.run(&|_| true, TIME);
-    let told: Vec<(String, String)> = tried
-        .iter()
-        .map(|tried| {
-            let name = tried.case.clone().unwrap_or_else(|| tried.test.clone());
-            let verdict = match &tried.verdict {
+    let told: Vec<(String, String)> = tried(&folder)
+        .into_iter()
+        .map(|(entry, verdict)| {
+            let name = entry.name.replace("hosts/", "");
+            let verdict = match &verdict {
                 Verdict::Passed => "passed".to_owned(),
                 Verdict::Skipped => "skipped".to_owned(),
                 Verdict::Failed(why) => why.join("\n").replace(&folder.path().display().to_string(), ""),
@@ -194,14 +205,12 @@ fn each_case_is_decided_by_its_assertions() {
             ("later", "skipped"),
         ]
     );
-    assert_eq!(tried[0].line, Some(8));
 }
 
 #[test]
-fn what_is_not_wanted_is_not_run() {
+fn what_can_be_run_is_named_with_its_line_and_what_is_skipped_is_not_run() {
     let folder = folder(SUITE);
-    let suites = Suite::read(&folder.path().join("suite.yaml")).unwrap();
-    let entries = suites[0].entries();
+    let entries = read(&folder).unwrap()[0].entries();
     let named = |at: usize| {
         (
             entries[at].name.as_str(),
@@ -213,18 +222,94 @@ fn what_is_not_wanted_is_not_run() {
     assert_eq!(named(0), ("hosts/taken", Some(8), false));
     assert_eq!(named(5), ("hosts/put off", Some(37), true));
     assert_eq!(named(6), ("wrong parameters", Some(42), false));
-    let run = |wanted: &str| suites[0].run(&|name| name == wanted, TIME).len();
-    assert_eq!(run("hosts/free"), 1);
-    assert_eq!(run("hosts"), 6);
-    assert_eq!(run("nothing"), 0);
     let skipped = SUITE.replace("kind: Suite", "kind: Suite\nskip: true");
     fs::write(folder.path().join("suite.yaml"), skipped).unwrap();
-    let suites = Suite::read(&folder.path().join("suite.yaml")).unwrap();
+    let tried = tried(&folder);
+    assert_eq!(tried.len(), 10);
     assert!(
-        suites[0]
-            .run(&|_| true, TIME)
+        tried
             .iter()
-            .all(|tried| tried.verdict == Verdict::Skipped)
+            .all(|(entry, verdict)| entry.is_skipped && *verdict == Verdict::Skipped)
+    );
+}
+
+#[test]
+fn what_has_no_name_is_run_and_so_is_each_of_those_that_share_one() {
+    let suite = "apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\nskip:\nmetadata:\ntests:\n\
+        - name: \n  skip:\n  template: template.yaml\n  constraint: constraint.yaml\n  cases:\n  \
+        - name: a\n    object: review.yaml\n    inventory: [namespace.yaml]\n    assertions: [{violations: no}]\n  \
+        - object: review.yaml\n    skip:\n    inventory: [namespace.yaml]\n    assertions: [{violations:, message:}]\n\
+        - template: template.yaml\n  constraint: constraint.yaml\n  cases:\n  \
+        - {name: a, object: review.yaml, inventory: [namespace.yaml], assertions: [{}]}\n\
+        - {template: template.yaml, constraint: constraint.yaml, cases: }\n";
+    let folder = folder(suite);
+    let tried = tried(&folder);
+    let told: Vec<(&str, Option<u32>, bool)> = tried
+        .iter()
+        .map(|(entry, verdict)| (entry.name.as_str(), entry.line, *verdict == Verdict::Passed))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("(unnamed)/a", Some(11), false),
+            ("(unnamed)/(unnamed)", Some(15), true),
+            ("(unnamed)/a", Some(22), true),
+            ("(unnamed)", Some(23), true),
+        ],
+        "{tried:?}"
+    );
+}
+
+#[test]
+fn a_test_without_cases_fails_where_its_constraint_is_refused() {
+    let suite = "apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\ntests:\n\
+        - {name: a, template: template.yaml, constraint: invalid.yaml}\n\
+        - {name: b, template: template.yaml, constraint: constraint.yaml}\n";
+    let folder = folder(suite);
+    let tried = tried(&folder);
+    let [(_, Verdict::Failed(why)), (_, Verdict::Passed)] = tried.as_slice() else {
+        panic!("{tried:?}")
+    };
+    assert!(why[0].contains("invalid.yaml:6:"), "{why:?}");
+}
+
+#[test]
+fn a_message_that_is_no_expression_fails_where_nothing_is_said_too() {
+    let suite = SUITE.replace(
+        "inventory: [namespace.yaml]\n    assertions:\n    - violations: no\n",
+        "inventory: [namespace.yaml]\n    assertions:\n    - violations: no\n      message: '('\n",
+    );
+    let folder = folder(&suite);
+    let tried = tried(&folder);
+    let Verdict::Failed(why) = &tried[1].1 else {
+        panic!("{:?}", tried[1])
+    };
+    assert!(why[0].starts_with("`(` is no regular expression: "), "{why:?}");
+}
+
+#[test]
+fn the_files_that_a_suite_names_are_noted_whether_they_are_there_or_not() {
+    let folder = folder(SUITE);
+    let mut named = BTreeSet::new();
+    let path = folder.path().join("suite.yaml");
+    Suite::read(&path, &mut named).unwrap();
+    let names: Vec<&str> = named
+        .iter()
+        .map(|path| path.strip_prefix(folder.path()).unwrap().to_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "broken.yaml",
+            "constraint.yaml",
+            "invalid.yaml",
+            "namespace.yaml",
+            "nowhere.yaml",
+            "other.yaml",
+            "review.yaml",
+            "site.yaml",
+            "template.yaml",
+        ]
     );
 }
 
@@ -233,10 +318,7 @@ fn a_constraint_that_is_expected_to_be_refused_is_not_excused_by_a_broken_templa
     let suite = "apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\ntests:\n\
                  - {name: refused, template: template.yaml, constraint: invalid.yaml, invalid: true}\n";
     let folder = folder(suite);
-    let verdict = || {
-        let suites = Suite::read(&folder.path().join("suite.yaml")).unwrap();
-        suites[0].run(&|_| true, TIME).remove(0).verdict
-    };
+    let verdict = || tried(&folder).remove(0).1;
     assert_eq!(verdict(), Verdict::Passed);
     fs::write(
         folder.path().join("template.yaml"),
@@ -302,7 +384,7 @@ fn what_a_suite_says_and_nobody_understands_is_told_in_its_place() {
         ),
     ] {
         let folder = folder(&SUITE.replacen(from, to, 1));
-        let findings = Suite::read(&folder.path().join("suite.yaml")).unwrap_err();
+        let findings = read(&folder).unwrap_err();
         let told: Vec<String> = findings.iter().map(ToString::to_string).collect();
         assert!(
             told.iter().any(|finding| finding.contains(expected)),

@@ -177,3 +177,91 @@ fn a_file_that_is_not_there_ends_the_run_before_it_begins() {
         "{error}"
     );
 }
+
+/// What a suite of one test over these files says.
+fn suite(template: &str, constraint: &str, object: &str, violations: &str) -> String {
+    format!(
+        "kind: Suite\napiVersion: test.gatekeeper.sh/v1alpha1\ntests:\n- name: ports\n  template: {template}\n  \
+         constraint: {constraint}\n  cases:\n  - {{name: one, object: {object}, assertions: [{{violations: {violations}}}]}}\n"
+    )
+}
+
+#[test]
+fn each_suite_has_its_own_templates_and_constraints_whatever_lies_beside_them() {
+    let desk = desk(CASES);
+    // The same kind and the same name again, with other parameters, in a folder of its own, and one outside of it.
+    for (name, text) in [
+        ("library/more/template.yaml", TEMPLATE.to_owned()),
+        (
+            "library/more/samples/a/constraint.yaml",
+            CONSTRAINT.replace("22, 23", "80"),
+        ),
+        (
+            "library/more/samples/b/constraint.yaml",
+            CONSTRAINT.replace("22, 23", "443"),
+        ),
+        ("library/more/web.yaml", service("web", &[80])),
+        (
+            "library/shared/constraint.yaml",
+            CONSTRAINT.replace("22, 23", "8080"),
+        ),
+        (
+            "library/more/suite.yaml",
+            suite("template.yaml", "samples/a/constraint.yaml", "web.yaml", "1"),
+        ),
+        (
+            "library/more/other/suite.yaml",
+            suite(
+                "../template.yaml",
+                "../../shared/constraint.yaml",
+                "../web.yaml",
+                "no",
+            ),
+        ),
+    ] {
+        desk.write(name, &text);
+    }
+    let (code, out, error) = desk.test(&["library"]);
+    assert_eq!(
+        (code, out.as_str(), error.as_str()),
+        (0, "5 passed, 0 failed, 1 skipped\n", "")
+    );
+    // What no suite has anything to do with is to be served, and has to load.
+    desk.write("library/served/constraint.yaml", CONSTRAINT);
+    let (code, _, error) = desk.test(&["library"]);
+    assert_eq!(code, 2);
+    assert_eq!(
+        error,
+        "library/served/constraint.yaml:1:1: there is no template for the kind `UniquePort`\n"
+    );
+    desk.write("library/served/template.yaml", TEMPLATE);
+    assert_eq!(desk.test(&["library"]).0, 0);
+}
+
+#[test]
+fn a_suite_of_ours_asks_the_templates_and_constraints_beside_a_gatekeepers_suite() {
+    let case = "apiVersion: regate.dev/v1alpha1\nkind: Suite\ncases:\n\
+        - {name: shell, gate: validate, manifest: policies/ports/shell.yaml, expect: {decision: deny, by: [ports]}}\n";
+    let desk = Desk::new(&[
+        ("policies/ports/template.yaml", TEMPLATE),
+        ("policies/ports/constraint.yaml", CONSTRAINT),
+        ("policies/ports/shell.yaml", &service("shell", &[22])),
+        (
+            "policies/ports/suite.yaml",
+            &suite("template.yaml", "constraint.yaml", "shell.yaml", "1"),
+        ),
+        ("ports_suite.yaml", case),
+    ]);
+    let report = desk.json(&["policies", "ports_suite.yaml"]);
+    assert_eq!(outcomes(&report), [("ports/one", "passed"), ("shell", "passed")]);
+    // And then all of it has to be what a server would load.
+    desk.write("policies/ports/samples/constraint.yaml", CONSTRAINT);
+    let (code, _, error) = desk.test(&["policies", "ports_suite.yaml"]);
+    assert_eq!(code, 2);
+    assert_eq!(
+        error,
+        "policies/ports/samples/constraint.yaml:1:1: a second policy called `UniquePort/ports`: \
+         the first is at policies/ports/constraint.yaml:1\n"
+    );
+    assert_eq!(desk.test(&["policies"]).0, 0);
+}

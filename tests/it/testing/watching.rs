@@ -99,3 +99,34 @@ fn tests_run_again_when_a_policy_a_test_a_suite_or_what_it_names_changes() {
     desk.write("policies/a_test.rego", test);
     watch.wait("1 passed, 1 failed, 0 skipped");
 }
+
+#[test]
+fn tests_run_again_when_a_suite_of_gatekeepers_or_what_it_names_changes() {
+    let template = "apiVersion: templates.gatekeeper.sh/v1\nkind: ConstraintTemplate\nmetadata: {name: owned}\nspec:\n  \
+        crd: {spec: {names: {kind: Owned}}}\n  targets:\n  - target: admission.k8s.gatekeeper.sh\n    rego: |\n      \
+        package owned\n      violation[{\"msg\": \"no owner\"}] { not input.review.object.metadata.labels.owner }\n";
+    let constraint = "apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: Owned\nmetadata: {name: owned}\n";
+    let suite = |violations: &str| {
+        format!(
+            "apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\ntests:\n- name: a\n  template: template.yaml\n  \
+             constraint: constraint.yaml\n  cases:\n  - name: b\n    object: ../pod.yaml\n    \
+             assertions: [{{violations: {violations}}}]\n"
+        )
+    };
+    let pod = |labels: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: web{labels}}}\n");
+    let desk = Desk::new(&[
+        ("policies/template.yaml", template),
+        ("policies/constraint.yaml", constraint),
+        ("policies/suite.yaml", &suite("yes")),
+    ]);
+    let watch = Watch::start(&desk);
+    watch.wait("policies/suite.yaml:9:13: there is no file `../pod.yaml`");
+    desk.write("pod.yaml", &pod(""));
+    watch.wait("1 passed, 0 failed, 0 skipped");
+    desk.write("policies/suite.yaml", &suite("no"));
+    watch.wait("0 passed, 1 failed, 0 skipped");
+    desk.write("pod.yaml", &pod(", labels: {owner: shop}"));
+    watch.wait("1 passed, 0 failed, 0 skipped");
+    desk.write("policies/template.yaml", &template.replace(".owner", ".team"));
+    watch.wait("0 passed, 1 failed, 0 skipped");
+}

@@ -1,10 +1,10 @@
 //! Reading a suite, with a finding for everything that means nothing.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::super::Named;
 use super::super::case::Place;
 use super::MAX_BYTES;
 use crate::gate::Gate;
@@ -20,7 +20,7 @@ pub(super) struct Reader<'a> {
     pub(super) trials: &'a Trials,
     findings: Vec<Finding>,
     /// The files that the suite names.
-    pub(super) named: BTreeSet<PathBuf>,
+    pub(super) named: Named,
 }
 
 impl<'a> Reader<'a> {
@@ -30,7 +30,7 @@ impl<'a> Reader<'a> {
             directory: path.parent().map(Path::to_owned).unwrap_or_default(),
             trials,
             findings: Vec::new(),
-            named: BTreeSet::new(),
+            named: Named::new(),
         }
     }
 
@@ -110,9 +110,9 @@ impl<'a> Reader<'a> {
     /// The text of a file that the suite names, from where the suite is.
     pub(super) fn file_text(&mut self, node: &Node, name: &str) -> Option<(PathBuf, String)> {
         let path = self.directory.join(name);
-        self.named.insert(path.clone());
-        let text = watch::read(&path, MAX_BYTES)
-            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned()));
+        let content = watch::read(&path, MAX_BYTES);
+        self.named.insert(path.clone(), content.clone());
+        let text = content.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned()));
         match text {
             Ok(text) => Some((path, text)),
             Err(problem) => {

@@ -525,7 +525,7 @@ fn what_cannot_be_enforced_as_it_is_meant_is_refused() {
         (
             TEMPLATE.to_owned(),
             format!("{CONSTRAINT}---\n{CONSTRAINT}"),
-            "1.yaml:14:1: a second policy called `WantsLabels/pods-have-owners`",
+            "1.yaml:14:1: a second policy called `WantsLabels/pods-have-owners`: the first is at 1.yaml:1",
         ),
         (
             TEMPLATE.to_owned(),

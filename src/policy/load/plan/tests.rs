@@ -143,7 +143,7 @@ fn an_instance_may_not_be_called_like_another_policy() {
     let twin = "package kubernetes.admission.b.two\ndeny contains \"x\"\n";
     assert_eq!(
         refused(&[B, twin], &[]),
-        ["1.rego:1:1: a second policy called `b.two`: `kubernetes.admission.b` is one too"]
+        ["1.rego:1:1: a second policy called `b.two`: the first is at 0.rego:4"]
     );
 }
 
