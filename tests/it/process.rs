@@ -19,7 +19,8 @@ pub(crate) struct Process {
     probe_address: SocketAddr,
     /// The authority of the certificate that the server made.
     pub(crate) ca: PathBuf,
-    log: PathBuf,
+    /// Not in the directory: the server notices every change there.
+    log: tempfile::NamedTempFile,
     directory: tempfile::TempDir,
 }
 
@@ -53,17 +54,17 @@ impl Process {
     }
 
     fn spawn(level: &str, mut command: Command, directory: tempfile::TempDir) -> Self {
-        let log = directory.path().join("log");
+        let log = tempfile::NamedTempFile::new().unwrap();
         let mut child = command
             .env("RUST_LOG", level)
-            .stderr(std::fs::File::create(&log).unwrap())
+            .stderr(log.reopen().unwrap())
             .spawn()
             .unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut first = String::new();
         out.read_line(&mut first).unwrap();
         let Some((address, probe_address)) = addresses(&first) else {
-            panic!("{first:?}: {}", read(&log))
+            panic!("{first:?}: {}", read(log.path()))
         };
         let ca = authority(directory.path());
         Self {
@@ -151,7 +152,7 @@ impl Process {
     }
 
     pub(crate) fn log(&self) -> String {
-        read(&self.log)
+        read(self.log.path())
     }
 
     /// The log lines of an event.

@@ -93,7 +93,7 @@ impl Shared {
         }
     }
 
-    /// Waits for the next beat; whether there is one.
+    /// Whether there is another beat; while none is needed it waits.
     fn goes_on(&self) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         while *state == State::Resting {
@@ -109,7 +109,7 @@ fn begin(core: usize, shared: &Arc<Shared>) -> io::Result<()> {
         // On any other core it would be of no use.
         if stay_on(core).is_ok() {
             while shared.goes_on() {
-                thread::sleep(BEAT);
+                thread::park_timeout(BEAT);
             }
         }
     };
