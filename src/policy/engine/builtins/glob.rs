@@ -6,7 +6,7 @@ use std::str::Chars;
 
 use regorus::Value;
 
-use super::{original, regex, text};
+use super::{regex, text};
 
 /// `glob.match(pattern, separators, text)`: no separators for null, the dot for an empty array.
 pub(super) fn matches(values: &[Value]) -> anyhow::Result<Value> {
@@ -26,7 +26,7 @@ pub(super) fn matches(values: &[Value]) -> anyhow::Result<Value> {
     let Some(pattern) = regex_of(pattern, &separators) else {
         anyhow::bail!("{NAME}: operand 1 is not a pattern");
     };
-    original::call("regex.match", &[Value::from(pattern), Value::from(whole)])
+    Ok(Value::from(regex::compiled(&pattern, NAME)?.is_match(whole)))
 }
 
 /// `glob.quote_meta(text)`

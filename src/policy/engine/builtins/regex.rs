@@ -1,11 +1,17 @@
 //! Regular expressions: patterns mean what they mean in OPA, and no operands panic or grow without bound.
 
+mod compiled;
 mod syntax;
 
+use std::ops::Range;
+use std::sync::Arc;
+
+use ::regex::{Captures, Match, Regex};
 use regorus::Value;
 
 use super::bounded::{self, MAX_ITEMS};
-use super::{TooMuch, original, text};
+use super::{TooMuch, text};
+pub(super) use compiled::compiled;
 
 /// The longest pattern. One of ordinary characters that is longer is compiled to more than the engine allows.
 const MAX_PATTERN: usize = 16 * 1024;
@@ -18,103 +24,103 @@ pub(super) fn check_pattern(pattern: &str, function: &str) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Calls the engine's builtin with the operand at this place as the pattern that it is in OPA.
-fn with_pattern(name: &str, at: usize, values: &[Value]) -> anyhow::Result<Value> {
-    let pattern = text(values, at, name)?;
-    check_pattern(pattern, name)?;
-    let pattern = Value::from(syntax::translated(pattern));
-    let mut operands = values.to_vec();
-    if let Some(operand) = operands.get_mut(at) {
-        *operand = pattern;
-    }
-    original::call(name, &operands)
+/// The operand at this place as the pattern that it is in OPA.
+fn pattern_at(values: &[Value], at: usize, function: &str) -> anyhow::Result<Arc<Regex>> {
+    pattern(text(values, at, function)?, function)
 }
 
-pub(super) fn find_all_string_submatch_n(values: &[Value]) -> anyhow::Result<Value> {
-    const NAME: &str = "regex.find_all_string_submatch_n";
-    // Each match is given with all its groups.
-    let groups = text(values, 0, NAME)?.matches('(').count().saturating_add(1);
-    found(NAME, MAX_ITEMS / groups, values)
+fn pattern(pattern: &str, function: &str) -> anyhow::Result<Arc<Regex>> {
+    check_pattern(pattern, function)?;
+    compiled(&syntax::translated(pattern), function)
 }
 
-pub(super) fn find_n(values: &[Value]) -> anyhow::Result<Value> {
-    found("regex.find_n", MAX_ITEMS, values)
-}
-
-/// The matches, when they are not too many: one more than that is asked for at most.
-fn found(name: &str, most: usize, values: &[Value]) -> anyhow::Result<Value> {
-    let limit = Value::from(most.saturating_add(1));
-    let asked = values.get(2);
-    let unlimited = matches!(asked, Some(Value::Number(asked)) if asked.is_integer() && !asked.is_positive());
-    let mut operands = values.to_vec();
-    if let (Some(operand), Some(asked @ Value::Number(_))) = (operands.get_mut(2), asked)
-        && (*asked > limit || unlimited && *asked != Value::from(0))
-    {
-        *operand = limit;
-    }
-    let matches = with_pattern(name, 0, &operands)?;
-    if matches!(&matches, Value::Array(matches) if matches.len() > most) {
-        return Err(TooMuch(format!("{name}: more than {most} matches")).into());
+/// All of these, when they are not too many.
+fn at_most<T>(most: usize, matches: impl Iterator<Item = T>, function: &str) -> anyhow::Result<Vec<T>> {
+    let matches: Vec<T> = matches.take(most.saturating_add(1)).collect();
+    if matches.len() > most {
+        return Err(TooMuch(format!("{function}: more than {most} matches")).into());
     }
     Ok(matches)
 }
 
+/// How many matches the third operand asks for: all of them, if it is negative.
+fn wanted(values: &[Value], function: &str) -> anyhow::Result<usize> {
+    match values.get(2) {
+        Some(Value::Number(number)) if number.is_integer() => {
+            let number = number.as_i64().and_then(|number| usize::try_from(number).ok());
+            Ok(number.unwrap_or(usize::MAX))
+        }
+        _ => anyhow::bail!("{function}: operand 3 must be an integer"),
+    }
+}
+
+pub(super) fn find_all_string_submatch_n(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "regex.find_all_string_submatch_n";
+    let (pattern, whole) = (pattern_at(values, 0, NAME)?, text(values, 1, NAME)?);
+    let matches = pattern.captures_iter(whole).take(wanted(values, NAME)?);
+    let groups = |found: Captures<'_>| {
+        let group = |group: Option<Match<'_>>| Value::from(group.map_or("", |group| group.as_str()));
+        Value::from(found.iter().map(group).collect::<Vec<_>>())
+    };
+    // Each match is given with all its groups.
+    let most = MAX_ITEMS / pattern.captures_len();
+    Ok(Value::from(at_most(most, matches.map(groups), NAME)?))
+}
+
+pub(super) fn find_n(values: &[Value]) -> anyhow::Result<Value> {
+    const NAME: &str = "regex.find_n";
+    let (pattern, whole) = (pattern_at(values, 0, NAME)?, text(values, 1, NAME)?);
+    let matches = pattern.find_iter(whole).take(wanted(values, NAME)?);
+    let matches = matches.map(|found| Value::from(found.as_str()));
+    Ok(Value::from(at_most(MAX_ITEMS, matches, NAME)?))
+}
+
 /// What is no string is no pattern.
 pub(super) fn is_valid(values: &[Value]) -> anyhow::Result<Value> {
-    match values.first() {
-        Some(Value::String(_)) => with_pattern("regex.is_valid", 0, values),
-        _ => Ok(Value::from(false)),
+    let Some(Value::String(text)) = values.first() else {
+        return Ok(Value::from(false));
+    };
+    match pattern(text, "regex.is_valid") {
+        Err(error) if error.is::<TooMuch>() => Err(error),
+        result => Ok(Value::from(result.is_ok())),
     }
 }
 
 pub(super) fn matches(values: &[Value]) -> anyhow::Result<Value> {
-    with_pattern("regex.match", 0, values)
+    const NAME: &str = "regex.match";
+    let (pattern, whole) = (pattern_at(values, 0, NAME)?, text(values, 1, NAME)?);
+    Ok(Value::from(pattern.is_match(whole)))
 }
 
 /// `regex.split(pattern, text)`. Where the pattern matches the empty text, Go does not split before the first character
 /// and behind the last.
 pub(super) fn split(values: &[Value]) -> anyhow::Result<Value> {
     const NAME: &str = "regex.split";
-    let (pattern, whole) = (text(values, 0, NAME)?, text(values, 1, NAME)?);
-    find_n(&[Value::from(pattern), Value::from(whole), Value::from(-1)])?;
-    let parts = match with_pattern(NAME, 0, values)? {
-        Value::Array(parts) => parts,
-        parts => return Ok(parts),
-    };
-    let empty = Value::from("");
-    if whole.is_empty() {
-        let parts = if pattern.is_empty() {
-            Vec::new()
-        } else {
-            vec![empty]
-        };
-        return Ok(Value::from(parts));
+    let (pattern, whole) = (pattern_at(values, 0, NAME)?, text(values, 1, NAME)?);
+    let between = at_most(MAX_ITEMS, pattern.find_iter(whole), NAME)?;
+    let part = |range: Range<usize>| Value::from(whole.get(range).unwrap_or_default());
+    let mut parts = Vec::with_capacity(between.len().saturating_add(1));
+    let mut begin = 0;
+    for found in &between {
+        parts.extend((found.end() > 0).then(|| part(begin..found.start())));
+        begin = found.end();
     }
-    if parts.first() != Some(&empty) && parts.last() != Some(&empty) {
-        return Ok(Value::Array(parts));
-    }
-    let found = match find_n(&[Value::from(pattern), Value::from(whole), Value::from(-1)])? {
-        Value::Array(found) => found,
-        found => return Ok(found),
+    let is_done = match between.last() {
+        // Only the empty pattern leaves nothing of the empty text.
+        _ if whole.is_empty() => values.first() == Some(&Value::from("")),
+        Some(last) => last.start() == whole.len(),
+        None => false,
     };
-    let at_start = parts.first() == Some(&empty) && found.first() == Some(&empty);
-    let at_end = parts.last() == Some(&empty) && found.last() == Some(&empty);
-    let kept = parts.iter().skip(usize::from(at_start)).cloned();
-    let mut kept: Vec<Value> = kept.collect();
-    kept.truncate(kept.len().saturating_sub(usize::from(at_end)));
-    Ok(Value::from(kept))
+    parts.extend((!is_done).then(|| part(begin..whole.len())));
+    Ok(Value::from(parts))
 }
 
 /// `regex.replace(text, pattern, new)`, when its result is not too long: one long text can take the place of every
-/// character of another. The engine leaves a bad pattern undefined, which hides it from the author.
+/// character of another.
 pub(super) fn replace(values: &[Value]) -> anyhow::Result<Value> {
     const NAME: &str = "regex.replace";
-    let (whole, pattern, new) = (
-        text(values, 0, NAME)?,
-        text(values, 1, NAME)?,
-        text(values, 2, NAME)?,
-    );
-    valid(pattern, NAME)?;
+    let (whole, new) = (text(values, 0, NAME)?, text(values, 2, NAME)?);
+    let pattern = pattern_at(values, 1, NAME)?;
     // Each `$` can stand for a whole match.
     let references = new.matches('$').count();
     let longest = |matches: usize, matched: usize| {
@@ -123,28 +129,11 @@ pub(super) fn replace(values: &[Value]) -> anyhow::Result<Value> {
         whole.len().saturating_add(inserted).saturating_add(quoted)
     };
     if longest(whole.len().saturating_add(1), whole.len()) > bounded::MAX_TEXT {
-        let operands = [Value::from(pattern), Value::from(whole), Value::from(-1)];
-        let (matches, matched) = match find_n(&operands)? {
-            Value::Array(found) => (found.len(), found.iter().map(length).sum()),
-            _ => (0, 0),
-        };
-        bounded::check(longest(matches, matched), NAME)?;
+        let found = at_most(MAX_ITEMS, pattern.find_iter(whole), NAME)?;
+        let matched = found.iter().map(Match::len).sum();
+        bounded::check(longest(found.len(), matched), NAME)?;
     }
-    with_pattern(NAME, 1, values)
-}
-
-fn length(found: &Value) -> usize {
-    match found {
-        Value::String(text) => text.len(),
-        _ => 0,
-    }
-}
-
-fn valid(pattern: &str, function: &str) -> anyhow::Result<()> {
-    match is_valid(&[Value::from(pattern)])? {
-        Value::Bool(true) => Ok(()),
-        _ => anyhow::bail!("{function}: the pattern is not a regular expression"),
-    }
+    Ok(Value::from(pattern.replace_all(whole, new).as_ref()))
 }
 
 /// `regex.template_match(template, text, open, close)`: what stands between the delimiters is a pattern, the rest stands
@@ -171,7 +160,7 @@ fn pattern_of(template: &str, open: char, close: char) -> anyhow::Result<String>
             _ if c == open => depth += 1,
             _ if c == close && depth == 1 => {
                 depth = 0;
-                valid(&format!("^{inner}$"), NAME)?;
+                self::pattern(&format!("^{inner}$"), NAME)?;
                 pattern.extend(["(", &inner, ")"]);
                 inner.clear();
                 continue;
