@@ -12,12 +12,12 @@ use aws_lc_rs::signature::{
     RSA_PSS_SHA384, RSA_PSS_SHA512, RsaKeyPair,
 };
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as URL;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD as URL};
 use rcgen::{
     CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512,
     PKCS_ED25519, PKCS_RSA_SHA256, PublicKeyData as _,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
@@ -183,6 +183,8 @@ impl Keys {
             json!({"alg": "ES256", "crit": ["absent"]}),
             json!({"alg": "ES256", "enc": "A128GCM"}),
             json!({"alg": "ES256", "cty": "text"}),
+            json!({"alg": "ES256", "typ": 7}),
+            json!({"alg": "ES256", "kid": 7}),
         ] {
             tokens.push(es256(header, claims.clone())?);
         }
@@ -229,22 +231,30 @@ impl Keys {
             materials.push(jwk.to_string());
             set.push(jwk);
         }
-        let named = |name: &str, value: &str| {
+        let changed = |change: &dyn Fn(&mut Map<String, Value>)| {
             let with = |key: &Value| {
                 let mut key = key.clone();
-                if let Some(members) = key.as_object_mut() {
-                    members.insert(name.to_owned(), value.into());
-                }
+                key.as_object_mut().map(change);
                 key
             };
             json!({"keys": set.iter().map(with).collect::<Vec<_>>()}).to_string()
         };
+        let named = |name: &str, value: Value| {
+            changed(&|key| {
+                key.insert(name.to_owned(), value.clone());
+            })
+        };
+        let unnamed = changed(&|key| {
+            key.remove("kid");
+        });
         materials.extend([
             json!({"keys": set}).to_string(),
             json!({"keys": []}).to_string(),
-            named("alg", "ES256"),
-            named("alg", "RSA-OAEP"),
-            named("kid", "rsa"),
+            named("alg", "ES256".into()),
+            named("alg", "RSA-OAEP".into()),
+            named("kid", "rsa".into()),
+            named("kid", 7.into()),
+            unnamed,
             json!({"kty": "oct", "k": URL.encode(SECRET)}).to_string(),
             materials
                 .iter()
@@ -253,7 +263,28 @@ impl Keys {
                 .cloned()
                 .collect(),
         ]);
+        materials.extend(self.framed()?);
         Ok(materials)
+    }
+
+    /// PEM blocks with a byte too many behind what they hold, and with a label that says something else.
+    fn framed(&self) -> Result<Vec<String>> {
+        let certificate = CertificateParams::default().self_signed(&self.p256)?;
+        let (certificate, key) = (certificate.der().to_vec(), self.p256.subject_public_key_info());
+        let longer = |der: &[u8]| [der, &[0]].concat();
+        let block = |label: &str, der: &[u8]| {
+            let text = STANDARD.encode(der);
+            format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
+        };
+        Ok(vec![
+            block("CERTIFICATE", &certificate),
+            block("CERTIFICATE", &longer(&certificate)),
+            block("PUBLIC KEY", &key),
+            block("PUBLIC KEY", &longer(&key)),
+            block("CERTIFICATE", &key),
+            block("PUBLIC KEY", &certificate),
+            block("EC PUBLIC KEY", &key),
+        ])
     }
 }
 

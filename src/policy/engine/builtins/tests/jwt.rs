@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::*;
+use crate::policy::engine::builtins;
 
 fn token(header: &str, payload: &str) -> String {
     let signed = format!(
@@ -72,6 +73,8 @@ fn what_is_no_token_is_undefined_at_authn_and_wrong_constraints_are_faults_there
             "there is no constraint `issuer`",
         ),
         (r#"{"cert": "no key"}"#, "neither PEM nor a JWK (set)"),
+        // Anybody signs with nothing.
+        (r#"{"secret": ""}"#, "`cert` or `secret` must be there"),
         (r#"{"secret": 1}"#, "constraint `secret` must be a string"),
     ] {
         let call = format!("io.jwt.decode_verify(\"{good}\", {constraints})");
@@ -82,12 +85,54 @@ fn what_is_no_token_is_undefined_at_authn_and_wrong_constraints_are_faults_there
     }
     // An end that cannot be compared is no end that may be left out.
     let endless = token(r#"{"alg":"HS256"}"#, r#"{"exp":"never"}"#);
-    assert!(
-        verified(Context::default(), &endless, "")
-            .unwrap_err()
-            .to_string()
-            .contains("`exp` must be a number of seconds")
-    );
+    let told = verified(Context::default(), &endless, "")
+        .unwrap_err()
+        .to_string();
+    assert!(told.contains("`exp` must be a number of seconds"), "{told}");
+    // Behind every time that can be told all tokens would have begun.
+    for time in ["bits.lsh(1, 1000) * bits.lsh(1, 1000)", "-1"] {
+        let told = verified(Context::default(), &good, &format!(", \"time\": {time}"));
+        let told = told.unwrap_err().to_string();
+        assert!(
+            told.contains("`time` must be a number of nanoseconds"),
+            "{time}: {told}"
+        );
+    }
+}
+
+#[test]
+fn what_a_header_says_of_itself_is_text() {
+    for key in ["alg", "kid", "cty", "typ"] {
+        let mut header = serde_json::json!({"alg": "HS256"});
+        header[key] = 7.into();
+        let told = verified(Context::default(), &token(&header.to_string(), "{}"), "");
+        let told = told.unwrap_err().to_string();
+        let wanted = format!("io.jwt.decode_verify: `{key}` in the header must be a string");
+        assert!(told.ends_with(&wanted), "{told}");
+    }
+}
+
+#[test]
+fn tokens_in_each_other_are_opened_eight_deep() {
+    let nested = |times: usize| {
+        (1..times).fold(token(r#"{"alg":"HS256"}"#, "{}"), |inner, _| {
+            token(r#"{"alg":"HS256","cty":"JWT"}"#, &inner)
+        })
+    };
+    let constraints = Value::from(BTreeMap::from([(Value::from("secret"), Value::from("secret"))]));
+    // The engine reads no lines that are so long.
+    let functions: [(&str, Function); 2] = [
+        ("io.jwt.decode_verify", builtins::jwt::decode_verify),
+        ("io.jwt.decode", builtins::jwt::decode),
+    ];
+    for (name, function) in functions {
+        let call = |times| function(&[Value::from(nested(times)), constraints.clone()]);
+        assert_eq!(call(8).unwrap().as_array().unwrap().len(), 3, "{name}");
+        assert_eq!(
+            call(9).unwrap_err().to_string(),
+            format!("{name}: too many tokens in each other")
+        );
+    }
 }
 
 /// A key as a JWK with its private part, and its public part for verifying.

@@ -1,6 +1,9 @@
 //! Certificates, where OPA has nothing to compare with: the time of the review, authn, and what is too much.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, CidrSubnet, CustomExtension, GeneralSubtree, IsCa,
+    KeyPair, NameConstraints, SanType, date_time_ymd,
+};
 
 use super::*;
 
@@ -8,21 +11,36 @@ const READ: &str = "crypto.x509.parse_certificates";
 const VERIFY: &str = "crypto.x509.parse_and_verify_certificates";
 const WITH_OPTIONS: &str = "crypto.x509.parse_and_verify_certificates_with_options";
 
-/// A chain of two that holds in the year 2030.
-fn chain() -> String {
-    let during_2030 = || {
-        let mut params = CertificateParams::default();
-        params.not_before = date_time_ymd(2030, 1, 1);
-        params.not_after = date_time_ymd(2031, 1, 1);
-        params
-    };
-    let mut top = during_2030();
-    top.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+/// A certificate that holds in the year 2030.
+fn during_2030() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.not_before = date_time_ymd(2030, 1, 1);
+    params.not_after = date_time_ymd(2031, 1, 1);
+    params
+}
+
+fn authority() -> CertificateParams {
+    let mut params = during_2030();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
+}
+
+/// A chain of two.
+fn chain_of(top: CertificateParams, leaf: &CertificateParams) -> String {
     let root = CertifiedIssuer::self_signed(top, KeyPair::generate().unwrap()).unwrap();
-    let leaf = during_2030()
-        .signed_by(&KeyPair::generate().unwrap(), &root)
-        .unwrap();
+    let leaf = leaf.signed_by(&KeyPair::generate().unwrap(), &root).unwrap();
     (root.pem() + &leaf.pem()).replace("\r\n", "\n")
+}
+
+/// One that holds in the year 2030.
+fn chain() -> String {
+    chain_of(authority(), &during_2030())
+}
+
+/// Whether a chain is valid in the middle of that year.
+fn is_valid(chain: &str) -> bool {
+    let answer = call(at(1_909_000_000, false), VERIFY, &[&format!("`{chain}`")]).unwrap();
+    answer.as_array().unwrap()[0] == Value::from(true)
 }
 
 fn at(seconds: i64, lenient_decoding: bool) -> Context {
@@ -105,5 +123,61 @@ fn a_text_of_certificates_that_is_too_long_is_a_fault_leniently_too() {
         let error = evaluate(Context::default(), errors, &format!("{READ}({long})")).unwrap_err();
         let error = error.to_string();
         assert!(error.contains("operand 1 is longer than 1 MiB"), "{error}");
+    }
+}
+
+#[test]
+fn a_chain_that_demands_policies_or_maps_them_to_any_is_not_valid() {
+    let any = [6, 4, 0x55, 0x1d, 0x20, 0];
+    let own = [6, 2, 0x2a, 3];
+    let maps = |from: &[u8], to: &[u8]| {
+        let length = u8::try_from(from.len() + to.len()).unwrap();
+        [&[0x30, length + 2, 0x30, length], from, to].concat()
+    };
+    let with = |id: u64, content: Vec<u8>| {
+        let mut extension = CustomExtension::from_oid_content(&[2, 5, 29, id], content);
+        extension.set_criticality(true);
+        let mut params = during_2030();
+        params.custom_extensions = vec![extension];
+        is_valid(&chain_of(authority(), &params))
+    };
+    assert!(is_valid(&chain()));
+    assert!(with(33, maps(&own, &own)));
+    assert!(!with(33, maps(&any, &own)));
+    assert!(!with(33, maps(&own, &any)));
+    assert!(!with(36, vec![0x30, 3, 0x80, 1, 3]));
+}
+
+#[test]
+fn an_address_of_ipv4_in_the_form_of_ipv6_is_permitted_by_nothing_and_excluded_by_everything() {
+    let subtrees =
+        |networks: &[CidrSubnet]| networks.iter().cloned().map(GeneralSubtree::IpAddress).collect();
+    let holds = |permitted: &[CidrSubnet], excluded: &[CidrSubnet], address: &str| {
+        let mut top = authority();
+        top.name_constraints = Some(NameConstraints {
+            permitted_subtrees: subtrees(permitted),
+            excluded_subtrees: subtrees(excluded),
+        });
+        let mut leaf = during_2030();
+        leaf.subject_alt_names = vec![SanType::IpAddress(address.parse().unwrap())];
+        is_valid(&chain_of(top, &leaf))
+    };
+    let four = [CidrSubnet::V4([10, 0, 0, 0], [255, 0, 0, 0])];
+    let six = [CidrSubnet::V6([0; 16], [0; 16])];
+    for (address, by_four, by_six) in [
+        ("10.0.0.1", true, false),
+        ("2001:db8::1", false, true),
+        ("::ffff:10.0.0.1", false, false),
+    ] {
+        assert_eq!(holds(&four, &[], address), by_four, "{address}");
+        assert_eq!(holds(&six, &[], address), by_six, "{address}");
+    }
+    for (address, by_four, by_six) in [
+        ("10.0.0.1", true, false),
+        ("2001:db8::1", false, true),
+        ("::ffff:10.0.0.1", true, true),
+    ] {
+        assert_eq!(!holds(&[], &four, address), by_four, "{address}");
+        assert_eq!(!holds(&[], &six, address), by_six, "{address}");
     }
 }

@@ -142,6 +142,8 @@ impl Name<'_> {
         let holds = match self {
             Self::Host(name) => subtrees.hosts.iter().any(|host| domain(host, name)),
             Self::Uri(name) => subtrees.uris.iter().any(|host| domain(host, name)),
+            // To whoever compares it with a network it is of one family or of the other.
+            Self::Address(address) if is_mapped(address) => is_excluded && count > 0,
             Self::Address(address) => subtrees.networks.iter().any(|network| contains(network, address)),
             Self::Mailbox(mailbox) => subtrees.mailboxes.iter().any(|constraint| {
                 let is_short = constraint.len() <= MAX_NAME;
@@ -211,6 +213,11 @@ pub(super) fn hold(
         }
     }
     Ok(true)
+}
+
+/// Whether an address of IPv4 is written as one of IPv6.
+fn is_mapped(bytes: &[u8]) -> bool {
+    bytes.len() == 16 && address(bytes).is_some_and(|address| address.is_ipv4())
 }
 
 /// Whether a network has an address of its family.

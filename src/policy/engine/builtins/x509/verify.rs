@@ -1,6 +1,7 @@
 //! The chain from a certificate to the one that is trusted, as Go builds and judges it.
 //!
-//! In one way it is stricter: where a certificate demands policies, or maps them to any, a chain is never valid.
+//! In two ways it is stricter: where a certificate demands policies, or maps them to any, a chain is never valid; and an
+//! address of IPv4 that is written as one of IPv6 is excluded by whatever excludes an address.
 
 use super::certificate::Certificate;
 use super::constraints;
