@@ -83,3 +83,6 @@ fn shape(rule: &RuleFacts) -> &'static str {
         (false, false, _) => "an object of members",
     }
 }
+
+#[cfg(test)]
+mod tests;

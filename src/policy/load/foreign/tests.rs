@@ -113,6 +113,28 @@ fn an_exception_takes_back_the_rules_of_its_names_and_is_told() {
     .unwrap();
     assert_eq!(said(&outcome.deny), ["plain"]);
     assert_eq!(outcome.excused, ["deny_root", "violation_root"]);
+    // Nothing is taken back where nothing was said.
+    let pod = json!({"kind": "Pod", "metadata": {"name": "trusted"}, "spec": {}});
+    let outcome = ask(
+        &set,
+        Gate::Validate,
+        &json!({"operation": "CREATE", "object": pod}),
+    )
+    .unwrap()
+    .unwrap();
+    assert_eq!(said(&outcome.deny), ["plain"]);
+    assert_eq!(outcome.excused, [""; 0]);
+}
+
+#[test]
+fn what_the_rules_of_main_say_is_sorted_by_its_text() {
+    let set = set(&[
+        "package main\nwarn_a contains \"z\"\nwarn_b contains \"y\"\ndeny_a contains \"x\"\ndeny_b contains \"w\"\n",
+    ]);
+    let request = json!({"operation": "CREATE", "object": {"kind": "Pod"}});
+    let outcome = ask(&set, Gate::Validate, &request).unwrap().unwrap();
+    assert_eq!(said(&outcome.warn), ["y", "z"]);
+    assert_eq!(said(&outcome.deny), ["w", "x"]);
 }
 
 #[test]

@@ -222,6 +222,61 @@ fn rego_is_read_as_gatekeeper_reads_it() {
 }
 
 #[test]
+fn violations_are_sorted_by_their_text() {
+    let violations = "package t\nviolation[{\"msg\": \"b\", \"details\": {\"a\": 1}}]\nviolation[{\"msg\": \"a\", \"details\": {\"a\": 2}}]";
+    assert_eq!(says(violations, json!({})), ["a", "b"]);
+}
+
+#[test]
+fn a_template_finds_the_namespace_where_older_versions_had_it() {
+    let rego = "package t\nviolation[{\"msg\": msg}] {\n  namespace := input.review._unstable.namespace\n  \
+        msg := sprintf(\"%v %v %v\", [namespace.apiVersion, namespace.kind, namespace.metadata.labels.team])\n}";
+    let set = set(&[&with_rego(rego), &with_parameters("{labels: []}")]);
+    let policy = &set.policies()[0];
+    assert!(policy.reads_namespace);
+    let namespace = crate::policy::namespaces::Namespace {
+        name: "shop".to_owned(),
+        labels: [("team".to_owned(), "carts".to_owned())].into(),
+        annotations: [].into(),
+    };
+    let input = policy.dialect.input(Question {
+        review: &Document::from_json(&json!({ "request": {"object": {}} })),
+        regate: Document::empty(),
+        parameters: &policy.parameters,
+        namespace: Some(&namespace),
+    });
+    let limits = Limits {
+        deadline: Instant::now() + Duration::from_secs(20),
+        context: Context::default(),
+    };
+    let outcome = set.evaluate(policy, &input.unwrap(), &limits).unwrap();
+    assert_eq!(outcome.deny[0].msg, "v1 Namespace carts");
+}
+
+#[test]
+fn the_namespace_is_missed_in_whatever_way_a_template_may_look_for_it() {
+    let reads = |rego: &str| {
+        let set = set(&[&with_rego(rego), &with_parameters("{labels: []}")]);
+        set.policies()[0].reads_namespace
+    };
+    let rego = |body: &str| format!("package t\nviolation[{{\"msg\": \"x\"}}] {{\n  {body}\n}}");
+    assert!(reads(&rego(
+        "input.review._unstable.namespace.metadata.name == \"a\""
+    )));
+    assert!(reads(&rego(
+        "review := input.review\n  review._unstable.namespace"
+    )));
+    assert!(reads(&rego("object.get(input, [\"review\", \"_unstable\"], {})")));
+    assert!(!reads(&rego("input.review.object._unstable")));
+    assert!(!reads(&rego("input.review.namespace == \"a\"")));
+    let library = "    libs:\n    - |\n      package lib.a\n      is(review) { review._unstable.namespace; input.review }\n    rego: |\n";
+    let main = "package t\nimport data.lib.a\nviolation[{\"msg\": \"x\"}] { a.is(input.review.object) }";
+    let library = with_rego(main).replace("    rego: |\n", library);
+    let set = set(&[&library, &with_parameters("{labels: []}")]);
+    assert!(set.policies()[0].reads_namespace);
+}
+
+#[test]
 fn a_violation_that_has_no_message_is_a_fault() {
     let set = set(&[
         &with_rego("package t\nviolation[{\"message\": \"x\"}]"),
