@@ -17,8 +17,9 @@ const MAX_PATTERNS: usize = 256;
 /// The most bytes that a pattern is compiled to.
 const MAX_COMPILED: usize = 100 * 1024;
 
-/// About how many bytes a thread remembers of the matches of a pattern, in each direction of reading.
-const MAX_REMEMBERED: usize = 256 * 1024;
+/// About how many bytes a thread remembers of the matches of a pattern, in each direction of reading: with all patterns
+/// that are kept no more than 32 MiB, whatever texts come.
+const MAX_REMEMBERED: usize = 64 * 1024;
 
 static KEPT: LazyLock<Patterns> = LazyLock::new(Patterns::default);
 
