@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use regorus::Value;
@@ -330,14 +331,13 @@ fn value_to_json(value: &Value, depth: usize) -> Result<serde_json::Value, NotJs
 
 /// Short keys seen lately on this thread. The keys of Kubernetes objects repeat within a review and between reviews;
 /// a direct-mapped table of them saves most of their allocations and cannot grow.
-struct Keys(Vec<Option<Arc<str>>>);
+struct Keys {
+    slots: Vec<Option<Arc<str>>>,
+    hasher: RandomState,
+}
 
 const KEY_SLOTS: usize = 512;
 const LONGEST_KEPT_KEY: usize = 48;
-
-// The constants of the hash FNV-1a.
-const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-const FNV_PRIME: u64 = 0x0100_0000_01b3;
 
 thread_local! {
     static KEYS: RefCell<Option<Keys>> = const { RefCell::new(None) };
@@ -346,7 +346,10 @@ thread_local! {
 impl Keys {
     fn take() -> Self {
         KEYS.with(|kept| kept.borrow_mut().take())
-            .unwrap_or_else(|| Keys(vec![None; KEY_SLOTS]))
+            .unwrap_or_else(|| Keys {
+                slots: vec![None; KEY_SLOTS],
+                hasher: RandomState::new(),
+            })
     }
 
     fn put_back(self) {
@@ -357,12 +360,8 @@ impl Keys {
         if key.len() > LONGEST_KEPT_KEY {
             return Arc::from(key);
         }
-        // Keys that are made to share a slot cost no more than a table without them.
-        let hash = key.bytes().fold(FNV_OFFSET, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME)
-        });
-        let slot = usize::try_from(hash % KEY_SLOTS as u64).unwrap_or_default();
-        let Some(slot) = self.0.get_mut(slot) else {
+        let slot = usize::try_from(self.hasher.hash_one(key) % KEY_SLOTS as u64).unwrap_or_default();
+        let Some(slot) = self.slots.get_mut(slot) else {
             return Arc::from(key);
         };
         match slot {
