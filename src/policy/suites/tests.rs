@@ -4,6 +4,8 @@ use std::fs;
 
 use super::*;
 
+mod asked;
+
 /// More than any case takes.
 const TIME: Duration = Duration::from_secs(60);
 
@@ -357,6 +359,11 @@ fn what_a_suite_says_and_nobody_understands_is_told_in_its_place() {
             "13:19: `violations` is yes, no or how many",
         ),
         ("    object: site.yaml\n", "", "8:5: a case needs an `object`"),
+        (
+            "  invalid: true",
+            "  expansion: more.yaml",
+            "43:14: expansion is not done here: give the cases the expanded object",
+        ),
         (
             "    skip: true",
             "    skip: maybe",

@@ -139,6 +139,19 @@ fn what_the_rules_of_main_say_is_sorted_by_its_text() {
 
 #[test]
 fn what_conftest_would_read_otherwise_is_refused() {
+    for module in [
+        "package main\ndeny contains \"x\"\nregate_entry := 1\n",
+        "package system\nmain := {\"response\": {\"allowed\": true}}\nregate_entry := 1\n",
+    ] {
+        assert_eq!(
+            findings(&[module]),
+            ["0.rego:3:1: the name `regate_entry` is reserved"]
+        );
+    }
+    assert_eq!(
+        findings(&["package system\nmain(x) := x\n"]),
+        ["0.rego:2:1: `main` is a function here; it is read as a rule"]
+    );
     assert_eq!(
         findings(&["package main\ndeny_it(x) := x\nwarm contains \"x\"\ndeny contains \"y\"\n"]),
         [
@@ -319,6 +332,8 @@ fn a_denial_stands_whatever_its_status_is() {
         ("{\"reason\": \"not so\"}", "not so", None),
         ("{\"message\": 3, \"code\": 404}", "denied", None),
         ("null", "denied", None),
+        ("{\"message\": \"\", \"reason\": \"so\"}", "so", None),
+        ("{\"message\": \"no\", \"code\": 70000}", "no", None),
     ] {
         let outcome = responds(&format!(
             "{{\"response\": {{\"allowed\": false, \"status\": {status}}}}}"
@@ -336,6 +351,14 @@ fn a_denial_stands_whatever_its_status_is() {
     .unwrap();
     assert_eq!(said(&outcome.warn), ["w"]);
     assert_eq!(outcome.audit_annotations, [("a".to_owned(), "b".to_owned())]);
+    // No patch beside a denial, whatever it is.
+    for patch in ["W10=", "!"] {
+        let denied = responds(&format!(
+            "{{\"response\": {{\"allowed\": false, \"patch\": \"{patch}\", \"patchType\": \"JSONPatch\"}}}}"
+        ))
+        .unwrap();
+        assert_eq!((said(&denied.deny), denied.mutation), (vec!["denied"], None));
+    }
 }
 
 #[test]

@@ -11,6 +11,10 @@ use crate::policy::files::{DataFile, Files, Format, ManifestFile, RegoFile};
 use crate::policy::load::load;
 use crate::policy::{Enforcement, Evaluate, Fault, Finding, Limits, Outcome, PolicySet};
 
+mod matched;
+mod refused;
+mod seen;
+
 /// A template that wants labels; what stands in for `RULES` is its Rego.
 const TEMPLATE: &str = r#"apiVersion: templates.gatekeeper.sh/v1
 kind: ConstraintTemplate
@@ -219,61 +223,6 @@ fn rego_is_read_as_gatekeeper_reads_it() {
         panic!("{outcome:?}")
     };
     assert_eq!(at, "0.yaml:36:18");
-}
-
-#[test]
-fn violations_are_sorted_by_their_text() {
-    let violations = "package t\nviolation[{\"msg\": \"b\", \"details\": {\"a\": 1}}]\nviolation[{\"msg\": \"a\", \"details\": {\"a\": 2}}]";
-    assert_eq!(says(violations, json!({})), ["a", "b"]);
-}
-
-#[test]
-fn a_template_finds_the_namespace_where_older_versions_had_it() {
-    let rego = "package t\nviolation[{\"msg\": msg}] {\n  namespace := input.review._unstable.namespace\n  \
-        msg := sprintf(\"%v %v %v\", [namespace.apiVersion, namespace.kind, namespace.metadata.labels.team])\n}";
-    let set = set(&[&with_rego(rego), &with_parameters("{labels: []}")]);
-    let policy = &set.policies()[0];
-    assert!(policy.reads_namespace);
-    let namespace = crate::policy::namespaces::Namespace {
-        name: "shop".to_owned(),
-        labels: [("team".to_owned(), "carts".to_owned())].into(),
-        annotations: [].into(),
-    };
-    let input = policy.dialect.input(Question {
-        review: &Document::from_json(&json!({ "request": {"object": {}} })),
-        regate: Document::empty(),
-        parameters: &policy.parameters,
-        namespace: Some(&namespace),
-    });
-    let limits = Limits {
-        deadline: Instant::now() + Duration::from_secs(20),
-        context: Context::default(),
-    };
-    let outcome = set.evaluate(policy, &input.unwrap(), &limits).unwrap();
-    assert_eq!(outcome.deny[0].msg, "v1 Namespace carts");
-}
-
-#[test]
-fn the_namespace_is_missed_in_whatever_way_a_template_may_look_for_it() {
-    let reads = |rego: &str| {
-        let set = set(&[&with_rego(rego), &with_parameters("{labels: []}")]);
-        set.policies()[0].reads_namespace
-    };
-    let rego = |body: &str| format!("package t\nviolation[{{\"msg\": \"x\"}}] {{\n  {body}\n}}");
-    assert!(reads(&rego(
-        "input.review._unstable.namespace.metadata.name == \"a\""
-    )));
-    assert!(reads(&rego(
-        "review := input.review\n  review._unstable.namespace"
-    )));
-    assert!(reads(&rego("object.get(input, [\"review\", \"_unstable\"], {})")));
-    assert!(!reads(&rego("input.review.object._unstable")));
-    assert!(!reads(&rego("input.review.namespace == \"a\"")));
-    let library = "    libs:\n    - |\n      package lib.a\n      is(review) { review._unstable.namespace; input.review }\n    rego: |\n";
-    let main = "package t\nimport data.lib.a\nviolation[{\"msg\": \"x\"}] { a.is(input.review.object) }";
-    let library = with_rego(main).replace("    rego: |\n", library);
-    let set = set(&[&library, &with_parameters("{labels: []}")]);
-    assert!(set.policies()[0].reads_namespace);
 }
 
 #[test]
@@ -487,133 +436,5 @@ fn an_enforcement_action_is_worth_what_it_is_at_the_webhook() {
     assert_eq!(
         scoped(&format!("[{}]", at("deny", "audit.gatekeeper.sh"))),
         "dryrun"
-    );
-}
-
-#[test]
-fn what_cannot_be_enforced_as_it_is_meant_is_refused() {
-    let constraint = |from: &str, to: &str| CONSTRAINT.replace(from, to);
-    let template = |from: &str, to: &str| TEMPLATE.replace(from, to);
-    let same = || CONSTRAINT.to_owned();
-    let mut wrong = Vec::new();
-    for (template, constraint, expected) in [
-        (
-            template("kind: ConstraintTemplate", "kind: Template"),
-            same(),
-            "0.yaml:1:1: the only kind of",
-        ),
-        (
-            template("sh/v1\n", "sh/v2\n"),
-            same(),
-            "0.yaml:1:1: templates have a version of v1, v1beta1, v1alpha1, not `v2`",
-        ),
-        (
-            template("name: wantslabels", "name: labels"),
-            same(),
-            "0.yaml:1:1: a template is called like the kind",
-        ),
-        (
-            template("admission.k8s.gatekeeper.sh", "other.sh"),
-            same(),
-            "0.yaml:32:5: the target `other.sh` is not served",
-        ),
-        (
-            template("violation[", "violations["),
-            same(),
-            "0.yaml:41:7: a template needs a rule `violation`",
-        ),
-        (
-            template("package lib.labels", "package labels"),
-            same(),
-            "0.yaml:35:7: the packages of `libs` are `lib` and below it",
-        ),
-        (
-            template("    rego: |", "    rega: |"),
-            same(),
-            "0.yaml:32:5: a template needs Rego",
-        ),
-        (
-            template("minimum: 0", "minimum: x"),
-            same(),
-            "0.yaml:12:11: is no schema",
-        ),
-        (
-            TEMPLATE.to_owned(),
-            constraint("kind: WantsLabels", "kind: WantLabels"),
-            "1.yaml:1:1: there is no template for the kind `WantLabels`: did you mean `WantsLabels`?",
-        ),
-        (
-            TEMPLATE.to_owned(),
-            constraint("action: warn", "action: no").replace("Action: warn", "Action: block"),
-            "1.yaml:6:22: `enforcementAction` is one of deny, warn, dryrun, scoped",
-        ),
-        (
-            TEMPLATE.to_owned(),
-            constraint("Action: warn", "Action: scoped"),
-            "1.yaml:6:22: `scoped` needs `scopedEnforcementActions`",
-        ),
-        (
-            TEMPLATE.to_owned(),
-            constraint("    kinds:\n    -", "    knds:\n    -"),
-            "1.yaml:8:5: `knds` is no key of a constraint's `match`",
-        ),
-        (
-            TEMPLATE.to_owned(),
-            constraint("  match:", "  match:\n    source: Generated"),
-            "1.yaml:8:13: `source` is All or Original",
-        ),
-        (
-            TEMPLATE.to_owned(),
-            constraint("  match:", "  match:\n    scope: Pods"),
-            "1.yaml:8:12: `scope` is one of *, Cluster, Namespaced",
-        ),
-        (
-            TEMPLATE.to_owned(),
-            constraint("  match:", "  matches: {}\n  match:"),
-            "1.yaml:7:3: the `spec` of a constraint has",
-        ),
-        (
-            TEMPLATE.to_owned(),
-            constraint("name: pods-have-owners", "name: Pods"),
-            "1.yaml:1:1: a constraint's name is of",
-        ),
-        (
-            TEMPLATE.to_owned(),
-            format!("{CONSTRAINT}---\n{CONSTRAINT}"),
-            "1.yaml:14:1: a second policy called `WantsLabels/pods-have-owners`: the first is at 1.yaml:1",
-        ),
-        (
-            TEMPLATE.to_owned(),
-            "apiVersion: mutations.gatekeeper.sh/v1\nkind: Assign\n".to_owned(),
-            "1.yaml:1:1: objects of `mutations.gatekeeper.sh` are not read",
-        ),
-        (
-            format!("{TEMPLATE}---\n{TEMPLATE}"),
-            same(),
-            "a second template for the kind `WantsLabels`: the first is at 0.yaml:1",
-        ),
-        (
-            TEMPLATE.to_owned(),
-            "a: b: c".to_owned(),
-            "1.yaml:1:5: is no YAML",
-        ),
-    ] {
-        let found = findings(&[&template, &constraint]);
-        if !found.iter().any(|one| one.contains(expected)) {
-            wrong.push((expected, found));
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:#?}");
-    let alone = load(&files(&[TEMPLATE], None)).unwrap();
-    let warnings: Vec<String> = alone.warnings.iter().map(Finding::to_string).collect();
-    assert_eq!(
-        warnings,
-        ["0.yaml:1:1: there is no constraint of kind `WantsLabels`: nobody asks this template"]
-    );
-    let cel = TEMPLATE.split_once("    libs:").unwrap().0;
-    let cel = format!("{cel}    code:\n    - engine: K8sNativeValidation\n      source: {{}}\n");
-    assert_eq!(
-        findings(&[&cel, CONSTRAINT]),
-        ["0.yaml:32:5: this template is written for K8sNativeValidation alone: only Rego is evaluated"]
     );
 }
