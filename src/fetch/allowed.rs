@@ -281,6 +281,53 @@ mod tests {
     }
 
     #[test]
+    fn what_the_operator_wrote_may_be_private_and_nothing_else_is_meant_by_it() {
+        let entry = AllowedHost::of("https://Keys.inside:8443/a").unwrap();
+        let wanted = AllowedHost {
+            host: HostPattern::Name("keys.inside".into()),
+            port: 8443,
+            plain: false,
+            private: true,
+        };
+        assert_eq!(entry, wanted);
+        let target = Target::of("https://keys.inside:8443/b", &[entry]).unwrap();
+        assert!(target.admits("10.0.0.5".parse().unwrap()));
+        assert!(!target.admits("169.254.169.254".parse().unwrap()));
+        let entry = AllowedHost::of("http://169.254.169.254/").unwrap();
+        assert_eq!((entry.port, entry.plain), (80, true));
+        assert_eq!(
+            entry.host,
+            HostPattern::Address("169.254.169.254".parse().unwrap())
+        );
+        assert_eq!(
+            AllowedHost::of("keys"),
+            Err(Error::Url("it begins neither with https:// nor with http://"))
+        );
+    }
+
+    #[test]
+    fn of_several_entries_of_a_name_one_is_enough_to_be_private() {
+        let entries = |private: [bool; 2]| {
+            private.map(|private| AllowedHost {
+                private,
+                ..entry(HostPattern::Name("a.example".into()), 443)
+            })
+        };
+        for (private, admitted) in [
+            ([true, false], true),
+            ([false, true], true),
+            ([false, false], false),
+        ] {
+            let target = Target::of("https://a.example/", &entries(private)).unwrap();
+            assert_eq!(
+                target.admits("10.0.0.5".parse().unwrap()),
+                admitted,
+                "{private:?}"
+            );
+        }
+    }
+
+    #[test]
     fn an_address_is_admitted_by_the_entry_of_its_name() {
         let admits =
             |url: &str, address: &str| Target::of(url, &list()).unwrap().admits(address.parse().unwrap());

@@ -161,6 +161,42 @@ fn only_what_was_asked_and_found_without_an_error_holds() {
 }
 
 #[test]
+fn nothing_of_an_answer_with_another_status_holds() {
+    let peer = Peer::start(|_, reply| {
+        let body = r#"{"response": {"items": [{"key": "a", "value": 1}]}}"#;
+        reply.answer("500 Internal Server Error", &[], body);
+    });
+    let outside = outside(&peer, LONG);
+    for _ in 0..2 {
+        let said = ask(&outside, &["a"]).unwrap();
+        assert_eq!(
+            (&said["status_code"], &said["responses"]),
+            (&json!(500), &json!([["a", 1]]))
+        );
+    }
+    assert_eq!(peer.received().len(), 2);
+}
+
+#[test]
+fn keys_may_be_a_set() {
+    let peer = provider();
+    let policy = "package kubernetes.admission.asking
+deny contains json.marshal(external_data({\"provider\": \"checks\", \"keys\": {\"b\", \"a\"}}))
+";
+    let set = load(policy, &outside(&peer, LONG)).unwrap();
+    let limits = Limits {
+        deadline: Instant::now() + LONG,
+        context: context_of_now(Gate::Validate),
+    };
+    let said = set.evaluate(&set.policies()[0], &Document::from_json(&json!({})), &limits);
+    let said: Value = serde_json::from_str(&said.unwrap().deny[0].msg).unwrap();
+    assert_eq!(
+        said["responses"],
+        json!([["a", "a@sha256:1"], ["b", "b@sha256:1"]])
+    );
+}
+
+#[test]
 fn what_the_provider_says_of_itself_is_given_to_the_policy() {
     let peer = Peer::start(|_, reply| {
         reply.answer("503 Busy", &[], r#"{"response": {"systemError": "no database"}}"#);
@@ -168,6 +204,11 @@ fn what_the_provider_says_of_itself_is_given_to_the_policy() {
     assert_eq!(
         ask(&outside(&peer, LONG), &["a"]).unwrap(),
         json!({"responses": [], "errors": [], "status_code": 503, "system_error": "no database"})
+    );
+    let odd = Peer::start(|_, reply| reply.json(r#"{"response": {"systemError": {"code": 7}}}"#));
+    assert_eq!(
+        ask(&outside(&odd, LONG), &["a"]).unwrap()["system_error"],
+        json!("the provider's system error is no text")
     );
 }
 
@@ -196,7 +237,9 @@ fn a_provider_that_gives_no_answer_is_a_fault() {
             "external_data: the provider's answer is no ProviderResponse",
         ),
     ] {
+        let begin = Instant::now();
         let told = message(answer, timeout);
+        assert!(begin.elapsed() < LONG / 4, "{:?}", begin.elapsed());
         assert!(told.contains(expected) && !told.contains("secret"), "{told}");
     }
 }

@@ -103,6 +103,7 @@ fn a_request_arrives_as_it_was_made_and_its_answer_comes_back_whole() {
     assert_eq!(received.body, b"text");
     for (name, value) in [
         ("x-one", "1"),
+        ("connection", "close"),
         ("host", format!("127.0.0.1:{}", peer.port).as_str()),
         ("content-length", "4"),
         ("user-agent", concat!("regate/", env!("CARGO_PKG_VERSION"))),
@@ -306,6 +307,33 @@ fn a_certificate_that_is_not_for_the_host_or_of_another_authority_is_refused() {
         assert_eq!(send(&client, request).is_ok(), trusted);
     }
     assert_eq!(peer.received().len(), 2);
+}
+
+#[test]
+fn the_authorities_of_a_request_stand_in_for_those_of_the_client_or_count_besides() {
+    let peer = Peer::start(|_, reply| reply.json("1"));
+    let client = client(&[at_address(peer.port)], &peer.ca);
+    let stranger = root(authority_params("another CA")).pem();
+    let ask = |authorities: &str, and_default| {
+        let mut request = get(&peer.url("/"));
+        request.tls.authorities = Some(authorities.to_owned());
+        request.tls.and_default = and_default;
+        send(&client, request).map(|answer| answer.status)
+    };
+    let refused = ask(&stranger, false).unwrap_err().to_string();
+    assert!(refused.contains("invalid peer certificate"), "{refused}");
+    assert_eq!(ask(&stranger, true), Ok(200));
+    // Half of what was meant to be trusted is not what was meant.
+    let broken = format!(
+        "{}-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
+        peer.ca
+    );
+    for text in [broken.as_str(), "", "secret"] {
+        assert_eq!(
+            ask(text, true),
+            Err(Error::Trust("the authorities are not certificates in PEM".into()))
+        );
+    }
 }
 
 #[test]

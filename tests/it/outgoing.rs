@@ -12,7 +12,7 @@ use regate::policy::load::load_with;
 use regate::policy::{Document, Evaluate, Fault, Limits, Outside, PolicySet, context_of_now};
 use serde_json::{Value, json};
 
-use crate::peer::{Peer, Reply};
+use crate::peer::{Kind, Peer, Reply};
 
 /// Longer than any evaluation takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -243,6 +243,14 @@ fn what_the_operand_may_not_be_is_an_error_before_anybody_is_asked() {
             with("timeout", json!([])),
             "'timeout' must be one of {string, number}",
         ),
+        (
+            {
+                let mut request = with("headers", json!({"a": "b"}));
+                request["cache_ignored_headers"] = json!("a");
+                request
+            },
+            "cache_ignored_headers must be an array of strings",
+        ),
         (with("headers", json!([])), "invalid type for headers key"),
         (with("headers", json!({"a": 1})), "invalid type for headers value"),
         (
@@ -435,11 +443,55 @@ fn answers_are_kept_for_other_reviews_only_where_the_policy_and_the_answer_say_s
         request["headers"] = json!({"X-Trace": "2"});
         let fourth = send(&outside, &request).unwrap();
         assert_eq!(third != fourth, again, "{headers:?} {more}");
+        request["cache_ignored_headers"] = json!(["X-Trace", "X-Other"]);
+        let fifth = send(&outside, &request).unwrap();
+        assert_eq!(fourth != fifth, again, "{headers:?} {more}");
+        request["cache_ignored_headers"] = json!([]);
         request["headers"] = json!({"X-Other": "2"});
         let received = peer.received().len();
         send(&outside, &request).unwrap();
         assert_eq!(peer.received().len(), received + 1);
     }
+}
+
+#[test]
+fn whom_to_trust_and_who_to_be_is_the_request_s_to_say() {
+    let asks = Kind {
+        asks_client: true,
+        ..Kind::default()
+    };
+    let peer = Peer::of_kind(&asks, |_, reply| reply.json("1"));
+    let open = Peer::start(|_, reply| reply.json("1"));
+    let entry = |port| AllowedHost {
+        host: HostPattern::Address([127, 0, 0, 1].into()),
+        port,
+        plain: false,
+        private: false,
+    };
+    // By itself the client trusts the one of them only.
+    let outside = outside_of(vec![entry(peer.port), entry(open.port)], &open.ca);
+    let (certificate, key) = peer.client();
+    let shows = json!({"tls_client_cert": certificate, "tls_client_key": key});
+    let with = |url: String, more: [&Value; 2]| {
+        let mut request = json!({"method": "get", "url": url});
+        for more in more {
+            request
+                .as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+        }
+        send(&outside, &request).map(|answer| answer["status_code"].clone())
+    };
+    let of_peer = json!({"tls_ca_cert": peer.ca});
+    let on_one_line = json!({"tls_ca_cert": peer.ca.replace('\n', "\\n")});
+    let besides = json!({"tls_ca_cert": peer.ca, "tls_use_system_certs": true});
+    for ca in [&of_peer, &on_one_line, &besides] {
+        assert_eq!(with(peer.url("/"), [ca, &shows]), Ok(json!(200)), "{ca}");
+    }
+    assert!(with(peer.url("/"), [&of_peer, &json!({})]).is_err());
+    assert!(with(peer.url("/"), [&json!({}), &shows]).is_err());
+    assert!(with(open.url("/"), [&of_peer, &json!({})]).is_err());
+    assert_eq!(with(open.url("/"), [&besides, &json!({})]), Ok(json!(200)));
 }
 
 #[test]

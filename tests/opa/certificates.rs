@@ -200,7 +200,7 @@ fn full() -> Result<CertificateParams> {
     Ok(params)
 }
 
-const URIS: [&str; 14] = [
+const URIS: [&str; 16] = [
     "spiffe://cluster.local/ns/shop/sa/web",
     "https://user:p%40ss@example.com:8443/a%2Fb/c?q=1&r=<>#frag%20ment!",
     "mailto:jane@example.com",
@@ -215,6 +215,8 @@ const URIS: [&str; 14] = [
     "http://example.com/a b",
     "HTTP://Example.COM?x#",
     "x://h/%41%zz",
+    "http://a..b/",
+    "http://.a/",
 ];
 
 /// Any policy, and one whose number is long.
@@ -289,6 +291,7 @@ fn certificates() -> Result<Vec<String>> {
         one.replacen("-----\n", "-----\nComment: x\n\n", 1),
         format!("{one}-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
         format!("-----BEGIN nothing-----\n{one}"),
+        format!("-----BEGIN nothing{one}"),
         "-----BEGIN".to_owned(),
         String::new(),
         "%".to_owned(),
@@ -334,6 +337,10 @@ fn request_texts() -> Result<Vec<String>> {
         full.subject_alt_names
             .retain(|name| !matches!(name, SanType::URI(_)));
     }
+    // The same extension twice.
+    let mut double = leaf(&[])?;
+    double.custom_extensions = vec![extension(&[1, 2, 3], &[5, 0], false); 2];
+    params.push(double);
     for params in &mut params {
         (params.not_before, params.not_after) = (
             CertificateParams::default().not_before,
@@ -346,6 +353,7 @@ fn request_texts() -> Result<Vec<String>> {
                 STANDARD.encode(&pem),
                 STANDARD.encode(request.der()),
                 STANDARD.encode([&request.der()[..], b"x"].concat()),
+                STANDARD.encode(pem.replace("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")),
                 format!(" {pem}"),
                 pem.replace("CERTIFICATE REQUEST", "CERTIFICATE"),
                 pem,
@@ -504,6 +512,7 @@ fn names() -> Result<Vec<SanType>> {
         "x.bad.example.com",
         "*.example.com",
         "*.bad.example.com",
+        "a.*.example.com",
         "example.org",
         "example.com.",
         ".example.com",

@@ -143,6 +143,11 @@ pub(super) fn texts() -> Result<Vec<String>> {
     for (tag, text) in times() {
         with(&|parts| parts.begin = der(tag, &[text.as_bytes()]));
     }
+    for (tag, text) in names() {
+        let attribute = der(SEQUENCE, &[&[6, 3, 0x55, 4, 3], &der(tag, &[text])]);
+        let name = der(SEQUENCE, &[&der(0x31, &[&attribute])]);
+        with(&|parts| parts.subject.clone_from(&name));
+    }
     for algorithm in algorithms() {
         with(&|parts| (parts.algorithm, parts.repeated) = (algorithm.clone(), algorithm.clone()));
     }
@@ -181,6 +186,28 @@ fn times() -> Vec<(u8, &'static str)> {
         (24, "20200102030405+0130"),
         (24, "200102030405Z"),
         (22, "200102030405Z"),
+    ]
+}
+
+/// Texts of every kind with characters that it has and such that it has not.
+fn names() -> Vec<(u8, &'static [u8])> {
+    vec![
+        (12, b"\xc3\xa9"),
+        (12, b"\xff"),
+        (18, b"12 3"),
+        (18, b"12a"),
+        (19, b"a*&"),
+        (19, b"a@b"),
+        (20, b"\xe9"),
+        (22, b"a@b"),
+        (22, b"\xe9"),
+        (28, b"\0\0\0a"),
+        (30, b"\0a"),
+        (30, b"\0a\0\0"),
+        (30, b"a"),
+        (30, b"\xff\xfe"),
+        (30, b"\xfd\xd0"),
+        (30, b"\xd8\0"),
     ]
 }
 

@@ -86,10 +86,9 @@ fn answer(operand: &Value, outside: &Outside) -> Result<Value, Failure> {
         )));
     };
     let now_ns = EVALUATION.get().context.now_ns;
-    let question = || Value::from(vec![Value::from(NAME), request::key(operand)]);
-    if asked.caching.is_some()
-        && let Some(known) = outside.answers.get(&question(), now_ns)
-    {
+    // Whether an answer may be kept is a part of the question.
+    let question = Value::from(vec![Value::from(NAME), request::key(operand)]);
+    if let Some(known) = outside.answers.get(&question, now_ns) {
         return Ok(known);
     }
     let response = exchange(client, &asked).map_err(|error| failure(NAME, &error))?;
@@ -97,7 +96,7 @@ fn answer(operand: &Value, outside: &Outside) -> Result<Value, Failure> {
     if let Some(caching) = asked.caching
         && let Some(until) = caching.until(&response, now_ns)
     {
-        outside.answers.keep(question(), value.clone(), now_ns, until);
+        outside.answers.keep(question, value.clone(), now_ns, until);
     }
     Ok(value)
 }
@@ -201,6 +200,20 @@ mod tests {
     use super::*;
     use crate::policy::engine::builtins::TooMuch;
     use crate::policy::engine::builtins::external_data::external_data;
+
+    #[test]
+    fn a_policy_has_some_time_left_when_it_has_waited_for_others() {
+        for (seconds, reserve) in [(10.0, 0.05), (0.1, 0.01)] {
+            let deadline = Instant::now() + Duration::from_secs_f64(seconds);
+            super::super::set_deadline(deadline);
+            let rest = deadline.saturating_duration_since(patience()).as_secs_f64();
+            // Some of a short time has passed meanwhile.
+            assert!(rest <= reserve && (rest > 0.0 || seconds < 1.0), "{rest}");
+            assert!(rest >= reserve || seconds < 1.0, "{rest}");
+        }
+        super::super::set_deadline(Instant::now());
+        assert!(patience() <= Instant::now());
+    }
 
     /// A value that holds itself twice in each of forty steps: nothing that goes through it ever ends.
     fn endless() -> Value {

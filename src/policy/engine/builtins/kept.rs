@@ -108,6 +108,10 @@ mod tests {
             answers.keep(Value::from(n), Value::Null, 0, 1000);
         }
         assert!(count(&answers) <= MAX_ANSWERS);
+        for _ in 0..2 {
+            answers.keep(Value::from("again"), Value::from(1u64), 0, 2000);
+        }
+        assert!(count(&answers) <= MAX_ANSWERS);
         answers.keep(
             Value::from("huge"),
             Value::from("x".repeat(MAX_BYTES / 4)),

@@ -67,3 +67,55 @@ pub(super) fn enter(context: Context) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{BuiltinErrors, enter};
+    use super::*;
+
+    /// What is answered, if the outside would say `new`.
+    fn answer(builtin: &'static str, question: &str, new: &str) -> Value {
+        let new = Ok(Value::from(new));
+        once(builtin, Value::from(question), || new).unwrap()
+    }
+
+    fn review(seed: u64) {
+        let context = Context {
+            seed,
+            ..Context::default()
+        };
+        enter(context, BuiltinErrors::Fault);
+    }
+
+    #[test]
+    fn a_review_sees_one_answer_of_each_builtin_to_each_question_and_none_of_another_review() {
+        review(1);
+        assert_eq!(answer("a", "x", "1"), Value::from("1"));
+        assert_eq!(answer("a", "x", "2"), Value::from("1"));
+        assert_eq!(answer("a", "y", "3"), Value::from("3"));
+        assert_eq!(answer("b", "x", "4"), Value::from("4"));
+        // Another policy of it, or the same once more.
+        review(1);
+        assert_eq!(answer("a", "x", "5"), Value::from("1"));
+        review(2);
+        assert_eq!(answer("a", "x", "6"), Value::from("6"));
+        review(1);
+        assert_eq!(answer("a", "x", "7"), Value::from("7"));
+    }
+
+    #[test]
+    fn what_is_beyond_the_memory_of_a_review_is_asked_again() {
+        review(3);
+        let long = "x".repeat(MAX_BYTES / 2 - 4096);
+        assert_eq!(answer("a", "1", &long), Value::from(long.as_str()));
+        answer("a", "2", &long);
+        answer("a", "3", &long);
+        for (question, again) in [("1", false), ("2", false), ("3", true)] {
+            assert_eq!(
+                answer("a", question, "again") == Value::from("again"),
+                again,
+                "{question}"
+            );
+        }
+    }
+}

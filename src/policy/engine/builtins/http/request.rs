@@ -237,3 +237,27 @@ fn timeout(operand: &Value) -> anyhow::Result<Option<Duration>> {
         None => anyhow::bail!("{NAME}: invalid timeout value"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(more: &[(&str, Value)]) -> anyhow::Result<Asked> {
+        let base = [("method", Value::from("get")), ("url", Value::from("https://a/"))];
+        let members = base.into_iter().chain(more.iter().cloned());
+        Asked::read(&super::super::object(members))
+    }
+
+    #[test]
+    fn a_request_takes_five_seconds_unless_it_says_otherwise() {
+        let timeout = |value: Value| asked(&[("timeout", value)]).unwrap().timeout;
+        assert_eq!(asked(&[]).unwrap().timeout, Some(Duration::from_secs(5)));
+        // As in OPA none is all the time that there is.
+        assert_eq!(timeout(Value::from(0u64)), None);
+        assert_eq!(timeout(Value::from("0")), None);
+        assert_eq!(timeout(Value::from(7u64)), Some(Duration::from_nanos(7)));
+        assert_eq!(timeout(Value::from("7")), Some(Duration::from_nanos(7)));
+        assert_eq!(timeout(Value::from("2s")), Some(Duration::from_secs(2)));
+        assert_eq!(timeout(Value::from(-1i64)), Some(Duration::ZERO));
+    }
+}

@@ -136,6 +136,10 @@ fn a_set_is_made_of_the_keys_that_verify_tokens_of_others() {
     assert_eq!(content.ids.iter().collect::<Vec<_>>(), ["good"]);
     let text: serde_json::Value = serde_json::from_str(&content.text).unwrap();
     assert_eq!(text, json!({"keys": [good]}));
+    let mut nameless = good;
+    nameless["kid"] = "".into();
+    let content = key_set(&json!({"keys": [nameless]}).to_string()).unwrap();
+    assert_eq!((content.keys, content.ids.len()), (1, 0));
     assert_eq!(key_set(r#"{"keys": []}"#).unwrap().keys, 0);
     assert_eq!(key_set(&secret.to_string()).unwrap().keys, 0);
     for (text, told) in [

@@ -2,7 +2,7 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, CidrSubnet, CustomExtension, GeneralSubtree, IsCa,
-    KeyPair, NameConstraints, SanType, date_time_ymd,
+    KeyPair, NameConstraints, SanType, SerialNumber, date_time_ymd,
 };
 
 use super::*;
@@ -114,6 +114,34 @@ fn numbers_of_certificates_are_exact() {
         let digits = digits.as_string().unwrap();
         assert!(digits.len() > 25 && !digits.ends_with("000000"), "{digits}");
     }
+}
+
+#[test]
+fn a_number_that_is_longer_than_any_in_use_is_an_error() {
+    let read = |length: usize| {
+        let mut leaf = during_2030();
+        leaf.serial_number = Some(SerialNumber::from_slice(&vec![1; length]));
+        let chain = chain_of(authority(), &leaf);
+        let last = chain.rfind("-----BEGIN").unwrap();
+        call(at(0, false), READ, &[&format!("`{}`", &chain[last..])])
+    };
+    assert!(read(2048).is_ok());
+    let told = read(2050).unwrap_err().to_string();
+    assert!(
+        told.ends_with("the text does not hold certificates only"),
+        "{told}"
+    );
+    let chain_with = |length: usize| {
+        let mut leaf = during_2030();
+        leaf.serial_number = Some(SerialNumber::from_slice(&vec![1; length]));
+        format!("`{}`", chain_of(authority(), &leaf))
+    };
+    let told = call(at(1_909_000_000, false), VERIFY, &[&chain_with(2050)]).unwrap_err();
+    assert!(
+        told.to_string()
+            .ends_with("a number in a certificate is too long"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -141,12 +141,13 @@ pub(super) fn is_domain(name: &str, of_constraint: bool) -> bool {
             .all(|label| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
-/// Whether a name is one of hosts; a pattern may have a `*` as its first label.
+/// Whether a name is one of hosts, or a pattern, which may have a `*` as a label. No host has one, so that one that is
+/// not the first is never matched.
 fn is_host(name: &str, is_pattern: bool) -> bool {
-    let mut labels = name.split('.').enumerate();
+    let mut labels = name.split('.');
     name != "*"
-        && labels.all(|(at, label)| match label {
-            "*" if is_pattern && at == 0 => true,
+        && labels.all(|label| match label {
+            "*" => is_pattern,
             _ => {
                 let allowed = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
                 !label.is_empty() && !label.starts_with('-') && label.chars().all(allowed)
