@@ -5,6 +5,7 @@
 //! else's. One more thread tends the crews: it replaces threads whose evaluation does not end, and sees to it that those
 //! which take long leave the other threads their turns.
 
+mod cores;
 mod crew;
 mod line;
 mod post;
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use self::cores::Cores;
 use self::crew::Crew;
 use self::pulse::Pulse;
 use super::decide::Decide;
@@ -30,6 +32,9 @@ use crate::review::{Answer, EnvelopeHint, Failure, Record};
 
 /// How often the crews are looked after.
 const ROUND: Duration = Duration::from_millis(100);
+
+/// How often while evaluations are long: where one ended, the next one has begun.
+const SHORT_ROUND: Duration = Duration::from_millis(20);
 
 /// One review, on its way to a thread and back.
 struct Job {
@@ -64,7 +69,8 @@ impl Pools {
         decide: &Arc<dyn Decide>,
         metrics: &Arc<Metrics>,
     ) -> io::Result<Self> {
-        let crew = |gate| (gate, Arc::new(Crew::new(gate, workers, decide, metrics)));
+        let cores = Arc::new(Cores::new());
+        let crew = |gate| (gate, Arc::new(Crew::new(gate, workers, decide, metrics, &cores)));
         let crews: BTreeMap<_, _> = gates.into_iter().map(crew).collect();
         for crew in crews.values() {
             crew.tend(Instant::now())?;
@@ -73,7 +79,7 @@ impl Pools {
         let keeper = thread::Builder::new().name("eval-keeper".to_owned()).spawn({
             let crews: Vec<_> = crews.values().map(Arc::clone).collect();
             let closed = Arc::clone(&closed);
-            move || keep(&crews, &closed)
+            move || keep(&crews, &cores, &closed)
         })?;
         Ok(Self {
             crews,
@@ -130,16 +136,19 @@ impl Drop for Pools {
 }
 
 /// Looks after the crews until the pools are gone.
-fn keep(crews: &[Arc<Crew>], closed: &AtomicBool) {
-    let mut pulse = Pulse::new();
+fn keep(crews: &[Arc<Crew>], cores: &Cores, closed: &AtomicBool) {
+    let mut pulse = Pulse::new(cores.slow());
     while !closed.load(Ordering::Relaxed) {
         let now = Instant::now();
-        let long = crews.iter().map(|crew| crew.long(now)).sum();
+        let long = crews.iter().map(|crew| crew.slow_down(now)).sum();
         let tended = crews.iter().map(|crew| crew.tend(now));
         for error in tended.chain([pulse.tend(long, now)]).filter_map(Result::err) {
             tracing::error!(target: "regate::server", event = "no_thread", %error, "the system gives no thread");
         }
-        thread::park_timeout(ROUND);
+        thread::park_timeout(match pulse.beats(now) {
+            true => SHORT_ROUND,
+            false => ROUND,
+        });
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::either;
 use crate::pace::{self, Load, Seen, percentile};
@@ -87,10 +87,21 @@ const PACE: Load = Load {
 
 /// Asks the other gates, and gives all answers, each of which was right.
 pub(crate) fn others(process: &Process, lasting: Duration) -> Vec<Seen> {
+    others_from(Instant::now() + CONNECTED, process, lasting)
+}
+
+/// Until then all clients have their connections.
+const CONNECTED: Duration = Duration::from_millis(500);
+
+/// The gates are asked one after the other, a millisecond apart: what is measured is not how they wait for each other.
+fn others_from(begin: Instant, process: &Process, lasting: Duration) -> Vec<Seen> {
     thread::scope(|scope| {
+        let mut begin = begin;
         let asking = OTHERS.map(|(target, review, expected)| {
+            begin += Duration::from_millis(1);
             scope.spawn(move || {
-                let seen = pace::send(process, target, PACE, lasting, |_| review.to_owned());
+                let review = |_| review.to_owned();
+                let seen = pace::send_from(Some(begin), process, target, PACE, lasting, review);
                 for one in &seen {
                     assert!(one.body.contains(expected), "{target}: {one:?}");
                 }
@@ -108,13 +119,14 @@ fn beside(process: &Process, uid: &str, lasting: Duration) -> (Vec<Seen>, Vec<Se
         connections: 60,
         rate: 200,
     };
+    let begin = Instant::now() + CONNECTED;
     thread::scope(|scope| {
-        let beside = scope.spawn(|| {
-            pace::send(process, "/v1/validate", load, lasting, |n| {
+        let beside = scope.spawn(move || {
+            pace::send_from(Some(begin), process, "/v1/validate", load, lasting, |n| {
                 pace::admission(&format!("{uid}-{n}"))
             })
         });
-        let seen = others(process, lasting);
+        let seen = others_from(begin, process, lasting);
         (seen, beside.join().unwrap())
     })
 }

@@ -65,9 +65,21 @@ pub(crate) fn send(
     lasting: Duration,
     review: impl Fn(usize) -> String + Sync,
 ) -> Vec<Seen> {
+    send_from(None, process, target, Load { connections, rate }, lasting, review)
+}
+
+/// The same with a time for the first review; without one it is when all connections are there.
+pub(crate) fn send_from(
+    begin: Option<Instant>,
+    process: &Process,
+    target: &str,
+    Load { connections, rate }: Load,
+    lasting: Duration,
+    review: impl Fn(usize) -> String + Sync,
+) -> Vec<Seen> {
     let every = Duration::from_secs(1) * connections / rate;
     let clients: Vec<_> = (0..connections).map(|_| process.client()).collect();
-    let begin = Instant::now();
+    let begin = begin.unwrap_or_else(Instant::now);
     thread::scope(|scope| {
         let threads: Vec<_> = (0..connections)
             .zip(clients)

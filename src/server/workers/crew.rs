@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+use super::cores::Cores;
 use super::line::Line;
 use super::post::{Case, Post, Worker};
 use super::pulse::LONG;
@@ -29,6 +30,7 @@ pub(super) struct Crew {
     line: Arc<Line>,
     decide: Arc<dyn Decide>,
     metrics: Arc<Metrics>,
+    cores: Arc<Cores>,
     state: Mutex<State>,
 }
 
@@ -47,6 +49,7 @@ impl Crew {
         workers: Workers,
         decide: &Arc<dyn Decide>,
         metrics: &Arc<Metrics>,
+        cores: &Arc<Cores>,
     ) -> Self {
         Self {
             gate,
@@ -54,6 +57,7 @@ impl Crew {
             line: Arc::new(Line::new(workers.queue)),
             decide: Arc::clone(decide),
             metrics: Arc::clone(metrics),
+            cores: Arc::clone(cores),
             state: Mutex::default(),
         }
     }
@@ -72,10 +76,10 @@ impl Crew {
         alone.is_some_and(|alone| alone >= self.workers.lifeless_after)
     }
 
-    /// How many threads are at an evaluation that takes long.
-    pub(super) fn long(&self, now: Instant) -> usize {
+    /// Keeps threads whose evaluation takes long to their cores; how many there are.
+    pub(super) fn slow_down(&self, now: Instant) -> usize {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let long = state.posts.iter().filter(|post| post.is_at_it_for(LONG, now));
+        let long = state.posts.iter().filter(|post| post.slow_down(LONG, now));
         long.count()
     }
 
@@ -108,7 +112,7 @@ impl Crew {
     }
 
     fn hire(&self) -> io::Result<Arc<Post>> {
-        let post = Arc::new(Post::default());
+        let post = Arc::new(Post::new(Arc::clone(&self.cores)));
         let worker = Worker {
             gate: self.gate,
             line: Arc::clone(&self.line),

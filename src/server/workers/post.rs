@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Job;
+use super::cores::{Cores, Thread, this_thread};
 use super::line::Line;
 use crate::gate::Gate;
 use crate::policy::evaluating::Slot;
@@ -15,8 +16,11 @@ use crate::review::Failure;
 use crate::server::decide::Decide;
 
 /// What a thread is at.
-#[derive(Debug, Default)]
-pub(super) struct Post(Mutex<State>);
+#[derive(Debug)]
+pub(super) struct Post {
+    cores: Arc<Cores>,
+    state: Mutex<State>,
+}
 
 #[derive(Debug, Default)]
 enum State {
@@ -32,8 +36,12 @@ enum State {
 /// A review that is being decided.
 #[derive(Clone, Debug)]
 pub(super) struct Case {
-    /// When its thread took it.
+    /// Who has it decided.
+    pub(super) thread: Thread,
+    /// When it took it.
     pub(super) begun: Instant,
+    /// Whether the thread is kept to the cores of long evaluations.
+    pub(super) is_slow: bool,
     /// When it has to be answered.
     pub(super) deadline: Instant,
     /// The review's uid; empty where it has none.
@@ -43,6 +51,12 @@ pub(super) struct Case {
 }
 
 impl Post {
+    /// That of a thread which may have these cores.
+    pub(super) fn new(cores: Arc<Cores>) -> Self {
+        let state = Mutex::default();
+        Self { cores, state }
+    }
+
     /// Gives the thread up if it is still at a review that had to be answered before `then`: that one.
     pub(super) fn give_up(&self, then: Instant) -> Option<Case> {
         let mut state = self.lock();
@@ -54,12 +68,18 @@ impl Post {
         Some(case)
     }
 
-    /// Whether the thread has been at one review for so long.
-    pub(super) fn is_at_it_for(&self, time: Duration, now: Instant) -> bool {
-        match &*self.lock() {
-            State::Busy(case) => now.saturating_duration_since(case.begun) >= time,
+    /// Keeps the thread to the cores of long evaluations if it has been at one review for so long; whether it has.
+    pub(super) fn slow_down(&self, long: Duration, now: Instant) -> bool {
+        match &mut *self.lock() {
+            State::Busy(case) if now.saturating_duration_since(case.begun) >= long => {
+                if !case.is_slow {
+                    case.is_slow = true;
+                    self.cores.slow_down(case.thread);
+                }
+                true
+            }
             State::GivenUp => true,
-            State::Free => false,
+            State::Busy(_) | State::Free => false,
         }
     }
 
@@ -75,15 +95,17 @@ impl Post {
     /// The review is decided; whether the thread goes on.
     fn end(&self) -> bool {
         let mut state = self.lock();
-        if matches!(*state, State::GivenUp) {
-            return false;
+        match &*state {
+            State::GivenUp => return false,
+            State::Busy(case) if case.is_slow => self.cores.free(),
+            State::Busy(_) | State::Free => {}
         }
         *state = State::Free;
         true
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -98,6 +120,7 @@ pub(super) struct Worker {
 impl Worker {
     /// Decides reviews until the line is closed or the thread is given up.
     pub(super) fn run(&self) {
+        let thread = this_thread();
         while let Some(job) = self.line.take() {
             let Job {
                 body,
@@ -108,7 +131,9 @@ impl Worker {
             } = job;
             drop(waits);
             self.post.begin(Case {
+                thread,
                 begun: Instant::now(),
+                is_slow: false,
                 deadline,
                 uid: hint.uid.clone().unwrap_or_default(),
                 slot: Slot::of_this_thread(),

@@ -1,21 +1,24 @@
-//! Lets everybody have their turn on cores that evaluations use up.
+//! Lets everybody have their turn on the cores of long evaluations.
 //!
 //! A thread that wakes on a core where another one computes gets it at once, unless it had more than its share a moment
 //! before: then Linux (6.6 and later) leaves the core to who has it, and looks again only at its next tick, which is 4 ms
-//! later at 250 Hz. An answer takes several wakes of threads, so that beside evaluations which take all cores one answer
-//! in a hundred was some milliseconds late. A thread that sleeps and wakes on such a core makes the scheduler look as
-//! often. So, while evaluations are long, each core has one. The keeper of the crews says how many are long.
+//! later at 250 Hz. An answer takes several wakes of threads, so that beside evaluations which do not end one answer in a
+//! hundred was some milliseconds late. A thread that sleeps and wakes on such a core makes the scheduler look as often.
+//! So, while evaluations are long, each core of theirs has one. The keeper of the crews says how many are long.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::cores::stay_on;
+
 /// An evaluation that takes longer is long.
 pub(super) const LONG: Duration = Duration::from_millis(20);
 
-/// How often the scheduler is made to look; about a hundredth of a core is what that costs.
-const BEAT: Duration = Duration::from_micros(200);
+/// How often the scheduler is made to look, to which the system adds as much: about a twentieth of the core, of which
+/// long evaluations have the rest.
+const BEAT: Duration = Duration::from_micros(50);
 
 /// For how long after the last long evaluation was seen: where one policy runs away, the next review begins to.
 const LINGER: Duration = Duration::from_secs(1);
@@ -23,7 +26,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// A beat needs no more, and there is one for each core.
 const STACK: usize = 64 << 10;
 
-/// One thread for each core, which rest while no evaluation is long; they begin when one is for the first time.
+/// A thread for each core, which rests while no evaluation is long; they begin when one is for the first time.
 pub(super) struct Pulse {
     cores: Vec<usize>,
     began: bool,
@@ -46,24 +49,23 @@ enum State {
 }
 
 impl Pulse {
-    /// The pulse of the cores that this process may use; none where a thread cannot be kept on one.
-    pub(super) fn new() -> Self {
+    /// The pulse of these cores.
+    pub(super) fn new(cores: &[usize]) -> Self {
         Self {
-            cores: cores(),
+            cores: cores.to_vec(),
             began: false,
             until: None,
             shared: Arc::default(),
         }
     }
 
-    /// Beats or rests, as there are so many long evaluations now.
-    ///
-    /// Where they have less than half of the cores, whoever wakes finds another one.
+    /// Beats or rests, as there are so many long evaluations now. Where they have less than half of these cores, whoever
+    /// wakes finds another one.
     pub(super) fn tend(&mut self, long: usize, now: Instant) -> io::Result<()> {
         if long > 0 && 2 * long >= self.cores.len() {
             self.until = Some(now + LINGER);
         }
-        let beats = self.until.is_some_and(|until| now < until);
+        let beats = self.beats(now);
         self.shared.enter(match beats {
             true => State::Beating,
             false => State::Resting,
@@ -75,6 +77,11 @@ impl Pulse {
             }
         }
         Ok(())
+    }
+
+    /// Whether evaluations were long lately.
+    pub(super) fn beats(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now < until)
     }
 }
 
@@ -117,41 +124,13 @@ fn begin(core: usize, shared: &Arc<Shared>) -> io::Result<()> {
     thread.stack_size(STACK).spawn(beat).map(drop)
 }
 
-#[cfg(target_os = "linux")]
-fn cores() -> Vec<usize> {
-    use rustix::thread::{CpuSet, sched_getaffinity};
-    let allowed = sched_getaffinity(None).unwrap_or_default();
-    (0..CpuSet::MAX_CPU)
-        .filter(|core| allowed.is_set(*core))
-        .collect()
-}
-
-#[cfg(target_os = "linux")]
-fn stay_on(core: usize) -> io::Result<()> {
-    use rustix::thread::{CpuSet, sched_setaffinity};
-    let mut one = CpuSet::new();
-    one.set(core);
-    Ok(sched_setaffinity(None, &one)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn cores() -> Vec<usize> {
-    Vec::new()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn stay_on(_: usize) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// A pulse of cores that nothing is kept on, so that no thread begins.
     fn pulse(cores: usize) -> Pulse {
-        let mut pulse = Pulse::new();
-        pulse.cores = vec![usize::MAX; cores];
+        let mut pulse = Pulse::new(&vec![usize::MAX; cores]);
         pulse.began = true;
         pulse
     }
@@ -185,10 +164,9 @@ mod tests {
 
     #[test]
     fn the_threads_end_with_their_pulse() {
-        let mut pulse = Pulse::new();
-        pulse.tend(1_024, Instant::now()).unwrap();
+        let mut pulse = Pulse::new(&[0, 1]);
+        pulse.tend(2, Instant::now()).unwrap();
         let shared = Arc::downgrade(&pulse.shared);
-        assert_eq!(shared.strong_count(), 1 + pulse.cores.len());
         drop(pulse);
         let begin = Instant::now();
         while shared.strong_count() > 0 {

@@ -65,7 +65,8 @@ impl Stage {
             threads: 1,
             ..Workers::default()
         };
-        let crew = Crew::new(Gate::Validate, workers, &decide, &metrics);
+        let cores = Arc::new(Cores::new());
+        let crew = Crew::new(Gate::Validate, workers, &decide, &metrics, &cores);
         crew.tend(Instant::now()).unwrap();
         Self {
             crew,

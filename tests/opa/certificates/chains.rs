@@ -160,7 +160,7 @@ fn constraints() -> Result<Vec<String>> {
                 if !permits && address.starts_with("::ffff") {
                     continue;
                 }
-                let subtrees = vec![GeneralSubtree::IpAddress(network.clone())];
+                let subtrees = vec![GeneralSubtree::IpAddress(network)];
                 let (permitted_subtrees, excluded_subtrees) = match permits {
                     true => (subtrees, Vec::new()),
                     false => (Vec::new(), subtrees),

@@ -36,10 +36,7 @@ fn is_asked(matching: &str, facts: &Facts) -> bool {
         annotations: [].into(),
     });
     let namespace = || Ok((!facts.namespace.is_empty()).then(|| Arc::clone(&shop)));
-    set.select(Gate::Validate, facts, 0, &namespace)
-        .into_iter()
-        .count()
-        == 1
+    set.select(Gate::Validate, facts, 0, &namespace).len() == 1
 }
 
 #[test]
