@@ -1,7 +1,5 @@
 //! Secrets in many requests at the most talkative level: none is printed.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::thread;
 
 use crate::canaries::{CANARY, Materials, assert_silent, request, reviews, serving};
@@ -40,10 +38,9 @@ fn no_secret_of_many_requests_is_printed() {
     process.signal("TERM");
     assert!(process.ended().0.success());
     let mut decisions = 0;
-    for line in BufReader::new(File::open(process.path("log")).unwrap()).lines() {
-        let line = line.unwrap();
+    for line in process.log().lines() {
         decisions += usize::from(line.contains("regate::decision"));
-        assert_silent("the log", &line, &materials);
+        assert_silent("the log", line, &materials);
     }
     assert!(decisions >= requests, "{decisions}");
 }
