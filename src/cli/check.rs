@@ -14,8 +14,8 @@ use crate::policy::{Finding, Policy, PolicySet};
 
 /// Says all that is wrong with policies, as loading them would
 ///
-/// Ends with 0 if nothing is, 1 for findings, 2 for what cannot be read or is not there. Warnings, as of an exception that has ended,
-/// change nothing in that.
+/// Ends with 0 if nothing is, 1 for findings, 2 for what cannot be read or is not there. Warnings, as of an exception
+/// that has ended, change nothing in that.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Policies to check, besides those of --policy [default: ./policies]

@@ -301,7 +301,7 @@ const INNER: [(&str, u8, Function); 2] = [(MEMBER, 2, members::member), (MEMBER_
 
 /// What gives back its one operand, which loading writes into each call: what OPA's annotations say. To its author it
 /// takes none.
-pub(super) const WRITTEN_IN: [&str; 2] = ["rego.metadata.chain", "rego.metadata.rule"];
+pub(crate) const WRITTEN_IN: [&str; 2] = ["rego.metadata.chain", "rego.metadata.rule"];
 
 type Outgoing = fn(&[Value], &Outside) -> anyhow::Result<Value>;
 

@@ -47,9 +47,6 @@ const OBJECT: &str = "an object that takes the result of a call apart would fit 
 /// What nothing can stand in for.
 const UNREPLACEABLE: [&str; 4] = ["print", "rego.metadata.chain", "rego.metadata.rule", "walk"];
 
-/// What gives nothing in a source whose METADATA nobody reads.
-const UNANNOTATED: [&str; 2] = ["rego.metadata.chain", "rego.metadata.rule"];
-
 /// Why a builtin that could be there is not offered, and what to do instead.
 pub(crate) fn why_not_offered(builtin: &str, outside: &Outside) -> Option<&'static str> {
     match builtin {
@@ -210,7 +207,8 @@ fn problem(
     let finding = |id, message: String| source.problem(id, call.at, message);
     let name = call.function.join(".");
     let ours = resolve(source, &call.function, functions).and_then(|target| functions.get(&target).copied());
-    if ours.is_none() && !source.is_annotated && UNANNOTATED.contains(&name.as_str()) {
+    // They give nothing in a source whose METADATA nobody reads.
+    if ours.is_none() && !source.is_annotated && builtins::WRITTEN_IN.contains(&name.as_str()) {
         let message = format!("`{name}` is not offered here");
         let hint = "the text of a template is not annotated: write what it should say where it is read";
         return Some(finding(Id::NotOffered, message).hinted(hint.to_owned()));

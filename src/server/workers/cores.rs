@@ -6,6 +6,10 @@
 //! finds the first half free. Where the system does not do that, it is left.
 
 use std::thread::available_parallelism;
+use std::time::Duration;
+
+/// An evaluation that takes longer is long.
+pub(super) const LONG: Duration = Duration::from_millis(20);
 
 /// Numbers of the cores that this process may use.
 #[derive(Debug)]

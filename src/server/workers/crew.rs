@@ -13,7 +13,6 @@ use std::time::Instant;
 use super::cores::Cores;
 use super::line::Line;
 use super::post::{Case, Post, Worker};
-use super::pulse::LONG;
 use crate::gate::Gate;
 use crate::metrics::Metrics;
 use crate::server::decide::Decide;
@@ -79,7 +78,7 @@ impl Crew {
     /// Keeps threads whose evaluation takes long to their cores; how many there are.
     pub(super) fn slow_down(&self, now: Instant) -> usize {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let long = state.posts.iter().filter(|post| post.slow_down(LONG, now));
+        let long = state.posts.iter().filter(|post| post.slow_down(now));
         long.count()
     }
 

@@ -5,10 +5,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Job;
-use super::cores::{Cores, Thread, this_thread};
+use super::cores::{Cores, LONG, Thread, this_thread};
 use super::line::Line;
 use crate::gate::Gate;
 use crate::policy::evaluating::Slot;
@@ -68,10 +68,10 @@ impl Post {
         Some(case)
     }
 
-    /// Keeps the thread to the cores of long evaluations if it has been at one review for so long; whether it has.
-    pub(super) fn slow_down(&self, long: Duration, now: Instant) -> bool {
+    /// Keeps the thread to the cores of long evaluations if it is at one; whether it is.
+    pub(super) fn slow_down(&self, now: Instant) -> bool {
         match &mut *self.lock() {
-            State::Busy(case) if now.saturating_duration_since(case.begun) >= long => {
+            State::Busy(case) if now.saturating_duration_since(case.begun) >= LONG => {
                 if !case.is_slow {
                     case.is_slow = true;
                     self.cores.slow_down(case.thread);

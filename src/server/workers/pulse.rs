@@ -13,9 +13,6 @@ use std::time::{Duration, Instant};
 
 use super::cores::stay_on;
 
-/// An evaluation that takes longer is long.
-pub(super) const LONG: Duration = Duration::from_millis(20);
-
 /// How often the scheduler is made to look, to which the system adds as much: about a twentieth of the core, of which
 /// long evaluations have the rest.
 const BEAT: Duration = Duration::from_micros(50);

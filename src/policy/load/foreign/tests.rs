@@ -56,6 +56,12 @@ fn ask(set: &PolicySet, gate: Gate, request: &Value) -> Option<Result<Outcome, F
     Some(set.evaluate(policy, &input, &limits))
 }
 
+/// What a policy says of an object that is created.
+fn created(set: &PolicySet, object: &Value) -> Outcome {
+    let request = json!({"operation": "CREATE", "object": object});
+    ask(set, Gate::Validate, &request).unwrap().unwrap()
+}
+
 fn said(messages: &[crate::policy::Message]) -> Vec<&str> {
     messages.iter().map(|message| message.msg.as_str()).collect()
 }
@@ -83,13 +89,7 @@ fn main_is_asked_about_the_plain_object() {
     let set = set(&[CONFTEST]);
     assert_eq!(names(&set), ["validate/main"]);
     let pod = json!({"kind": "Pod", "metadata": {"name": "p"}, "spec": {"root": true, "old": true}});
-    let outcome = ask(
-        &set,
-        Gate::Validate,
-        &json!({"operation": "CREATE", "object": pod}),
-    )
-    .unwrap()
-    .unwrap();
+    let outcome = created(&set, &pod);
     assert_eq!(said(&outcome.deny), ["as root", "plain", "root again"]);
     assert_eq!(outcome.deny[0].details, Some(json!({"level": 3})));
     assert_eq!(said(&outcome.warn), ["is old"]);
@@ -104,24 +104,12 @@ fn main_is_asked_about_the_plain_object() {
 fn an_exception_takes_back_the_rules_of_its_names_and_is_told() {
     let set = set(&[CONFTEST]);
     let pod = json!({"kind": "Pod", "metadata": {"name": "trusted"}, "spec": {"root": true}});
-    let outcome = ask(
-        &set,
-        Gate::Validate,
-        &json!({"operation": "CREATE", "object": pod}),
-    )
-    .unwrap()
-    .unwrap();
+    let outcome = created(&set, &pod);
     assert_eq!(said(&outcome.deny), ["plain"]);
     assert_eq!(outcome.excused, ["deny_root", "violation_root"]);
     // Nothing is taken back where nothing was said.
     let pod = json!({"kind": "Pod", "metadata": {"name": "trusted"}, "spec": {}});
-    let outcome = ask(
-        &set,
-        Gate::Validate,
-        &json!({"operation": "CREATE", "object": pod}),
-    )
-    .unwrap()
-    .unwrap();
+    let outcome = created(&set, &pod);
     assert_eq!(said(&outcome.deny), ["plain"]);
     assert_eq!(outcome.excused, [""; 0]);
 }
@@ -131,8 +119,7 @@ fn what_the_rules_of_main_say_is_sorted_by_its_text() {
     let set = set(&[
         "package main\nwarn_a contains \"z\"\nwarn_b contains \"y\"\ndeny_a contains \"x\"\ndeny_b contains \"w\"\n",
     ]);
-    let request = json!({"operation": "CREATE", "object": {"kind": "Pod"}});
-    let outcome = ask(&set, Gate::Validate, &request).unwrap().unwrap();
+    let outcome = created(&set, &json!({"kind": "Pod"}));
     assert_eq!(said(&outcome.warn), ["y", "z"]);
     assert_eq!(said(&outcome.deny), ["w", "x"]);
 }
