@@ -2,8 +2,8 @@
 //!
 //! Evaluations that take long and are as many as the cores would have them all, and with them the CPU time that a limit
 //! (of a container, of a machine's share) grants the process: when it is used up, every thread waits. So a thread whose
-//! evaluation is long is kept to the second half of what the process may use until that evaluation ends; whoever wakes
-//! finds the first half free. Where the system does not do that, it is left.
+//! evaluation is long is kept to the second half of what the process may use until one of its evaluations was not;
+//! whoever wakes finds the first half free. Where the system does not do that, it is left.
 
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -54,6 +54,9 @@ pub(super) fn stay_on(core: usize) -> std::io::Result<()> {
 
 pub(super) use system::{Thread, this_thread};
 
+#[cfg(all(test, target_os = "linux"))]
+pub(super) use system::allowed;
+
 #[cfg(target_os = "linux")]
 mod system {
     use std::io;
@@ -67,7 +70,7 @@ mod system {
         gettid()
     }
 
-    pub(super) fn allowed() -> Vec<usize> {
+    pub(in super::super) fn allowed() -> Vec<usize> {
         let allowed = sched_getaffinity(None).unwrap_or_default();
         (0..CpuSet::MAX_CPU)
             .filter(|core| allowed.is_set(*core))
@@ -93,7 +96,7 @@ mod system {
         Thread
     }
 
-    pub(super) fn allowed() -> Vec<usize> {
+    pub(in super::super) fn allowed() -> Vec<usize> {
         Vec::new()
     }
 

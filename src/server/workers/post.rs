@@ -22,11 +22,13 @@ pub(super) struct Post {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum State {
     /// It waits for a review.
-    #[default]
-    Free,
+    Free {
+        /// Whether it is kept to the cores of long evaluations.
+        is_slow: bool,
+    },
     /// It has a review decided.
     Busy(Case),
     /// Nobody counts on it any more.
@@ -40,7 +42,7 @@ pub(super) struct Case {
     pub(super) thread: Thread,
     /// When it took it.
     pub(super) begun: Instant,
-    /// Whether the thread is kept to the cores of long evaluations.
+    /// Whether the thread is kept to the cores of long evaluations, where the review before may have left it.
     pub(super) is_slow: bool,
     /// When it has to be answered.
     pub(super) deadline: Instant,
@@ -50,10 +52,16 @@ pub(super) struct Case {
     pub(super) slot: Slot,
 }
 
+impl Case {
+    fn is_long(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.begun) >= LONG
+    }
+}
+
 impl Post {
     /// That of a thread which may have these cores.
     pub(super) fn new(cores: Arc<Cores>) -> Self {
-        let state = Mutex::default();
+        let state = Mutex::new(State::Free { is_slow: false });
         Self { cores, state }
     }
 
@@ -62,7 +70,7 @@ impl Post {
         let mut state = self.lock();
         let case = match &*state {
             State::Busy(case) if case.deadline < then => case.clone(),
-            State::Busy(_) | State::Free | State::GivenUp => return None,
+            State::Busy(_) | State::Free { .. } | State::GivenUp => return None,
         };
         *state = State::GivenUp;
         Some(case)
@@ -71,7 +79,7 @@ impl Post {
     /// Keeps the thread to the cores of long evaluations if it is at one; whether it is.
     pub(super) fn slow_down(&self, now: Instant) -> bool {
         match &mut *self.lock() {
-            State::Busy(case) if now.saturating_duration_since(case.begun) >= LONG => {
+            State::Busy(case) if case.is_long(now) => {
                 if !case.is_slow {
                     case.is_slow = true;
                     self.cores.slow_down(case.thread);
@@ -79,7 +87,7 @@ impl Post {
                 true
             }
             State::GivenUp => true,
-            State::Busy(_) | State::Free => false,
+            State::Busy(_) | State::Free { .. } => false,
         }
     }
 
@@ -88,19 +96,26 @@ impl Post {
         matches!(*self.lock(), State::GivenUp)
     }
 
-    fn begin(&self, case: Case) {
-        *self.lock() = State::Busy(case);
+    fn begin(&self, mut case: Case) {
+        let mut state = self.lock();
+        case.is_slow = matches!(*state, State::Free { is_slow: true });
+        *state = State::Busy(case);
     }
 
-    /// The review is decided; whether the thread goes on.
-    fn end(&self) -> bool {
+    /// The review is decided; whether the thread goes on. Who was long stays where it is kept until one was not: where a
+    /// policy runs away, the next review most likely makes it do so again.
+    fn end(&self, now: Instant) -> bool {
         let mut state = self.lock();
-        match &*state {
+        let is_slow = match &*state {
             State::GivenUp => return false,
-            State::Busy(case) if case.is_slow => self.cores.free(),
-            State::Busy(_) | State::Free => {}
-        }
-        *state = State::Free;
+            State::Busy(case) if case.is_slow && !case.is_long(now) => {
+                self.cores.free();
+                false
+            }
+            State::Busy(case) => case.is_slow,
+            State::Free { is_slow } => *is_slow,
+        };
+        *state = State::Free { is_slow };
         true
     }
 
@@ -144,9 +159,50 @@ impl Worker {
             .unwrap_or_else(|_| self.decide.refuse(self.gate, &hint, &Failure::Panic));
             // Nobody waits any more when the deadline passed during the evaluation.
             let _ = reply.send(decided);
-            if !self.post.end() {
+            if !self.post.end(Instant::now()) {
                 return;
             }
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::super::cores::allowed;
+    use super::*;
+
+    /// A thread whose last evaluation was long begins the next one where it is, and is free once one was not.
+    #[test]
+    fn a_thread_is_kept_until_an_evaluation_was_not_long() {
+        let cores = Arc::new(Cores::new());
+        let post = Post::new(Arc::clone(&cores));
+        let begun = Instant::now();
+        let begin = || {
+            post.begin(Case {
+                thread: this_thread(),
+                begun,
+                is_slow: false,
+                deadline: begun,
+                uid: String::new(),
+                slot: Slot::of_this_thread(),
+            });
+        };
+        let short = begun + LONG / 2;
+        let free = allowed();
+        begin();
+        assert!(!post.slow_down(short));
+        assert_eq!(allowed(), free);
+        assert!(post.slow_down(begun + LONG));
+        let kept = allowed();
+        assert_eq!(kept.len(), cores.slow().len());
+        assert!(post.end(begun + LONG));
+        assert_eq!(allowed(), kept);
+        begin();
+        assert!(!post.slow_down(short));
+        assert_eq!(allowed(), kept);
+        assert!(post.end(begun + LONG));
+        begin();
+        assert!(post.end(short));
+        assert_eq!(allowed(), free);
     }
 }
