@@ -254,10 +254,7 @@ impl KeySet {
                 asked
             }
         };
-        // From when the first one began to wait: else those who come later would wait for as long again.
-        let patience = (since + LONGEST_WAIT)
-            .saturating_duration_since(now)
-            .min(deadline.saturating_duration_since(now) / 2);
+        let patience = waiting_time(now, since, deadline);
         let waited = self.changed.wait_timeout_while(rounds, patience, |rounds| {
             rounds.done < round && !rounds.ended && !self.knows(id)
         });
@@ -326,6 +323,13 @@ impl KeySet {
             failures: self.failures.load(Ordering::Relaxed),
         }
     }
+}
+
+/// How long a token waits for a round that the first one has waited for since `since`: those who come later do not wait
+/// for as long again. Half of its time is left to decide in.
+fn waiting_time(now: Instant, since: Instant, deadline: Instant) -> Duration {
+    let longest = (since + LONGEST_WAIT).saturating_duration_since(now);
+    longest.min(deadline.saturating_duration_since(now) / 2)
 }
 
 impl fmt::Debug for KeySet {

@@ -294,6 +294,11 @@ mod tests {
             met(&format!("{many}c"), &format!("{many}d")).unwrap(),
             Value::from(false)
         );
+        // With ends that are not compared one by one.
+        assert_eq!(
+            met(&format!("{many}cx*"), &format!("{many}dx*")).unwrap(),
+            Value::from(false)
+        );
         assert_eq!(
             met(&format!("{many}c."), &format!("{many}.c")).unwrap(),
             Value::from(true)

@@ -164,3 +164,72 @@ fn operand(values: &[Value], at: usize, name: &str) -> anyhow::Result<Network> {
     let network = Network::parse(text(values, at, name)?);
     network.ok_or_else(|| anyhow::anyhow!("{name}: operand {} must be a network in CIDR notation", at + 1))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::slice;
+
+    use super::*;
+
+    fn networks(count: usize) -> Value {
+        let texts =
+            (0..count).map(|n| Value::from(format!("10.{}.{}.{}/32", n >> 16, n >> 8 & 255, n & 255)));
+        Value::from(texts.collect::<Vec<_>>())
+    }
+
+    fn refused(answer: anyhow::Result<Value>) -> String {
+        let error = answer.unwrap_err();
+        assert!(error.is::<TooMuch>(), "{error}");
+        error.to_string()
+    }
+
+    #[test]
+    fn networks_of_more_than_65536_addresses_are_not_expanded() {
+        let expand = |network: &str| cidr_expand(&[Value::from(network)]);
+        assert_eq!(expand("10.0.0.0/16").unwrap().as_set().unwrap().len(), 65_536);
+        for network in ["10.0.0.0/15", "0.0.0.0/0", "2001:db8::/111", "::/0"] {
+            let told = refused(expand(network));
+            assert_eq!(told, "net.cidr_expand: the network has more than 65536 addresses");
+        }
+    }
+
+    #[test]
+    fn an_address_stands_for_the_network_of_its_class_if_it_has_one() {
+        let merge = |text: &str| cidr_merge(&[Value::from(vec![Value::from(text)])]);
+        for (address, network) in [
+            ("10.1.2.3", "10.1.2.3/8"),
+            ("127.255.255.255", "127.255.255.255/8"),
+            ("128.1.2.3", "128.1.2.3/16"),
+            ("191.1.2.3", "191.1.2.3/16"),
+            ("192.1.2.3", "192.1.2.3/24"),
+            ("223.1.2.3", "223.1.2.3/24"),
+        ] {
+            assert_eq!(
+                merge(address).unwrap(),
+                Value::from(BTreeSet::from([Value::from(network)]))
+            );
+        }
+        for address in ["224.0.0.1", "255.255.255.255", "2001:db8::1"] {
+            assert_eq!(
+                merge(address).unwrap_err().to_string(),
+                "net.cidr_merge: an item is neither a network in CIDR notation nor an address of IPv4"
+            );
+        }
+    }
+
+    #[test]
+    fn pairs_and_lists_of_networks_are_bounded() {
+        let (most, more) = (networks(MAX_ITEMS), networks(MAX_ITEMS + 1));
+        assert!(cidr_merge(slice::from_ref(&most)).is_ok());
+        assert!(refused(cidr_merge(slice::from_ref(&more))).starts_with("net.cidr_merge: "));
+        let told = refused(cidr_contains_matches(&[networks(9), more.clone()]));
+        assert_eq!(
+            told,
+            format!("net.cidr_contains_matches: more than {MAX_PAIRS} pairs of networks")
+        );
+        let everything = Value::from("0.0.0.0/0");
+        assert!(cidr_contains_matches(&[everything.clone(), most]).is_ok());
+        let told = refused(cidr_contains_matches(&[everything, more]));
+        assert!(told.starts_with("net.cidr_contains_matches: "), "{told}");
+    }
+}

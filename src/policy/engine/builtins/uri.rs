@@ -253,8 +253,7 @@ fn literal(text: &str) -> Option<String> {
     };
     let (address, zone) = (unescape(address, Part::Host)?, unescape(zone, Part::Zone)?);
     let is_zone = zone.is_empty() || zone.len() > 1;
-    let address_itself = address.split('%').next()?;
-    (address_itself.parse::<Ipv6Addr>().is_ok() && is_zone && !address.contains('%')).then_some(())?;
+    (address.parse::<Ipv6Addr>().is_ok() && is_zone).then_some(())?;
     Some(format!("[{address}{zone}]{behind}"))
 }
 

@@ -96,7 +96,7 @@ fn signature(algorithm: Algorithm, key: &Value, message: &[u8]) -> Option<Vec<u8
         _ => None,
     };
     let elliptic = |curve, length, algorithm: &'static EcdsaSigningAlgorithm| {
-        let private = padded(bytes("d")?, length)?;
+        let private = bytes("d")?;
         let public = point(bytes("x")?, bytes("y")?, length)?;
         let pair = named("crv", curve)
             .then(|| EcdsaKeyPair::from_private_key_and_public_key(algorithm, &private, &public).ok())??;
@@ -136,12 +136,6 @@ fn padding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {
         Algorithm::Ps512 => &RSA_PSS_SHA512,
         _ => return None,
     })
-}
-
-/// A number that may have lost its leading zeros.
-fn padded(number: Vec<u8>, length: usize) -> Option<Vec<u8>> {
-    let missing = length.checked_sub(number.len())?;
-    Some(std::iter::repeat_n(0, missing).chain(number).collect())
 }
 
 /// The numbers of an RSA key in the form of PKCS #1.

@@ -228,6 +228,76 @@ fn numbers_of_a_key_may_have_a_zero_before_them() {
 }
 
 #[test]
+fn numbers_of_a_key_may_have_lost_their_zeros() {
+    // One key in 256 has a number that begins with a zero.
+    for short in ["x", "y", "d"] {
+        let (jwk, pem) = loop {
+            let (jwk, pem) = private("EC");
+            let mut jwk: serde_json::Value = serde_json::from_str(&jwk).unwrap();
+            let bytes = URL_SAFE_NO_PAD.decode(jwk[short].as_str().unwrap()).unwrap();
+            if bytes[0] == 0 {
+                jwk[short] = URL_SAFE_NO_PAD.encode(&bytes[1..]).into();
+                break (jwk, pem.replace("\r\n", "\n"));
+            }
+        };
+        let call = format!("io.jwt.encode_sign({{\"alg\": \"ES256\"}}, {{}}, {jwk})");
+        let token = eval(Context::default(), &call).unwrap();
+        let public = serde_json::json!({"kty": "EC", "crv": "P-256", "x": jwk["x"], "y": jwk["y"]});
+        for key in [pem, public.to_string()] {
+            let call = format!("io.jwt.verify_es256({token}, {})", Value::from(key));
+            assert_eq!(
+                eval(Context::default(), &call).unwrap(),
+                Value::from(true),
+                "{short}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_number_that_is_too_long_for_its_curve_makes_no_key() {
+    let (jwk, _) = private("EC");
+    let mut jwk: serde_json::Value = serde_json::from_str(&jwk).unwrap();
+    jwk["x"] = URL_SAFE_NO_PAD.encode([1; 33]).into();
+    jwk.as_object_mut().unwrap().remove("d");
+    let token = token(r#"{"alg":"ES256"}"#, "{}");
+    let told = error(&format!(
+        "io.jwt.verify_es256(\"{token}\", {})",
+        Value::from(jwk.to_string())
+    ));
+    assert!(told.ends_with("io.jwt.verify_es256: not a JWK (set)"), "{told}");
+}
+
+#[test]
+fn what_is_no_key_for_an_algorithm_signs_nothing() {
+    let (jwk, _) = private("EC");
+    let mut other: serde_json::Value = serde_json::from_str(&jwk).unwrap();
+    other["crv"] = "P-384".into();
+    let sign = |algorithm: &str, key: &str| {
+        error(&format!(
+            "io.jwt.encode_sign({{\"alg\": \"{algorithm}\"}}, {{}}, {key})"
+        ))
+    };
+    for (algorithm, key) in [
+        ("ES256", other.to_string()),
+        ("ES384", jwk),
+        ("HS256", r#"{"kty": "EC", "k": "c2VjcmV0"}"#.to_owned()),
+        ("HS256", "{\"keys\": []}".to_owned()),
+    ] {
+        let told = sign(algorithm, &key);
+        assert!(
+            told.ends_with("io.jwt.encode_sign: operand 3 is no private key for this algorithm"),
+            "{told}"
+        );
+    }
+    let told = error("io.jwt.encode_sign([1], {}, {})");
+    assert!(
+        told.ends_with("io.jwt.encode_sign: operand 1 must be an object"),
+        "{told}"
+    );
+}
+
+#[test]
 fn what_is_critical_is_a_list_of_names() {
     let holds = |critical: &str| {
         let header = format!(r#"{{"alg":"HS256","crit":{critical},"x":1}}"#);
