@@ -276,6 +276,12 @@ fn where_no_test_ran_nothing_passed() {
         some.test(&["--run", "nothing.like.it"]),
         (2, String::new(), message.to_owned())
     );
+    let both = Desk::with_tests("test_a if true\ntodo_test_b if false\n");
+    let message = "regate: no test ran: all 1 are skipped, as their names begin with `todo_`\n";
+    assert_eq!(
+        both.test(&["--run", "test_b"]),
+        (2, String::new(), message.to_owned())
+    );
     let (code, _, error) = some.test(&["nowhere"]);
     assert_eq!(code, 2);
     assert!(error.contains("nowhere: cannot be read"), "{error}");

@@ -81,6 +81,15 @@ mod tests {
     }
 
     #[test]
+    fn parts_that_lie_very_deep_are_told_on_one_line() {
+        let deep = (0..MAX_LEVELS + 8).fold(json!("x"), |inner, _| json!([inner]));
+        let told = lines(&deep);
+        let deepest = told.lines().nth(MAX_LEVELS).unwrap().trim();
+        assert_eq!(deepest, "[[[[[[[[\"x\"]]]]]]]],");
+        assert_eq!(told.lines().count(), 2 * MAX_LEVELS + 1);
+    }
+
+    #[test]
     fn a_long_difference_is_cut_and_says_so() {
         let many = |from: usize| json!((from..from + 400).collect::<Vec<_>>());
         let diff = of("a", &lines(&many(0)), "b", &lines(&many(1000)));

@@ -130,9 +130,86 @@ fn reports_are_written_in_every_form_and_to_files() {
     let (code, _, error) = desk.test(&["-o", "junit=nowhere/out.xml"]);
     assert_eq!(code, 2);
     assert!(error.starts_with("regate: nowhere/out.xml: "), "{error}");
-    let (code, _, error) = desk.test(&["-o", "tap"]);
-    assert_eq!(code, 2);
-    assert!(error.contains("one of pretty, json, junit, github"), "{error}");
+    for (wrong, expected) in [
+        ("tap", "one of pretty, json, junit, github"),
+        ("junit=", "a file is wanted behind `=`"),
+    ] {
+        let (code, _, error) = desk.test(&["-o", wrong]);
+        assert_eq!(code, 2, "{wrong}");
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn the_form_of_other_commands_for_people_is_that_of_the_tests_too() {
+    let desk = Desk::with_tests("test_a if true\n");
+    let output = desk.command(&[]).env("REGATE_OUTPUT", "text").output().unwrap();
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "1 passed, 0 failed, 0 skipped\n"
+    );
+}
+
+#[test]
+fn each_package_and_each_suite_is_a_suite_of_junits_with_what_was_printed() {
+    let desk = Desk::with_tests("test_a if true\n");
+    for (name, text) in [
+        (
+            "policies/b_test.rego",
+            "package u\ntest_b if print(\"<hello>\")\ntest_c if true\n",
+        ),
+        (
+            "policies/a_suite.yaml",
+            "apiVersion: regate.dev/v1alpha1\nkind: Suite\ncases:\n- name: one\n  gate: validate\n  \
+             object: {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n  expect: {decision: deny}\n",
+        ),
+    ] {
+        desk.write(name, text);
+    }
+    let (code, out, error) = desk.test(&["-o", "junit"]);
+    assert_eq!((code, error.as_str()), (0, ""));
+    let suites: Vec<&str> = out
+        .lines()
+        .filter_map(|line| {
+            line.trim()
+                .strip_prefix("<testsuite name=\"")?
+                .split(" failures")
+                .next()
+        })
+        .collect();
+    assert_eq!(
+        suites,
+        [
+            "policies/a_suite.yaml\" tests=\"1\"",
+            "data.t\" tests=\"1\"",
+            "data.u\" tests=\"2\"",
+        ]
+    );
+    assert_eq!(out.matches("<system-out>").count(), 1);
+    assert!(
+        out.contains("<system-out>policies/b_test.rego:2: &lt;hello&gt;</system-out>"),
+        "{out}"
+    );
+}
+
+#[test]
+fn a_test_of_several_bodies_fails_where_the_first_does_and_tells_of_each() {
+    let desk = Desk::with_tests(
+        "test_a if {\n\tinput.one\n}\n\
+         test_a if {\n\tsome x in [1, 2, 3, 4, 5]\n\tx > 10\n}\n",
+    );
+    let report = desk.json(&[]);
+    let test = &report["tests"][0];
+    let failure = &test["failure"];
+    assert_eq!(
+        (&test["line"], &failure["file"], &failure["line"]),
+        (&2.into(), &"policies/a_test.rego".into(), &3.into())
+    );
+    let message = failure["message"].as_str().unwrap();
+    let lines: Vec<&str> = message.lines().collect();
+    assert_eq!(lines.first(), Some(&"policies/a_test.rego:3:2: input.one"));
+    assert!(lines.contains(&"policies/a_test.rego:7:2: x > 10"), "{message}");
+    assert_eq!(lines.last(), Some(&"  … and 2 other ways to get there"));
 }
 
 #[test]
