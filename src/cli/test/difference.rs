@@ -82,11 +82,19 @@ mod tests {
 
     #[test]
     fn parts_that_lie_very_deep_are_told_on_one_line() {
-        let deep = (0..MAX_LEVELS + 8).fold(json!("x"), |inner, _| json!([inner]));
-        let told = lines(&deep);
-        let deepest = told.lines().nth(MAX_LEVELS).unwrap().trim();
-        assert_eq!(deepest, "[[[[[[[[\"x\"]]]]]]]],");
-        assert_eq!(told.lines().count(), 2 * MAX_LEVELS + 1);
+        let forms: [(fn(serde_json::Value) -> serde_json::Value, &str); 2] = [
+            (|inner| json!([inner]), "[[[[\"x\"]]]],"),
+            (
+                |inner| json!({"a": inner}),
+                r#""a": {"a": {"a": {"a": {"a": "x"}}}},"#,
+            ),
+        ];
+        for (within, deepest) in forms {
+            let deep = (0..MAX_LEVELS + 4).fold(json!("x"), |inner, _| within(inner));
+            let told = lines(&deep);
+            assert_eq!(told.lines().nth(MAX_LEVELS).unwrap().trim(), deepest);
+            assert_eq!(told.lines().count(), 2 * MAX_LEVELS + 1);
+        }
     }
 
     #[test]
