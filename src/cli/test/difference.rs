@@ -66,9 +66,9 @@ fn write(text: &mut String, value: &Document, before: &str, after: &str, level: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
-    fn lines(json: &serde_json::Value) -> String {
+    fn lines(json: &Value) -> String {
         lines_of(&Document::from_json(json))
     }
 
@@ -82,15 +82,15 @@ mod tests {
 
     #[test]
     fn parts_that_lie_very_deep_are_told_on_one_line() {
-        let forms: [(fn(serde_json::Value) -> serde_json::Value, &str); 2] = [
-            (|inner| json!([inner]), "[[[[\"x\"]]]],"),
+        let nested =
+            |within: fn(Value) -> Value| (0..MAX_LEVELS + 4).fold(json!("x"), |inner, _| within(inner));
+        for (deep, deepest) in [
+            (nested(|inner| json!([inner])), r#"[[[["x"]]]],"#),
             (
-                |inner| json!({"a": inner}),
+                nested(|inner| json!({"a": inner})),
                 r#""a": {"a": {"a": {"a": {"a": "x"}}}},"#,
             ),
-        ];
-        for (within, deepest) in forms {
-            let deep = (0..MAX_LEVELS + 4).fold(json!("x"), |inner, _| within(inner));
+        ] {
             let told = lines(&deep);
             assert_eq!(told.lines().nth(MAX_LEVELS).unwrap().trim(), deepest);
             assert_eq!(told.lines().count(), 2 * MAX_LEVELS + 1);

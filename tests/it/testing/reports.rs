@@ -1,6 +1,6 @@
 //! What `regate test` says of tests that were run: its reports in every form, their order, and the lines that were reached.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Desk, POLICY};
 
@@ -237,7 +237,10 @@ fn coverage_tells_the_lines_that_no_test_came_to() {
         (&report["percent"], &report["coveredLines"], &report["lines"]),
         (&25.0.into(), &2.into(), &8.into())
     );
-    assert_eq!(report["files"][0]["covered"], serde_json::json!([4, 9]));
+    assert_eq!(
+        report["files"][0],
+        json!({"file": "policies/a.rego", "percent": 40.0, "covered": [4, 9], "notCovered": [3, 5, 8]})
+    );
     let (_, out, _) = desk.test(&["--coverage=lcov=cov.info"]);
     assert_eq!(out, "1 passed, 0 failed, 0 skipped\n");
     let lcov = std::fs::read_to_string(desk.path().join("cov.info")).unwrap();
@@ -256,4 +259,37 @@ fn coverage_tells_the_lines_that_no_test_came_to() {
     let (code, _, error) = desk.test(&["--threshold", "101"]);
     assert_eq!(code, 2);
     assert!(error.contains("a number from 0 to 100"), "{error}");
+}
+
+#[test]
+fn programs_are_told_all_that_is_known_of_each_test() {
+    let desk = Desk::with_tests("test_a if {\n\tprint(\"one\")\n\tfalse\n}\ntodo_b if true\n");
+    let mut report = desk.json(&["--timeout", "60"]);
+    for test in report["tests"].as_array_mut().unwrap() {
+        let seconds = test.as_object_mut().unwrap().remove("seconds").unwrap();
+        assert!((0.0..60.0).contains(&seconds.as_f64().unwrap()), "{seconds}");
+    }
+    assert_eq!(
+        report,
+        json!({
+            "passed": 0, "failed": 1, "skipped": 1,
+            "tests": [
+                {
+                    "group": "data.t", "name": "test_a", "outcome": "failed",
+                    "file": "policies/a_test.rego", "line": 2,
+                    "failure": {
+                        "file": "policies/a_test.rego", "line": 4,
+                        "message": "policies/a_test.rego:4:2: false",
+                    },
+                    "prints": ["policies/a_test.rego:3: one"],
+                },
+                {
+                    "group": "data.t", "name": "todo_b", "outcome": "skipped",
+                    "file": "policies/a_test.rego", "line": 6,
+                    "failure": null,
+                    "prints": [],
+                },
+            ],
+        })
+    );
 }
