@@ -197,3 +197,26 @@ fn seconds(text: &str) -> anyhow::Result<Duration> {
         _ => bail!("a number of seconds, up to a day"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_number_of_seconds_up_to_a_day() {
+        for (text, milliseconds) in [("5", 5_000), ("0.5s", 500), ("86400", 86_400_000)] {
+            assert_eq!(
+                seconds(text).unwrap(),
+                Duration::from_millis(milliseconds),
+                "{text}"
+            );
+        }
+        for text in ["0", "0.0s", "-1", "86401", "inf", "nan", "1e300"] {
+            assert_eq!(
+                seconds(text).unwrap_err().to_string(),
+                "a number of seconds, up to a day",
+                "{text}"
+            );
+        }
+    }
+}

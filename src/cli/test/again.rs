@@ -33,14 +33,22 @@ pub(super) fn run(args: Args, sources: Sources, config: Config) -> anyhow::Resul
         config,
         named,
     };
-    let (files, mut contents) = tests.read();
-    tests.changed((files.clone(), contents.clone()));
-    // With the files that are known to be named now, as they were then: what has changed since is to be noticed.
-    let named = tests.named.iter();
-    contents.extend(named.map(|(path, content)| (path.clone(), content.clone())));
-    let _watcher = watch::watch(tests, (files, contents), Pace::default())?;
+    let read = tests.read();
+    tests.changed(read.clone());
+    let last = tests.with_named(read);
+    let _watcher = watch::watch(tests, last, Pace::default())?;
     loop {
         std::thread::park();
+    }
+}
+
+impl Tests {
+    /// What was read, with the files that are known to be named now, as they were then: what has changed since is to be
+    /// noticed.
+    fn with_named(&self, (files, mut contents): Read) -> Read {
+        let named = self.named.iter();
+        contents.extend(named.map(|(path, content)| (path.clone(), content.clone())));
+        (files, contents)
     }
 }
 
@@ -80,5 +88,75 @@ impl Subject for Tests {
             .and_then(|files| super::once(&self.args, &files, &self.config, &mut self.named));
         // Nobody is left to be told that the terminal is gone.
         let _ = told(ran);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Action, Cli};
+    use crate::config;
+
+    const SUITE: &str = "apiVersion: regate.dev/v1alpha1\nkind: Suite\ncases:\n\
+        - {name: a, review: ../reviews/a.json, expect: {decision: no opinion}}\n";
+    const REVIEW: &str =
+        r#"{"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": "t"}}"#;
+    const POLICY: &str = "package kubernetes.authentication.tokens\nuser := input.nobody\n";
+
+    /// The tests of a folder, as they are before they are first run.
+    fn tests_of(folder: &Path) -> Tests {
+        let report = format!("json={}", folder.join("report.json").display());
+        let line = ["regate", "test", "-o", report.as_str()];
+        let Action::Test(args) = Cli::try_parse_from(line).unwrap().command else {
+            panic!("another command")
+        };
+        let nothing = config::Sources {
+            flags: &[],
+            environment: &|_| None,
+            file: None,
+        };
+        Tests {
+            args,
+            sources: Sources {
+                policies: vec![folder.join("policies")],
+                ..Sources::default()
+            },
+            config: Config::resolve(&nothing).unwrap().config,
+            named: Named::new(),
+        }
+    }
+
+    #[test]
+    fn what_a_suite_names_is_watched_and_compared_with_what_the_tests_met() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        for (name, text) in [
+            ("policies/a.rego", POLICY),
+            ("policies/a_suite.yaml", SUITE),
+            ("reviews/a.json", REVIEW),
+        ] {
+            std::fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+        let reviews = folder.join("reviews");
+        let mut tests = tests_of(&folder);
+        assert!(!tests.places().searched.contains(&reviews));
+        let read = tests.read();
+        tests.changed(read.clone());
+        assert!(
+            folder.join("report.json").exists(),
+            "the tests were run and reported"
+        );
+        assert!(tests.places().searched.contains(&reviews));
+        assert!(
+            tests.with_named(read.clone()) == tests.read(),
+            "nothing is another since"
+        );
+        std::fs::write(reviews.join("a.json"), REVIEW.replace("\"t\"", "\"u\"")).unwrap();
+        assert!(tests.with_named(read) != tests.read(), "the change since is seen");
     }
 }

@@ -181,3 +181,99 @@ fn work(cases: &[Case], next: &AtomicUsize, timeout: Duration, results: &Sender<
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::Receiver;
+
+    use super::*;
+
+    /// Far longer than anything here takes, on the busiest of machines.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn case(name: &str, work: impl Fn() -> Tried + Send + Sync + 'static) -> Case {
+        Case {
+            group: "t".to_owned(),
+            name: name.to_owned(),
+            label: format!("t.{name}"),
+            place: Place::default(),
+            work: Some(Box::new(move |_| work())),
+        }
+    }
+
+    /// Runs cases so many at a time; each that did not pass, and why.
+    fn failures(cases: Vec<Case>, parallel: usize, timeout: Duration) -> Vec<(String, String)> {
+        let bounds = Bounds {
+            parallel: NonZeroUsize::new(parallel),
+            timeout,
+        };
+        let done = run_all(cases, &bounds).unwrap().into_iter();
+        let failed = done.filter_map(|done| done.tried.failure.map(|failure| (done.name, failure)));
+        failed
+            .inspect(|(name, failure)| assert!(failure.is_error, "{name}"))
+            .map(|(name, failure)| (name, failure.text))
+            .collect()
+    }
+
+    fn pair(name: &str, text: &str) -> (String, String) {
+        (name.to_owned(), text.to_owned())
+    }
+
+    #[test]
+    fn a_case_that_panics_is_an_error_and_the_next_is_run() {
+        let cases = vec![
+            case("bad", || panic!("of the case")),
+            case("good", Tried::default),
+        ];
+        assert_eq!(
+            failures(cases, 1, PATIENCE),
+            [pair("bad", "the evaluation panicked")]
+        );
+    }
+
+    #[test]
+    fn a_case_that_does_not_end_is_given_up_and_so_are_those_behind_it() {
+        // Nothing is ever sent: the case ends when the test does.
+        let (end, endless) = channel::<()>();
+        let endless = Mutex::new(endless);
+        let cases = vec![
+            case("quick", Tried::default),
+            case("endless", move || {
+                let _ = endless.lock().unwrap().recv_timeout(PATIENCE);
+                Tried::default()
+            }),
+            case("behind", Tried::default),
+        ];
+        assert_eq!(
+            failures(cases, 1, Duration::ZERO),
+            [
+                pair("endless", "it did not end, long after its time"),
+                pair("behind", "it was not run: tests before it did not end"),
+            ]
+        );
+        drop(end);
+    }
+
+    #[test]
+    fn as_many_cases_run_at_a_time_as_are_asked_for() {
+        let (to_second, second) = channel();
+        let (to_first, first) = channel();
+        // Each waits until the other has begun.
+        let meets = |name, other: Sender<()>, own: Receiver<()>| {
+            let own = Mutex::new(own);
+            case(name, move || {
+                let _ = other.send(());
+                match own.lock().unwrap().recv_timeout(PATIENCE) {
+                    Ok(()) => Tried::default(),
+                    Err(_) => Tried::failed(Failure::error(&Place::default(), "it was alone")),
+                }
+            })
+        };
+        let cases = vec![
+            meets("first", to_second, first),
+            meets("second", to_first, second),
+        ];
+        assert_eq!(failures(cases, 2, PATIENCE), []);
+    }
+}

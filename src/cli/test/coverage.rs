@@ -177,3 +177,21 @@ fn lcov(out: &mut dyn Write, covered: &[Coverage]) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_rounded_down_and_of_nothing_it_is_all() {
+        for (reached, all, percent) in [
+            (2, 3, 66.6),
+            (1999, 2000, 99.9),
+            (2000, 2000, 100.0),
+            (0, 2, 0.0),
+            (0, 0, 100.0),
+        ] {
+            assert_eq!(Share { reached, all }.percent(), percent, "{reached} of {all}");
+        }
+    }
+}

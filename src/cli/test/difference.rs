@@ -66,9 +66,9 @@ fn write(text: &mut String, value: &Document, before: &str, after: &str, level: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
-    fn lines(json: &serde_json::Value) -> String {
+    fn lines(json: &Value) -> String {
         lines_of(&Document::from_json(json))
     }
 
@@ -78,6 +78,23 @@ mod tests {
             lines(&json!({"a": [1, {}], "b": "x", "c": []})),
             "{\n  \"a\": [\n    1,\n    {},\n  ],\n  \"b\": \"x\",\n  \"c\": [],\n}\n"
         );
+    }
+
+    #[test]
+    fn parts_that_lie_very_deep_are_told_on_one_line() {
+        let nested =
+            |within: fn(Value) -> Value| (0..MAX_LEVELS + 4).fold(json!("x"), |inner, _| within(inner));
+        for (deep, deepest) in [
+            (nested(|inner| json!([inner])), r#"[[[["x"]]]],"#),
+            (
+                nested(|inner| json!({"a": inner})),
+                r#""a": {"a": {"a": {"a": {"a": "x"}}}},"#,
+            ),
+        ] {
+            let told = lines(&deep);
+            assert_eq!(told.lines().nth(MAX_LEVELS).unwrap().trim(), deepest);
+            assert_eq!(told.lines().count(), 2 * MAX_LEVELS + 1);
+        }
     }
 
     #[test]

@@ -11,24 +11,23 @@ pub(super) fn of(definitions: &[Definition]) -> Option<(Place, String)> {
     let mut first = None;
     let mut lines = Vec::new();
     for definition in definitions {
-        match &definition.verdict {
+        let place = match &definition.verdict {
             Verdict::Failed(failed) => {
-                let place = Place {
-                    file: failed.place.file.clone(),
-                    line: failed.place.line,
-                };
                 lines.push(format!("{}: {}", failed.place, failed.text));
                 lines.extend(parts(failed));
-                first.get_or_insert(place);
+                &failed.place
             }
             Verdict::Unknown(why) => {
-                lines.push(format!(
-                    "{}: it cannot be told what does not hold: {why}",
-                    definition.place
-                ));
+                let place = &definition.place;
+                lines.push(format!("{place}: it cannot be told what does not hold: {why}"));
+                place
             }
-            Verdict::Fired { .. } | Verdict::NotReached => {}
-        }
+            Verdict::Fired { .. } | Verdict::NotReached => continue,
+        };
+        first.get_or_insert_with(|| Place {
+            file: place.file.clone(),
+            line: place.line,
+        });
     }
     first.map(|place| (place, lines.join("\n")))
 }
@@ -71,4 +70,62 @@ fn differ(left: &Document, right: &Document) -> Option<String> {
         let (actual, expected) = (difference::lines_of(left), difference::lines_of(right));
         difference::of("expected, right of ==", &expected, "actual, left of ==", &actual)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::explain;
+
+    fn place(line: u32) -> explain::Place {
+        explain::Place {
+            file: "a_test.rego".to_owned(),
+            line,
+            column: 2,
+        }
+    }
+
+    fn definition(line: u32, verdict: Verdict) -> Definition {
+        Definition {
+            place: place(line),
+            head: "test_a".to_owned(),
+            verdict,
+        }
+    }
+
+    fn failed(line: u32, error: Option<&str>, ways: usize) -> Verdict {
+        Verdict::Failed(Box::new(Failed {
+            place: place(line),
+            text: "x == 1".to_owned(),
+            error: error.map(str::to_owned),
+            ways,
+            examples: Vec::new(),
+            because: Vec::new(),
+        }))
+    }
+
+    #[test]
+    fn each_body_says_why_it_did_not_hold_and_the_first_says_where() {
+        let unknown = |why: &str| Verdict::Unknown(why.to_owned());
+        let definitions = [
+            definition(1, unknown("no time")),
+            definition(3, failed(4, Some("to_number: bad"), 0)),
+            definition(6, failed(8, None, 2)),
+        ];
+        let (at, text) = of(&definitions).unwrap();
+        assert_eq!(at.to_string(), "a_test.rego:1");
+        assert_eq!(
+            text.lines().collect::<Vec<_>>(),
+            [
+                "a_test.rego:1:2: it cannot be told what does not hold: no time",
+                "a_test.rego:4:2: x == 1",
+                "  to_number: bad",
+                "a_test.rego:8:2: x == 1",
+                "  … and 2 other ways to get there",
+            ]
+        );
+        let (at, _) = of(&definitions[1..]).unwrap();
+        assert_eq!(at.to_string(), "a_test.rego:4");
+        assert_eq!(of(&[]), None);
+    }
 }
