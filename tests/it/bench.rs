@@ -115,4 +115,11 @@ fn what_cannot_be_measured_ends_with_2() {
         assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}");
         assert!(error.starts_with(said), "{error}");
     }
+    desk.write("policies/bad.rego", "package kubernetes.admission.bad\n");
+    let (code, out, error) = desk.run(&["bench", "pod.yaml"], "");
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(
+        error.starts_with("policies/bad.rego:1:1: no rule that the validate gate reads"),
+        "{error}"
+    );
 }
