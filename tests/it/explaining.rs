@@ -261,6 +261,39 @@ fn programs_get_the_same_as_one_document_for_each_decision() {
 }
 
 #[test]
+fn programs_get_how_far_a_reference_is_defined_and_values_that_are_no_json_as_rego() {
+    let policy = "package kubernetes.admission.p\n\
+                  deny contains \"no\" if table[input.request.object.metadata.labels.team]\n\n\
+                  table := {1: input.request.operation}\n";
+    let desk = Desk::new(&[policy]);
+    let arguments = ["review", "--explain", "-o", "json", "--gate", "validate", "-"];
+    let (_, out, _) = desk.run(&arguments, POD);
+    let document: Value = serde_json::from_str(&out).unwrap();
+    let expression = &document["asked"][0]["definitions"][0]["expression"];
+    let operands = expression["examples"][0]["operands"].as_array().unwrap();
+    let operand = |text: &str| operands.iter().find(|operand| operand["text"] == text);
+    assert_eq!(
+        operand("input.request.object.metadata.labels.team"),
+        Some(&json!({
+            "text": "input.request.object.metadata.labels.team", "undefined": true,
+            "definedUpTo": {
+                "text": "input.request.object.metadata",
+                "value": "{\"name\": \"web\", \"namespace\": \"default\"}",
+            },
+        })),
+        "{expression:#}"
+    );
+    let fired = &expression["because"][0];
+    assert_eq!(
+        (&fired["head"], &fired["values"]),
+        (
+            &json!("table := {1: input.request.operation}"),
+            &json!(["{\n  1: \"CREATE\"\n}"])
+        )
+    );
+}
+
+#[test]
 fn a_rule_that_keeps_another_from_firing_is_explained_below_it() {
     let policy = "package kubernetes.admission.p\ndeny contains \"no\" if wanted\n\nwanted if {\n  \
                   input.request.operation == \"DELETE\"\n}\n";
