@@ -80,8 +80,7 @@ fn candidates(root: &Command, words: &[String]) -> (Vec<String>, u8) {
         return (matching(values), directive);
     }
     if word.starts_with('-') {
-        let longs = command.get_arguments().filter(|argument| !argument.is_hide_set());
-        let longs = longs.filter_map(|argument| {
+        let longs = command.get_arguments().filter_map(|argument| {
             Some(described(
                 &format!("--{}", argument.get_long()?),
                 argument.get_help(),
@@ -151,13 +150,14 @@ mod tests {
 
     #[test]
     fn the_name_says_what_it_is() {
-        for (program, name) in [
-            ("/usr/bin/kubectl-regate", Name::Plugin),
-            ("kubectl_complete-regate", Name::Completion),
-            ("kubectl-regate.exe", Name::Plugin),
-            ("/opt/regate", Name::Regate),
+        for (program, name, shown) in [
+            ("/usr/bin/kubectl-regate", Name::Plugin, "kubectl regate"),
+            ("kubectl_complete-regate", Name::Completion, "kubectl regate"),
+            ("kubectl-regate.exe", Name::Plugin, "kubectl regate"),
+            ("/opt/regate", Name::Regate, "regate"),
         ] {
-            assert_eq!(Name::of(Some(OsStr::new(program))), name, "{program}");
+            let found = Name::of(Some(OsStr::new(program)));
+            assert_eq!((found, found.shown()), (name, shown), "{program}");
         }
         assert_eq!(Name::of(None), Name::Regate);
     }
@@ -173,6 +173,10 @@ mod tests {
         // A value is no command, and files are the shell's.
         assert_eq!(
             complete(&["review", "--as", "serve", "--expl"]),
+            ["--explain", ":4"]
+        );
+        assert_eq!(
+            complete(&["review", "--gate=mutate", "--expl"]),
             ["--explain", ":4"]
         );
         assert_eq!(complete(&["review", "-f", ""]), [":0"]);
