@@ -48,6 +48,10 @@ const FILES: &[(&str, &str)] = &[
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {owner: x}}\n",
     ),
     (
+        "policies/files/two.yaml",
+        "{apiVersion: v1, kind: ConfigMap}\n---\n{apiVersion: v1, kind: ConfigMap}\n",
+    ),
+    (
         "policies/files/review.json",
         "{\"apiVersion\": \"authorization.k8s.io/v1\", \"kind\": \"SubjectAccessReview\", \"spec\": {\"user\": \"x\", \"groups\": [\"dev\"],\
          \"resourceAttributes\": {\"verb\": \"get\", \"resource\": \"pods\"}}}",
@@ -207,6 +211,14 @@ fn each_expectation_that_is_not_met_fails_its_case_and_shows_the_difference() {
             "-- jack\n  +- \"[owner] jane did it\"",
         ),
         (
+            "decision: allow, warningsContain: [jane, jack]",
+            "-- jack\n  +- \"[owner] jane did it\"",
+        ),
+        (
+            "decision: allow, objectContains: {metadata: {finalizers: [f]}}",
+            "+    - g",
+        ),
+        (
             "decision: allow, messages: [\"[owner] no\"]",
             "-messages:\n  -- \"[owner] no\"\n  +messages: []",
         ),
@@ -230,7 +242,7 @@ fn each_expectation_that_is_not_met_fails_its_case_and_shows_the_difference() {
         let suite = format!(
             "cases:\n- name: it\n  user: jane\n  now: \"2026-01-03T12:00:00Z\"\n  \
              namespace: {{name: shop, labels: {{team: cart}}}}\n  \
-             object: {{apiVersion: v1, kind: ConfigMap, metadata: {{name: a, labels: {{owner: x}}}}}}\n  \
+             object: {{apiVersion: v1, kind: ConfigMap, metadata: {{name: a, labels: {{owner: x}}, finalizers: [f, g]}}}}\n  \
              expect: {{{expectation}}}\n"
         );
         let (code, out, error) = desk(&suite).test(&[]);
@@ -238,6 +250,8 @@ fn each_expectation_that_is_not_met_fails_its_case_and_shows_the_difference() {
         assert!(out.starts_with("policies/all_suite.yaml:4: failed it ("), "{out}");
         assert!(out.contains("\n  --- expected\n  +++ actual\n"), "{out}");
         assert!(out.contains(shown), "{expectation}: {out}");
+        // That there are none is what everybody expects.
+        assert_eq!(out.contains("faults"), expectation.contains("faults"), "{out}");
     }
     for (case, shown) in [
         (
@@ -247,6 +261,10 @@ fn each_expectation_that_is_not_met_fails_its_case_and_shows_the_difference() {
         (
             "token: t, expect: {decision: allow, audiences: [a]}",
             "   - a\n  +- b",
+        ),
+        (
+            "review: {apiVersion: authentication.k8s.io/v1, kind: TokenReview, spec: {}}, expect: {decision: allow}",
+            "\n  not decided by policies: ",
         ),
     ] {
         let (code, out, _) = desk(&format!("cases:\n- {{name: it, {case}}}\n")).test(&[]);
@@ -306,6 +324,104 @@ fn a_case_that_needs_a_namespace_says_so() {
         out.contains("give the case a `namespace` with its `name` and `labels`"),
         "{out}"
     );
+}
+
+/// Each tells all that it is asked about.
+const TELLERS: &[(&str, &str)] = &[
+    (
+        "policies/a.rego",
+        "package kubernetes.admission.told\n\
+         deny contains sprintf(\"%s %v; [%s\", [input.request.userInfo.username, input.request.userInfo.groups, \
+         input.regate.namespace.labels[\"kubernetes.io/metadata.name\"]])\ndeny contains \"z\"\n",
+    ),
+    (
+        "policies/b.rego",
+        "package kubernetes.authorization.told\ndeny contains json.marshal(input.spec)\n",
+    ),
+    (
+        "policies/c.rego",
+        "package kubernetes.image.told\ndeny contains json.marshal(input.spec)\n",
+    ),
+];
+
+const TOLD: &str = r#"apiVersion: regate.dev/v1alpha1
+kind: Suite
+cases:
+- name: an object in a Namespace
+  gate: validate
+  object: &map {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}
+  groups: [dev]
+  namespace: {name: shop, labels: {env: lab}}
+  expect: {decision: deny, messages: ['[told] kubernetes-admin ["dev"]; [shop', "[told] z"]}
+- name: an access
+  verb: get
+  resource: pods
+  expect:
+    decision: deny
+    messages: ['[told] {"groups":[],"resourceAttributes":{"resource":"pods","verb":"get"},"user":"kubernetes-admin"}']
+- name: images
+  images: [a]
+  annotations: {x: z}
+  namespace: shop
+  expect:
+    decision: deny
+    messages: ['[told] {"annotations":{"x":"z"},"containers":[{"image":"a"}],"namespace":"shop"}']
+- name: images of no namespace
+  images: [a]
+  expect:
+    decision: deny
+    messages: ['[told] {"containers":[{"image":"a"}],"namespace":""}']
+"#;
+
+#[test]
+fn a_review_is_made_of_what_a_case_says_and_of_defaults_for_the_rest() {
+    let desk = Desk::new(TELLERS);
+    desk.write("policies/all_suite.yaml", TOLD);
+    let (code, out, error) = desk.test(&[]);
+    assert_eq!((code, error.as_str()), (0, ""), "{out}");
+    // A message is one, wherever in it another one could begin.
+    desk.write(
+        "policies/all_suite.yaml",
+        &TOLD.replace("; [shop'", "; [shop', '[told] more'"),
+    );
+    let (code, out, _) = desk.test(&[]);
+    assert!(code == 1 && out.contains("-- \"[told] more\""), "{out}");
+}
+
+#[test]
+fn what_had_no_effect_is_that_of_both_gates() {
+    let desk = Desk::new(&[]);
+    let excepting = "exceptions: [{match: {names: [a]}, reason: old}]";
+    for (package, custom, condition) in [
+        ("mutation.freed", excepting, ""),
+        ("mutation.spared", excepting, ""),
+        ("admission.freed", excepting, ""),
+        ("mutation.rehearsed", "enforcement: dryrun", ""),
+        (
+            "mutation.faulty",
+            "enforcement: dryrun",
+            " if to_number(input.request.name) > 0",
+        ),
+        ("admission.a", "order: 2", ""),
+        ("admission.z", "order: 1", ""),
+    ] {
+        let policy = format!(
+            "# METADATA\n# custom:\n#   {custom}\npackage kubernetes.{package}\ndeny contains \"a; b\"{condition}\n"
+        );
+        desk.write(&format!("policies/{package}.rego"), &policy);
+    }
+    desk.write(
+        "policies/all_suite.yaml",
+        "apiVersion: regate.dev/v1alpha1\nkind: Suite\ncases:\n- name: it\n  \
+         object: {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n  \
+         expect: {decision: deny, by: [z, a], excepted: [freed, spared], wouldDeny: [rehearsed], faults: [faulty]}\n\
+         - name: parts\n  gate: validate\n  object: {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n  \
+         expect: {decision: deny, messages: [none]}\n",
+    );
+    let (code, out, error) = desk.test(&[]);
+    assert_eq!((code, error.as_str()), (1, ""));
+    assert!(!out.contains("failed it"), "{out}");
+    assert!(out.contains("\n  +- \"[z] a; b\"\n  +- \"[a] a; b\"\n"), "{out}");
 }
 
 #[test]

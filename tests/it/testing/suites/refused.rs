@@ -58,6 +58,40 @@ fn what_a_suite_says_that_means_nothing_is_told_with_its_place_and_nothing_runs(
             "4:23: policies/files/none.yaml: cannot be read: No such file or directory (os error 2)",
         ),
         (
+            format!("cases:\n- {{name: a, token: t, no: x, {ok}}}\n"),
+            "4:23: a case with `token` has no key `no`",
+        ),
+        (
+            format!("cases:\n- {{name: a, token: 1, {ok}}}\n"),
+            "4:20: `token` is a string, not a number",
+        ),
+        (
+            format!("cases:\n- {{name: a, token: t, audiences: [1], {ok}}}\n"),
+            "4:34: `audiences` is a list of strings",
+        ),
+        (
+            format!("cases:\n- {{name: a, object: [x], {ok}}}\n"),
+            "4:21: `object` is a map whose keys are strings",
+        ),
+        (
+            format!("cases:\n- {{name: a, manifest: files/two.yaml, {ok}}}\n"),
+            "4:23: `manifest` is one review or one object",
+        ),
+        (
+            format!("cases:\n- {{name: a, manifest: files/old.yaml, oldObject: files/two.yaml, {ok}}}\n"),
+            "4:50: policies/files/two.yaml: one manifest is wanted here",
+        ),
+        (
+            format!("cases:\n- {{name: a, manifest: files/old.yaml, namespace: {{labels: {{}}}}, {ok}}}\n"),
+            "4:50: a `namespace` that is a map has a `name`",
+        ),
+        (
+            format!(
+                "cases:\n- {{name: a, manifest: files/old.yaml, namespace: {{name: x, labels: {{a: 1}}}}, {ok}}}\n"
+            ),
+            "4:68: `labels` is a map of strings",
+        ),
+        (
             format!("cases:\n- {{name: a, object: {{kind: Pod}}, {ok}}}\n"),
             "4:21: object: a manifest has apiVersion and kind",
         ),
@@ -146,6 +180,25 @@ fn what_a_suite_says_that_means_nothing_is_told_with_its_place_and_nothing_runs(
             "policies/all_suite.yaml:1:13: `apiVersion` must be regate.dev/v1alpha1\n\
              policies/all_suite.yaml:2:7: `kind` must be Suite\n"
         )
+    );
+    desk.write("policies/all_suite.yaml", "kind: Suite\ncases: [{}]\n");
+    let (code, _, error) = desk.test(&[]);
+    let version = "policies/all_suite.yaml:1:1: a suite says `apiVersion: regate.dev/v1alpha1`\n";
+    assert!(code == 2 && error.starts_with(version), "{error}");
+}
+
+#[test]
+fn a_mistake_that_concerns_several_cases_is_told_once() {
+    let case = "object: {apiVersion: v1, kind: ConfigMap}, expect: {decision: allow}";
+    let suite = "defaults: {namespace: {name: shop, label: {}}}\n";
+    let desk = desk(&format!(
+        "{suite}cases:\n- {{name: a, {case}}}\n- {{name: b, {case}}}\n"
+    ));
+    let (code, out, error) = desk.test(&[]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert_eq!(
+        error,
+        "policies/all_suite.yaml:3:36: `namespace` has no key `label`: did you mean `labels`?\n"
     );
 }
 
