@@ -239,7 +239,7 @@ fn programs_get_the_same_as_one_document_for_each_decision() {
         (&asked["policy"], &asked["enforcement"]),
         (&json!("limits"), &json!("deny"))
     );
-    assert!(asked["microseconds"].as_u64().is_some(), "{asked}");
+    assert!(asked["microseconds"].as_u64() > Some(0), "{asked}");
     assert_eq!(asked["prints"], json!(["policies/0.rego:5: at a"]));
     assert_eq!(
         asked["definitions"],
