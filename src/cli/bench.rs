@@ -252,3 +252,33 @@ impl Evaluate for Stopwatch<'_> {
         outcome
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_thing_is_measured_until_its_count_or_its_time_is_up_and_once_at_least() {
+        let times = |count, seconds, most| {
+            let effort = Effort {
+                count,
+                time: Duration::from_secs(seconds),
+            };
+            let mut times = 0;
+            effort
+                .repeat(most, || {
+                    times += 1;
+                    // Takes some time on any clock.
+                    let begun = Instant::now();
+                    while begun.elapsed().is_zero() {}
+                    Ok(())
+                })
+                .unwrap();
+            times
+        };
+        // Each with one more, to warm up.
+        assert_eq!(times(5, 3600, 10), 6);
+        assert_eq!(times(10, 3600, 5), 6);
+        assert_eq!(times(10, 0, 10), 2);
+    }
+}

@@ -80,8 +80,7 @@ fn candidates(root: &Command, words: &[String]) -> (Vec<String>, u8) {
         return (matching(values), directive);
     }
     if word.starts_with('-') {
-        let longs = command.get_arguments().filter(|argument| !argument.is_hide_set());
-        let longs = longs.filter_map(|argument| {
+        let longs = command.get_arguments().filter_map(|argument| {
             Some(described(
                 &format!("--{}", argument.get_long()?),
                 argument.get_help(),
@@ -118,10 +117,6 @@ fn flag<'c>(command: &'c Command, word: &str) -> Option<&'c Arg> {
 
 /// The values that an argument may have, where they are few.
 fn values(argument: &Arg) -> Vec<String> {
-    let listed = argument.get_possible_values();
-    if !listed.is_empty() {
-        return listed.iter().map(|value| value.get_name().to_owned()).collect();
-    }
     // `mutate|validate` names its values, `FILE` does not.
     let names = argument.get_value_names().and_then(|names| names.first());
     match names.map(|name| name.split('|').collect::<Vec<_>>()) {
@@ -132,6 +127,8 @@ fn values(argument: &Arg) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use clap::CommandFactory;
 
     use super::*;
@@ -151,13 +148,14 @@ mod tests {
 
     #[test]
     fn the_name_says_what_it_is() {
-        for (program, name) in [
-            ("/usr/bin/kubectl-regate", Name::Plugin),
-            ("kubectl_complete-regate", Name::Completion),
-            ("kubectl-regate.exe", Name::Plugin),
-            ("/opt/regate", Name::Regate),
+        for (program, name, shown) in [
+            ("/usr/bin/kubectl-regate", Name::Plugin, "kubectl regate"),
+            ("kubectl_complete-regate", Name::Completion, "kubectl regate"),
+            ("kubectl-regate.exe", Name::Plugin, "kubectl regate"),
+            ("/opt/regate", Name::Regate, "regate"),
         ] {
-            assert_eq!(Name::of(Some(OsStr::new(program))), name, "{program}");
+            let found = Name::of(Some(OsStr::new(program)));
+            assert_eq!((found, found.shown()), (name, shown), "{program}");
         }
         assert_eq!(Name::of(None), Name::Regate);
     }
@@ -175,10 +173,31 @@ mod tests {
             complete(&["review", "--as", "serve", "--expl"]),
             ["--explain", ":4"]
         );
+        assert_eq!(
+            complete(&["review", "--gate=mutate", "--expl"]),
+            ["--explain", ":4"]
+        );
         assert_eq!(complete(&["review", "-f", ""]), [":0"]);
         assert_eq!(complete(&["review", ""]), [":0"]);
         assert_eq!(complete(&["--policy", "review", "rev"]), ["review", ":4"]);
         assert_eq!(complete(&["nothing-like-it"]), [":4"]);
+    }
+
+    #[test]
+    fn the_name_of_a_value_lists_all_that_it_may_be() {
+        let mut root = Cli::command();
+        root.build();
+        let arguments = root.get_subcommands().flat_map(Command::get_arguments);
+        let mut seen = 0;
+        for argument in arguments.filter(|argument| argument.get_action().takes_values()) {
+            let possible = argument.get_possible_values();
+            let possible: BTreeSet<_> = possible.iter().map(|value| value.get_name().to_owned()).collect();
+            if !possible.is_empty() {
+                assert_eq!(BTreeSet::from_iter(values(argument)), possible, "{argument}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 3, "only {seen} arguments have few values");
     }
 
     #[test]

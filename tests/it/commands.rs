@@ -1,4 +1,4 @@
-//! `regate check` and `regate review` as their users run them: the real binary, what it prints, how it ends.
+//! `regate check`, `regate review` and `regate capabilities` as their users run them: the real binary, what it prints, how it ends.
 
 use std::io::Write;
 use std::path::Path;
@@ -278,11 +278,27 @@ fn review_mutates_a_manifest_and_validates_the_result() {
             String::new()
         )
     );
-    let (code, out, _) = desk.run(&["review", "pod.yaml", "--gate", "validate", "-n", "shop"], "");
+    let (code, out, _) = desk.run(
+        &["review", "-f", "pod.yaml", "--gate", "validate", "-n", "shop"],
+        "",
+    );
     assert_eq!(code, 1);
     assert_eq!(
         out,
         "pod.yaml: Pod shop/web: validate: deny by owner\n  [owner] shop/web has no team\n"
+    );
+}
+
+#[test]
+fn review_asks_no_further_where_mutating_is_refused() {
+    let closed = "package kubernetes.mutation.closed\ndeny contains \"not today\"\n";
+    let (code, out, _) = Desk::new(&[OWNER, closed]).run(&["review", "-"], POD);
+    assert_eq!(
+        (code, out.as_str()),
+        (
+            1,
+            "-: Pod default/web: mutate: deny by closed\n  [closed] not today\n"
+        )
     );
 }
 
@@ -450,4 +466,25 @@ fn a_fault_is_told_with_its_place() {
         ),
         "{out}"
     );
+}
+
+#[test]
+fn capabilities_have_what_reaches_out_where_it_is_configured_and_only_there() {
+    let desk = Desk::new(&[]);
+    desk.write(
+        "provider.yaml",
+        "apiVersion: externaldata.gatekeeper.sh/v1beta1\nkind: Provider\nmetadata: {name: checks}\n\
+         spec: {url: https://checks.example.com/validate}\n",
+    );
+    let offered = |arguments: &[&str]| {
+        let (code, out, error) = desk.run(&[&["capabilities"], arguments].concat(), "");
+        assert_eq!((code, error.as_str()), (0, ""), "{arguments:?}");
+        let document: Value = serde_json::from_str(&out).unwrap();
+        let builtins = document["builtins"].as_array().unwrap();
+        ["external_data", "http.send", "count"]
+            .map(|name| builtins.iter().any(|builtin| builtin["name"] == name))
+    };
+    assert_eq!(offered(&[]), [false, false, true]);
+    assert_eq!(offered(&["--http-allow", "example.com"]), [false, true, true]);
+    assert_eq!(offered(&["--provider", "provider.yaml"]), [true, false, true]);
 }

@@ -239,7 +239,7 @@ fn programs_get_the_same_as_one_document_for_each_decision() {
         (&asked["policy"], &asked["enforcement"]),
         (&json!("limits"), &json!("deny"))
     );
-    assert!(asked["microseconds"].as_u64().is_some(), "{asked}");
+    assert!(asked["microseconds"].as_u64() > Some(0), "{asked}");
     assert_eq!(asked["prints"], json!(["policies/0.rego:5: at a"]));
     assert_eq!(
         asked["definitions"],
@@ -257,6 +257,39 @@ fn programs_get_the_same_as_one_document_for_each_decision() {
     assert_eq!(
         (&document["notAsked"], &document["diff"]),
         (&json!([]), &Value::Null)
+    );
+}
+
+#[test]
+fn programs_get_how_far_a_reference_is_defined_and_values_that_are_no_json_as_rego() {
+    let policy = "package kubernetes.admission.p\n\
+                  deny contains \"no\" if table[input.request.object.metadata.labels.team]\n\n\
+                  table := {1: input.request.operation}\n";
+    let desk = Desk::new(&[policy]);
+    let arguments = ["review", "--explain", "-o", "json", "--gate", "validate", "-"];
+    let (_, out, _) = desk.run(&arguments, POD);
+    let document: Value = serde_json::from_str(&out).unwrap();
+    let expression = &document["asked"][0]["definitions"][0]["expression"];
+    let operands = expression["examples"][0]["operands"].as_array().unwrap();
+    let operand = |text: &str| operands.iter().find(|operand| operand["text"] == text);
+    assert_eq!(
+        operand("input.request.object.metadata.labels.team"),
+        Some(&json!({
+            "text": "input.request.object.metadata.labels.team", "undefined": true,
+            "definedUpTo": {
+                "text": "input.request.object.metadata",
+                "value": "{\"name\": \"web\", \"namespace\": \"default\"}",
+            },
+        })),
+        "{expression:#}"
+    );
+    let fired = &expression["because"][0];
+    assert_eq!(
+        (&fired["head"], &fired["values"]),
+        (
+            &json!("table := {1: input.request.operation}"),
+            &json!(["{\n  1: \"CREATE\"\n}"])
+        )
     );
 }
 

@@ -167,11 +167,14 @@ mod tests {
     #[test]
     fn percentiles_are_of_what_was_measured_after_the_first() {
         let hundred: Vec<u64> = (1..=100).rev().collect();
-        let row = row("a", &hundred);
+        let many = row("a", &hundred);
         assert_eq!(
-            (row.count, row.p50, row.p95, row.p99),
+            (many.count, many.p50, many.p95, many.p99),
             (100, 50_000, 95_000, 99_000)
         );
+        // At least this share: of three the second is the median.
+        let few = row("b", &[3, 1, 2]);
+        assert_eq!((few.p50, few.p95), (2_000, 3_000));
         assert_eq!(Row::of("load", "a", vec![Duration::from_secs(1)]).count, 0);
     }
 
@@ -190,7 +193,7 @@ mod tests {
             "2",
             vec![
                 row("a", &[130]),
-                row("b", &[120]),
+                row("b", &[124]),
                 row("c", &[9]),
                 row("new", &[900]),
             ],
@@ -215,6 +218,14 @@ mod tests {
             now.compared(Some(&slower))["slower"],
             serde_json::json!([{"what": "evaluate", "name": "a", "p50": 130_000, "before": 100_000}])
         );
+    }
+
+    #[test]
+    fn what_is_compared_is_the_same_thing_of_the_same_policy() {
+        let parsed = Row::of("parse", "a", vec![Duration::ZERO, Duration::from_micros(1)]);
+        let before = Report::new("1", vec![parsed, row("a", &[100])]);
+        let now = Report::new("2", vec![row("a", &[100])]);
+        assert!(now.slower_than(&before, 25, 20).is_empty());
     }
 
     #[test]

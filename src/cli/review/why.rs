@@ -142,3 +142,43 @@ fn changed(body: &[u8], answer: &Answer) -> anyhow::Result<Option<String>> {
     json_patch::patch(&mut after, &serde_json::from_value::<json_patch::Patch>(patch)?)?;
     Ok(Some(diff::of(&before, &after)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::context_of_now;
+    use crate::policy::explain::Verdict;
+    use crate::policy::files::{Files, RegoFile};
+    use crate::policy::load::load;
+
+    #[test]
+    fn a_review_that_took_all_of_its_time_is_explained_all_the_same() {
+        let files = Files {
+            modules: vec![RegoFile {
+                path: "a.rego".to_owned(),
+                text: "package kubernetes.admission.a\ndeny contains \"no\" if input.a == 1\n".to_owned(),
+                is_test: false,
+                v0: false,
+            }],
+            ..Files::default()
+        };
+        let set = load(&files).unwrap();
+        let policy = set.policies()[0].clone();
+        let input = Document::from_json(&serde_json::json!({"a": 1}));
+        let limits = Limits {
+            deadline: Instant::now(),
+            context: context_of_now(Gate::Validate),
+        };
+        let witness = Witness::new(&set, Gate::Validate);
+        let late = witness.evaluate(&policy, &input, &limits).unwrap_err();
+        assert!(matches!(late, Fault::Deadline), "{late}");
+
+        let asked = explained(&set, witness.notes.into_inner().remove(0));
+        let [(rule, definitions)] = asked.rules.as_slice() else {
+            panic!("one rule is explained");
+        };
+        assert_eq!((*rule, definitions.len()), ("deny", 1));
+        let verdict = &definitions[0].verdict;
+        assert!(matches!(verdict, Verdict::Fired { .. }), "{verdict:?}");
+    }
+}

@@ -14,6 +14,9 @@ use crate::gate::Gate;
 use crate::policy::metadata::too_much;
 use crate::review::put;
 
+#[cfg(test)]
+mod tests;
+
 /// Something to decide.
 pub(in crate::cli) enum Item {
     /// A review as it stands in a file, or as it was made.
@@ -201,7 +204,7 @@ pub(in crate::cli) fn manifest(path: &Path, text: &str) -> anyhow::Result<Value>
     }
 }
 
-/// The YAML documents of a text that are not empty; JSON is YAML.
+/// The YAML documents of a text, without those that hold nothing; JSON is YAML.
 pub(in crate::cli) fn documents(name: &str, text: &str) -> anyhow::Result<Vec<Value>> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(text)
         .map_err(|error| match too_much(&error) {
@@ -209,10 +212,6 @@ pub(in crate::cli) fn documents(name: &str, text: &str) -> anyhow::Result<Vec<Va
             None => error.into(),
         })
         .with_context(|| name.to_owned())?;
-    let documents: Vec<Value> = documents
-        .into_iter()
-        .filter(|document| !document.is_null())
-        .collect();
     if let Some(other) = documents.iter().find(|document| !document.is_object()) {
         bail!("{name}: neither a review nor a manifest: {other:.40}");
     }
@@ -394,39 +393,4 @@ pub(in crate::cli) fn access(
         gate: Gate::Authz,
         body: review.to_string(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_in_no_namespace_is_wrapped_as_such() {
-        let subject = Subject {
-            operation: None,
-            user: json!({"username": "jane", "groups": []}),
-            cluster: None,
-            namespace: "shop".into(),
-            old: None,
-            gate: None,
-        };
-        let namespace = |api_version: &str, kind: &str| {
-            let text = format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n");
-            let items = items(Path::new("a.yaml"), text, &subject).unwrap();
-            let [Item::Manifest { review, .. }] = items.as_slice() else {
-                panic!("one manifest is wrapped");
-            };
-            text_at(review, "/request/namespace").map(str::to_owned)
-        };
-        for (api_version, kind) in [
-            ("gateway.networking.k8s.io/v1", "GatewayClass"),
-            ("networking.k8s.io/v1", "ServiceCIDR"),
-            ("rbac.authorization.k8s.io/v1", "ClusterRole"),
-            ("admissionregistration.k8s.io/v1", "MutatingAdmissionPolicy"),
-        ] {
-            assert_eq!(namespace(api_version, kind), None, "{kind}");
-        }
-        assert_eq!(namespace("v1", "Pod").as_deref(), Some("shop"));
-        assert_eq!(namespace("v1", "Namespace").as_deref(), Some("a"));
-    }
 }

@@ -70,6 +70,8 @@ pub(super) fn cases(
         Ok(cases)
     } else {
         findings.sort();
+        // What is read for more than one purpose, or for each case as defaults are, is told once.
+        findings.dedup();
         Err(findings)
     }
 }

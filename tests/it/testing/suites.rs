@@ -1,6 +1,6 @@
-//! Suites: cases for every gate, what is told of one that fails, and what is refused in them.
+//! Suites: cases for every gate, and what is told of one that fails.
 
-use std::process::{Command, Stdio};
+mod refused;
 
 use super::{Desk, outcomes};
 
@@ -46,6 +46,10 @@ const FILES: &[(&str, &str)] = &[
     (
         "policies/files/old.yaml",
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {owner: x}}\n",
+    ),
+    (
+        "policies/files/two.yaml",
+        "{apiVersion: v1, kind: ConfigMap}\n---\n{apiVersion: v1, kind: ConfigMap}\n",
     ),
     (
         "policies/files/review.json",
@@ -207,6 +211,14 @@ fn each_expectation_that_is_not_met_fails_its_case_and_shows_the_difference() {
             "-- jack\n  +- \"[owner] jane did it\"",
         ),
         (
+            "decision: allow, warningsContain: [jane, jack]",
+            "-- jack\n  +- \"[owner] jane did it\"",
+        ),
+        (
+            "decision: allow, objectContains: {metadata: {finalizers: [f]}}",
+            "+    - g",
+        ),
+        (
             "decision: allow, messages: [\"[owner] no\"]",
             "-messages:\n  -- \"[owner] no\"\n  +messages: []",
         ),
@@ -230,7 +242,7 @@ fn each_expectation_that_is_not_met_fails_its_case_and_shows_the_difference() {
         let suite = format!(
             "cases:\n- name: it\n  user: jane\n  now: \"2026-01-03T12:00:00Z\"\n  \
              namespace: {{name: shop, labels: {{team: cart}}}}\n  \
-             object: {{apiVersion: v1, kind: ConfigMap, metadata: {{name: a, labels: {{owner: x}}}}}}\n  \
+             object: {{apiVersion: v1, kind: ConfigMap, metadata: {{name: a, labels: {{owner: x}}, finalizers: [f, g]}}}}\n  \
              expect: {{{expectation}}}\n"
         );
         let (code, out, error) = desk(&suite).test(&[]);
@@ -238,6 +250,8 @@ fn each_expectation_that_is_not_met_fails_its_case_and_shows_the_difference() {
         assert!(out.starts_with("policies/all_suite.yaml:4: failed it ("), "{out}");
         assert!(out.contains("\n  --- expected\n  +++ actual\n"), "{out}");
         assert!(out.contains(shown), "{expectation}: {out}");
+        // That there are none is what everybody expects.
+        assert_eq!(out.contains("faults"), expectation.contains("faults"), "{out}");
     }
     for (case, shown) in [
         (
@@ -247,6 +261,10 @@ fn each_expectation_that_is_not_met_fails_its_case_and_shows_the_difference() {
         (
             "token: t, expect: {decision: allow, audiences: [a]}",
             "   - a\n  +- b",
+        ),
+        (
+            "review: {apiVersion: authentication.k8s.io/v1, kind: TokenReview, spec: {}}, expect: {decision: allow}",
+            "\n  not decided by policies: ",
         ),
     ] {
         let (code, out, _) = desk(&format!("cases:\n- {{name: it, {case}}}\n")).test(&[]);
@@ -308,192 +326,117 @@ fn a_case_that_needs_a_namespace_says_so() {
     );
 }
 
+/// Each tells all that it is asked about.
+const TELLERS: &[(&str, &str)] = &[
+    (
+        "policies/a.rego",
+        "package kubernetes.admission.told\n\
+         deny contains sprintf(\"%s %v; [%s\", [input.request.userInfo.username, input.request.userInfo.groups, \
+         input.regate.namespace.labels[\"kubernetes.io/metadata.name\"]])\ndeny contains \"z\"\n",
+    ),
+    (
+        "policies/b.rego",
+        "package kubernetes.authorization.told\ndeny contains json.marshal(input.spec)\n",
+    ),
+    (
+        "policies/c.rego",
+        "package kubernetes.image.told\ndeny contains json.marshal(input.spec)\n",
+    ),
+];
+
+const TOLD: &str = r#"apiVersion: regate.dev/v1alpha1
+kind: Suite
+cases:
+- name: an object in a Namespace
+  gate: validate
+  object: &map {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}
+  groups: [dev]
+  namespace: {name: shop, labels: {env: lab}}
+  expect: {decision: deny, messages: ['[told] kubernetes-admin ["dev"]; [shop', "[told] z"]}
+- name: an access
+  verb: get
+  resource: pods
+  expect:
+    decision: deny
+    messages: ['[told] {"groups":[],"resourceAttributes":{"resource":"pods","verb":"get"},"user":"kubernetes-admin"}']
+- name: images
+  images: [a]
+  annotations: {x: z}
+  namespace: shop
+  expect:
+    decision: deny
+    messages: ['[told] {"annotations":{"x":"z"},"containers":[{"image":"a"}],"namespace":"shop"}']
+- name: images of no namespace
+  images: [a]
+  expect:
+    decision: deny
+    messages: ['[told] {"containers":[{"image":"a"}],"namespace":""}']
+"#;
+
 #[test]
-fn what_a_suite_says_that_means_nothing_is_told_with_its_place_and_nothing_runs() {
-    let ok = "expect: {decision: allow}";
-    for (suite, expected) in [
-        (
-            "cases: []\n".to_owned(),
-            "1:1: a suite has a list of `cases`, at least one",
-        ),
-        (
-            format!("casez: []\ncases:\n- {{name: a, token: t, {ok}}}\n"),
-            "3:1: a suite has no key `casez`: did you mean `cases`?",
-        ),
-        (
-            format!("defaults: {{users: x}}\ncases:\n- {{name: a, token: t, {ok}}}\n"),
-            "3:12: `defaults` has no key `users`: did you mean `user`?",
-        ),
-        (
-            "cases:\n- {name: a, token: t, expect: {decision: allow, messagesContain: []}}\n".to_owned(),
-            "4:66: `messagesContain` holds of everything: name a text",
-        ),
-        (
-            "cases:\n- {name: a, token: t, expect: {decision: allow, messagesContain: [x, \"\"]}}\n"
-                .to_owned(),
-            "4:66: `messagesContain` holds of everything: name a text",
-        ),
-        (
-            format!("cases:\n- {{token: t, {ok}}}\n"),
-            "4:3: a case has a `name`, a string that is not empty",
-        ),
-        (
-            format!("cases:\n- {{name: a, token: t, {ok}}}\n- {{name: a, token: t, {ok}}}\n"),
-            "5:3: another case of this suite is called `a`",
-        ),
-        (
-            format!("cases:\n- {{name: a, {ok}}}\n"),
-            "4:3: a case has one of `review`, `object`, `manifest`, `token`, `verb`, `images`",
-        ),
-        (
-            format!("cases:\n- {{name: a, token: t, verb: get, {ok}}}\n"),
-            "4:3: a case has one of `review`, `object`, `manifest`, `token`, `verb`, `images`",
-        ),
-        (
-            format!("cases:\n- {{name: a, token: t, operation: CREATE, {ok}}}\n"),
-            "4:23: a case with `token` has no key `operation`",
-        ),
-        (
-            format!("cases:\n- {{name: a, manifest: files/none.yaml, {ok}}}\n"),
-            "4:23: policies/files/none.yaml: cannot be read: No such file or directory (os error 2)",
-        ),
-        (
-            format!("cases:\n- {{name: a, object: {{kind: Pod}}, {ok}}}\n"),
-            "4:21: object: a manifest has apiVersion and kind",
-        ),
-        (
-            format!("cases:\n- {{name: a, object: {{kind: TokenReview, spec: {{}}}}, {ok}}}\n"),
-            "4:21: `object` is an object; a review is given as `review`",
-        ),
-        (
-            format!("cases:\n- {{name: a, review: {{apiVersion: v1, kind: Pod}}, {ok}}}\n"),
-            "4:21: `review` is a review; an object is given as `object` or `manifest`",
-        ),
-        (
-            format!("cases:\n- {{name: a, object: {{apiVersion: v1, kind: Pod}}, gate: authz, {ok}}}\n"),
-            "4:56: `gate` is mutate or validate; other reviews say theirs themselves",
-        ),
-        (
-            format!("cases:\n- {{name: a, object: {{apiVersion: v1, kind: Pod}}, operation: PATCH, {ok}}}\n"),
-            "4:61: `operation` is one of CREATE, UPDATE, DELETE",
-        ),
-        (
-            format!("cases:\n- {{name: a, verb: get, {ok}}}\n"),
-            "4:19: a case with `verb` has either `resource` or `path`",
-        ),
-        (
-            format!("cases:\n- {{name: a, token: t, now: tomorrow, {ok}}}\n"),
-            "4:28: `now` is a time as in `2026-01-31T12:00:00Z`",
-        ),
-        (
-            format!("cases:\n- {{name: a, token: t, parameters: {{token: {{}}}}, {ok}}}\n"),
-            "4:36: there is no policy `token` at authn: did you mean `tokens`?",
-        ),
-        (
-            format!(
-                "cases:\n- {{name: a, token: t, data: {{kubernetes: {{admission: {{owner: 1}}}}}}, {ok}}}\n"
-            ),
-            "4:29: data at `data.kubernetes.admission.owner.deny` would hide a rule there",
-        ),
-        (
-            "cases:\n- {name: a, token: t}\n".to_owned(),
-            "4:3: a case says what to `expect`",
-        ),
-        (
-            "cases:\n- {name: a, token: t, expect: {user: {}}}\n".to_owned(),
-            "4:31: `expect` has a `decision`: allow, deny, no opinion, error",
-        ),
-        (
-            "cases:\n- {name: a, token: t, expect: {decision: yes}}\n".to_owned(),
-            "4:42: `decision` is one of allow, deny, no opinion, error",
-        ),
-        (
-            "cases:\n- {name: a, token: t, expect: {decision: deny, code: 403}}\n".to_owned(),
-            "4:54: an answer of authn has no `code`",
-        ),
-        (
-            "cases:\n- {name: a, token: t, expect: {decision: deny, by: [owner]}}\n".to_owned(),
-            "4:52: there is no policy `owner` at authn",
-        ),
-        (
-            "cases:\n- {name: a, token: t, expect: {decision: deny, mesages: []}}\n".to_owned(),
-            "4:48: `expect` has no key `mesages`: did you mean `messages`?",
-        ),
-        ("cases: [\n".to_owned(), ""),
-    ] {
-        let (code, out, error) = desk(&suite).test(&[]);
-        assert_eq!((code, out.as_str()), (2, ""), "{suite}{error}");
-        let expected = format!("policies/all_suite.yaml:{expected}");
-        assert!(
-            error.lines().any(|line| line == expected
-                || (suite == "cases: [\n" && line.starts_with("policies/all_suite.yaml:"))),
-            "{expected}\n{error}"
-        );
-    }
-    let desk = desk("");
+fn a_review_is_made_of_what_a_case_says_and_of_defaults_for_the_rest() {
+    let desk = Desk::new(TELLERS);
+    desk.write("policies/all_suite.yaml", TOLD);
+    let (code, out, error) = desk.test(&[]);
+    assert_eq!((code, error.as_str()), (0, ""), "{out}");
+    // A message is one, wherever in it another one could begin.
     desk.write(
         "policies/all_suite.yaml",
-        "apiVersion: v1\nkind: Suites\ncases:\n- {name: a, token: t, expect: {decision: deny}}\n",
+        &TOLD.replace("; [shop'", "; [shop', '[told] more'"),
     );
-    let (code, _, error) = desk.test(&[]);
-    assert_eq!(
-        (code, error.as_str()),
-        (
-            2,
-            "policies/all_suite.yaml:1:13: `apiVersion` must be regate.dev/v1alpha1\n\
-             policies/all_suite.yaml:2:7: `kind` must be Suite\n"
-        )
-    );
+    let (code, out, _) = desk.test(&[]);
+    assert!(code == 1 && out.contains("-- \"[told] more\""), "{out}");
 }
 
 #[test]
-fn hostile_suites_are_findings_and_no_reason_to_hang() {
-    let desk = desk("cases:\n- {name: a, token: t, expect: {decision: allow}}\n");
-    let told = |expected: &str| {
-        let (code, out, error) = desk.test(&[]);
-        assert_eq!((code, out.as_str()), (2, ""), "{error}");
-        assert!(
-            error.starts_with("policies/b_suite.yaml") && error.contains(expected),
-            "{expected}: {error}"
+fn what_had_no_effect_is_that_of_both_gates() {
+    let desk = Desk::new(&[]);
+    let excepting = "exceptions: [{match: {names: [a]}, reason: old}]";
+    for (package, custom, condition) in [
+        ("mutation.freed", excepting, ""),
+        ("mutation.spared", excepting, ""),
+        ("admission.freed", excepting, ""),
+        ("mutation.rehearsed", "enforcement: dryrun", ""),
+        (
+            "mutation.faulty",
+            "enforcement: dryrun",
+            " if to_number(input.request.name) > 0",
+        ),
+        ("admission.a", "order: 2", ""),
+        ("admission.z", "order: 1", ""),
+    ] {
+        let policy = format!(
+            "# METADATA\n# custom:\n#   {custom}\npackage kubernetes.{package}\ndeny contains \"a; b\"{condition}\n"
         );
-    };
-    let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-    for (name, inner) in ["b", "c", "d", "e", "f", "g", "h", "i"]
-        .iter()
-        .zip(["a", "b", "c", "d", "e", "f", "g", "h"])
-    {
-        let items = vec![format!("*{inner}"); 10].join(", ");
-        bomb += &format!("{name}: &{name} [{items}]\n");
+        desk.write(&format!("policies/{package}.rego"), &policy);
     }
-    desk.write("policies/b_suite.yaml", &bomb);
-    told("its aliases stand for too much");
-    desk.write("policies/b_suite.yaml", &"[".repeat(100_000));
-    told("");
-    desk.write("policies/b_suite.yaml", "");
-    told("a suite is a map");
-    desk.write("policies/b_suite.yaml", &"# much\n".repeat(700_000));
-    told("is longer than 4194304 bytes");
-    std::fs::write(desk.path().join("policies/b_suite.yaml"), b"a: \xff\n").unwrap();
-    told("is not UTF-8");
-    std::fs::remove_file(desk.path().join("policies/b_suite.yaml")).unwrap();
-    let made = Command::new("mkfifo")
-        .arg(desk.path().join("policies/b_suite.yaml"))
-        .status()
-        .unwrap();
-    assert!(made.success());
-    told("is no file");
-    // What is served has nothing to do with it.
-    let checked = Command::new(env!("CARGO_BIN_EXE_regate"))
-        .args(["check", "policies"])
-        .current_dir(desk.path())
-        .env_clear()
-        .stdout(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(checked.success());
-    std::fs::remove_file(desk.path().join("policies/b_suite.yaml")).unwrap();
-    std::os::unix::fs::symlink("gone", desk.path().join("policies/b_suite.yaml")).unwrap();
-    told("cannot be read");
+    desk.write(
+        "policies/all_suite.yaml",
+        "apiVersion: regate.dev/v1alpha1\nkind: Suite\ncases:\n- name: it\n  \
+         object: {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n  \
+         expect: {decision: deny, by: [z, a], excepted: [freed, spared], wouldDeny: [rehearsed], faults: [faulty]}\n\
+         - name: parts\n  gate: validate\n  object: {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n  \
+         expect: {decision: deny, messages: [none]}\n",
+    );
+    let (code, out, error) = desk.test(&[]);
+    assert_eq!((code, error.as_str()), (1, ""));
+    assert!(!out.contains("failed it"), "{out}");
+    assert!(out.contains("\n  +- \"[z] a; b\"\n  +- \"[a] a; b\"\n"), "{out}");
+}
+
+#[test]
+fn what_mutating_refuses_is_not_validated() {
+    let desk = desk(
+        "cases:\n- name: it\n  namespace: {name: shop, labels: {team: cart}}\n  \
+         object: {apiVersion: v1, kind: ConfigMap, metadata: {name: a, labels: {owner: x}}}\n  \
+         expect: {decision: deny, by: [closed], code: 403, messages: [\"[closed] not today\"], auditAnnotations: {}}\n",
+    );
+    desk.write(
+        "policies/closed.rego",
+        "package kubernetes.mutation.closed\ndeny contains \"not today\"\n",
+    );
+    let (code, out, error) = desk.test(&[]);
+    assert_eq!((code, error.as_str()), (0, ""), "{out}");
 }
 
 #[test]

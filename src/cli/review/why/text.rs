@@ -165,3 +165,145 @@ fn example(out: &mut impl Write, example: &Example, indent: usize) -> io::Result
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Document;
+    use crate::policy::explain::{Named, Place};
+
+    fn place(line: u32) -> Place {
+        Place {
+            file: "a.rego".to_owned(),
+            line,
+            column: 1,
+        }
+    }
+
+    fn definition(line: u32, head: &str, verdict: Verdict) -> Definition {
+        Definition {
+            place: place(line),
+            head: head.to_owned(),
+            verdict,
+        }
+    }
+
+    fn failed() -> Failed {
+        Failed {
+            place: place(9),
+            text: "input.a".to_owned(),
+            error: None,
+            ways: 0,
+            examples: Vec::new(),
+            because: Vec::new(),
+        }
+    }
+
+    /// This many definitions that did not fire.
+    fn failing(count: usize) -> Vec<Definition> {
+        vec![definition(1, "deny contains 1", Verdict::Failed(Box::new(failed()))); count]
+    }
+
+    fn written(definitions: &[Definition]) -> String {
+        let mut out = Vec::new();
+        super::definitions(&mut out, "deny", definitions, MAX_FAILED, 0).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_came_of_a_definition_is_told_below_its_head() {
+        let fired = |count| Verdict::Fired {
+            values: vec![Document::text("x"), Document::text("y")],
+            count,
+        };
+        let with_ways = |ways| {
+            let mut failed = failed();
+            let variables = vec![("c".to_owned(), "1".to_owned())];
+            failed.ways = ways;
+            failed.examples = vec![Example {
+                variables,
+                ..Example::default()
+            }];
+            Verdict::Failed(Box::new(failed))
+        };
+        for (head, verdict, told) in [
+            (
+                "deny contains x",
+                fired(2),
+                "✓ a.rego:3  deny contains x\n    \"x\"\n    \"y\"\n",
+            ),
+            (
+                "deny contains x",
+                fired(7),
+                "✓ a.rego:3  deny contains x\n    \"x\"\n    \"y\"\n    … 5 more\n",
+            ),
+            (
+                "else := 2",
+                Verdict::NotReached,
+                "- a.rego:3  else := 2 of deny\n    not reached: what stands before it held\n",
+            ),
+            (
+                "deny contains x",
+                Verdict::Unknown("no time".to_owned()),
+                "? a.rego:3  deny contains x\n    cannot be told: no time\n",
+            ),
+            (
+                "deny contains x",
+                with_ways(1),
+                "✗ a.rego:3  deny contains x\n    line 9: input.a\n      where c = 1\n",
+            ),
+            (
+                "deny contains x",
+                with_ways(4),
+                "✗ a.rego:3  deny contains x\n    line 9: input.a\n      where c = 1\n      \
+                 … and 3 other ways to get there\n",
+            ),
+        ] {
+            assert_eq!(written(&[definition(3, head, verdict)]), told);
+        }
+    }
+
+    #[test]
+    fn of_many_definitions_that_did_not_fire_the_first_are_told_and_how_many_there_are_more() {
+        let all = failing(MAX_FAILED);
+        let text = written(&all);
+        assert_eq!(text.matches("✗ ").count(), MAX_FAILED);
+        assert!(!text.contains('…'), "{text}");
+
+        let fired = Verdict::Fired {
+            values: Vec::new(),
+            count: 0,
+        };
+        let more = [
+            failing(MAX_FAILED + 3),
+            vec![definition(2, "deny contains 2", fired)],
+        ]
+        .concat();
+        let text = written(&more);
+        assert_eq!(text.matches("✗ ").count(), MAX_FAILED);
+        // What did fire is told wherever it stands.
+        assert!(
+            text.ends_with("\n✓ a.rego:2  deny contains 2\n… 3 more of deny that did not fire\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn of_a_rule_that_another_one_names_fewer_are_told() {
+        let mut failed = failed();
+        failed.because = vec![Named {
+            rule: "wanted".to_owned(),
+            definitions: failing(MAX_NAMED_FAILED + 1),
+        }];
+        let text = written(&[definition(
+            3,
+            "deny contains x",
+            Verdict::Failed(Box::new(failed)),
+        )]);
+        assert_eq!(text.matches("\n      ✗ ").count(), MAX_NAMED_FAILED, "{text}");
+        assert!(
+            text.ends_with("\n      … 1 more of wanted that did not fire\n"),
+            "{text}"
+        );
+    }
+}

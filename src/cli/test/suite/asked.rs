@@ -81,12 +81,11 @@ impl Question {
 struct Given<'a> {
     case: &'a Node,
     defaults: Option<&'a Node>,
-    keys: Vec<&'static str>,
 }
 
 impl<'a> Given<'a> {
     fn get(&self, key: &str) -> Option<&'a Node> {
-        let of_suite = || self.defaults.filter(|_| self.keys.contains(&key))?.get(key);
+        let of_suite = || self.defaults?.get(key);
         self.case.get(key).or_else(of_suite)
     }
 }
@@ -110,7 +109,7 @@ pub(super) fn read(
     let mut keys: Vec<&'static str> = ALWAYS.into_iter().chain(more.iter().copied()).collect();
     keys.push(form);
     reader.keys(case, &format!("a case with `{form}`"), &keys);
-    let given = Given { case, defaults, keys };
+    let given = Given { case, defaults };
     let question = question(reader, &given, form)?;
     let mut settings = settings.clone();
     if let Some(namespace) = given.get("namespace").filter(|node| node.members().is_some()) {
