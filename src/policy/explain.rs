@@ -17,7 +17,7 @@ use super::{Limits, Policy, PolicySet};
 use crate::gate::Gate;
 
 /// A place in a policy file, from 1.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The file as the author named it.
     pub file: String,

@@ -189,9 +189,14 @@ impl Normalized {
 
     /// Where the author wrote what the engine calls this place.
     pub(crate) fn place(&self, at: Position) -> Position {
-        let Some(offset) = self.offset_of(at) else {
-            return self.origin.place(at);
-        };
+        match self.offset_of(at) {
+            Some(offset) => self.place_of(offset),
+            None => self.origin.place(at),
+        }
+    }
+
+    /// Where the author wrote what stands at this offset of the text as it is now.
+    pub(super) fn place_of(&self, offset: usize) -> Position {
         let (text, lines, offset) = match &self.edited {
             None => (&self.text, &self.lines, offset),
             Some(Edited { text, lines, stages }) => {

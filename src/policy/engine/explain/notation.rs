@@ -37,10 +37,6 @@ fn write(value: &Value, depth: usize, max: usize, indent: Option<usize>, out: &m
     let Some(inner) = depth.checked_sub(1) else {
         return out.push('…');
     };
-    // What lies behind the cut need not be written.
-    if out.len() / 4 > max {
-        return;
-    }
     match value {
         Value::Array(items) => {
             let items = items.iter().map(|item| (None, item));
@@ -72,6 +68,7 @@ fn members<'a>(
     out.push_str(open);
     let mut any = false;
     for (key, item) in items {
+        // What lies behind the cut need not be written.
         if out.len() / 4 > max {
             break;
         }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::*;
 use crate::policy::files::RegoFile;
 
-fn group(rego: &str, errors: BuiltinErrors) -> (Group, String) {
+pub(in crate::policy::engine) fn group(rego: &str, errors: BuiltinErrors) -> (Group, String) {
     let file = RegoFile {
         path: "p.rego".into(),
         text: rego.into(),
@@ -27,14 +27,14 @@ fn group(rego: &str, errors: BuiltinErrors) -> (Group, String) {
     (group, entries.remove(0))
 }
 
-fn limits(time: Duration) -> Limits {
+pub(in crate::policy::engine) fn limits(time: Duration) -> Limits {
     Limits {
         deadline: Instant::now() + time,
         context: Context::default(),
     }
 }
 
-const LONG: Duration = Duration::from_secs(30);
+pub(in crate::policy::engine) const LONG: Duration = Duration::from_secs(30);
 
 type Lenient = Result<(serde_json::Value, Option<Fault>), Fault>;
 
@@ -44,7 +44,7 @@ fn leniently(rego: &str, input: serde_json::Value) -> Lenient {
     Ok((values.to_json().unwrap(), fault))
 }
 
-fn builtin(at: &str, message: &str) -> Fault {
+pub(in crate::policy::engine) fn builtin(at: &str, message: &str) -> Fault {
     Fault::Builtin {
         at: at.into(),
         message: message.into(),
