@@ -279,6 +279,8 @@ fn policies_of_others_are_explained_by_the_rules_that_they_were_written_with() {
     let desk = Desk::new(&[
         "package system\nmain := {\n  \"apiVersion\": \"admission.k8s.io/v1\", \"kind\": \"AdmissionReview\",\n  \
          \"response\": {\"uid\": input.request.uid, \"allowed\": true},\n}\n",
+        "package main\nviolation contains {\"msg\": \"v\"} if input.kind == \"Pod\"\n\
+         deny_name contains \"n\" if input.metadata.name == \"shop\"\nexception contains [\"name\"] if input.old\n",
     ]);
     desk.write(
         "policies/template.yaml",
@@ -297,7 +299,14 @@ fn policies_of_others_are_explained_by_the_rules_that_they_were_written_with() {
         ),
         "{out}"
     );
-    assert!(out.contains("\n    ✓ policies/0.rego:2  main := {"), "{out}");
+    for line in [
+        "    ✓ policies/0.rego:2  main := {",
+        "    ✓ policies/1.rego:2  violation contains {\"msg\": \"v\"}\n",
+        "    ✗ policies/1.rego:3  deny_name contains \"n\"\n        line 3: input.metadata.name == \"shop\"\n",
+        "    ✗ policies/1.rego:4  exception contains [\"name\"]\n",
+    ] {
+        assert!(out.contains(line), "{line}{out}");
+    }
 }
 
 /// Reviews for each gate's policies, some of which deny and some of which do not.
