@@ -251,7 +251,7 @@ fn check_world(
     findings: &mut Vec<Finding>,
 ) {
     overlaps(&world.sources, findings);
-    calls::check(&world.sources, outside, findings);
+    calls::check(&world.sources, world.is_whole, outside, findings);
     conflicts::check(&world.sources, findings);
     // What is missing may be in a file that cannot be read.
     if world.is_whole && all_read {

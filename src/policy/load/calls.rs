@@ -58,8 +58,9 @@ pub(crate) fn why_not_offered(builtin: &str, outside: &Outside) -> Option<&'stat
     row.map(|(_, why)| *why)
 }
 
-/// Adds what is wrong with the calls of all files.
-pub(super) fn check(sources: &[Source], outside: &Outside, findings: &mut Vec<Finding>) {
+/// Adds what is wrong with the calls of all files. Where the sources are not whole, an unknown function may be in a file
+/// that cannot be parsed.
+pub(super) fn check(sources: &[Source], is_whole: bool, outside: &Outside, findings: &mut Vec<Finding>) {
     let functions = functions(sources);
     let rules: BTreeSet<(&[String], &str)> = sources
         .iter()
@@ -71,8 +72,8 @@ pub(super) fn check(sources: &[Source], outside: &Outside, findings: &mut Vec<Fi
     for source in sources {
         for rule in &source.rules {
             let calls = rule.calls.iter();
-            let calls = calls.filter_map(|call| problem(source, call, outside, &functions, &rules));
-            findings.extend(calls);
+            let problems = calls.filter_map(|call| problem(source, call, outside, &functions, &rules));
+            findings.extend(problems.filter(|finding| is_whole || finding.id != Id::UnknownFunction));
             let name = std::iter::once(&rule.name)
                 .chain(&rule.below)
                 .map(String::as_str)

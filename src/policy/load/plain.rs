@@ -58,7 +58,7 @@ impl Rule {
         overlaps(&sources, &mut findings);
         let outside = Arc::default();
         annotations::write_in(&mut sources, &mut findings);
-        calls::check(&sources, &outside, &mut findings);
+        calls::check(&sources, all_parsed, &outside, &mut findings);
         if all_parsed {
             safety::check(&sources, &mut findings);
         }

@@ -225,6 +225,18 @@ fn rules_that_reach_into_another_package_are_refused() {
 }
 
 #[test]
+fn a_function_that_may_be_in_a_file_that_cannot_be_parsed_is_not_missed() {
+    let calls = "package kubernetes.admission.x\nimport data.lib\ndeny contains \"a\" if lib.f(1)\n\
+                 deny contains \"b\" if g(1)\ndeny contains \"c\" if startswith(\"a\")\n";
+    let missed = findings(&[calls, "package lib\nh(a) := a\n"]);
+    assert_eq!(missed.len(), 3, "{missed:?}");
+    let told = findings(&[calls, "package lib\nf(a) :=\n"]);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told[0], "0.rego:5:22: `startswith` takes 2 operands, not 1");
+    assert!(told[1].starts_with("1.rego:"), "{told:?}");
+}
+
+#[test]
 fn two_policies_of_one_name_are_refused() {
     assert_eq!(
         findings(&[

@@ -98,7 +98,7 @@ fn with_tests(
     overlaps(&sources, &mut findings);
     if let (true, Some((served, tests))) = (all_parsed, sources.split_at_checked(policies)) {
         references::check_tests(served, tests, data, &mut findings);
-        calls::check(&sources, outside, &mut findings);
+        calls::check(&sources, true, outside, &mut findings);
         conflicts::check(&sources, &mut findings);
         safety::check(&sources, &mut findings);
     }
