@@ -156,6 +156,32 @@ f(x) := 5 if x > 1
 }
 
 #[test]
+fn an_operator_on_what_it_is_not_for_stays_a_fault_and_a_division_by_zero_does_not() {
+    for (expression, message) in [
+        ("input.size + 1 > 3", "`add` expects numeric argument"),
+        ("input.size % 2 == 0", "`mod` expects numeric argument"),
+        ("not input.size * 2 > 3", "`mul` expects numeric argument"),
+        (
+            "count({1} - input.size) == 1",
+            "`difference` expects set argument",
+        ),
+        (
+            "count(input.size & {1}) == 0",
+            "`intersection` expects set argument",
+        ),
+    ] {
+        let rego = format!("package kubernetes.admission.p\ndeny contains \"a\" if {expression}\n");
+        let fault = leniently(&rego, json!({"size": "4"})).unwrap_err();
+        assert!(fault.to_string().contains(message), "{expression}: {fault}");
+    }
+    let rego =
+        "package kubernetes.admission.p\ndeny contains \"a\" if 1 / input.size > 3\ndeny contains \"b\"\n";
+    let (values, passed_over) = leniently(rego, json!({"size": 0})).unwrap();
+    assert_eq!(values, json!([["deny", ["b"]]]));
+    assert_eq!(passed_over, Some(builtin("p.rego:2:24", "divide by zero")));
+}
+
+#[test]
 fn both_evaluations_share_one_deadline() {
     let endless = "package kubernetes.admission.p
 deny contains msg if { not input.strict; to_number(\"a\"); msg := \"a\" }
