@@ -236,19 +236,19 @@ impl<'a> Explainer<'a> {
         };
         let question = self.reader.code(range.clone());
         let rules = self.probe.values(steps, &question);
-        match self.probe.ask_values(&rules, self.question.errors) {
-            Ok((0, _)) => {}
+        let error = match self.probe.ask_values(&rules, self.question.errors) {
+            Ok((0, _)) => None,
             Ok((count, values)) => return Verdict::Fired { values, count },
-            Err(Fault::Deadline) => return Verdict::Unknown(Fault::Deadline.to_string()),
-            Err(_) => return Verdict::Unknown("what it gives cannot be asked".to_owned()),
-        }
+            Err(Fault::Builtin { message, .. }) => Some(message),
+            Err(fault) => return Verdict::Unknown(fault.to_string()),
+        };
         let parts = self.collector(steps, variables, &mut |collector| collector.head(value));
         let (ways, examples) = self.examples(steps, variables, &parts, "");
         Verdict::Failed(Box::new(Failed {
             // The engine's place of a reference is that of its last part.
             place: self.reader.place(self.normalized.place_of(range.start)),
             text: self.reader.shown(range),
-            error: None,
+            error,
             ways,
             examples,
             because: Vec::new(),

@@ -124,6 +124,13 @@ mod tests {
     }
 
     #[test]
+    fn a_deep_value_is_not_written_to_its_end() {
+        let deep = (0..MAX_DEPTH + 8).fold(Value::from(1), |inner, _| Value::from(vec![inner]));
+        let text = format!("{}…{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
+        assert_eq!(Document(deep).notation(240), text);
+    }
+
+    #[test]
     fn a_long_value_is_not_written_to_its_end() {
         let long = Document(Value::from(vec![Value::from("ä".repeat(100)); 10_000]));
         let text = long.notation(240);

@@ -3,6 +3,7 @@
 mod bounds;
 mod errors;
 mod names;
+mod parts;
 
 use std::time::{Duration, Instant};
 
@@ -212,7 +213,7 @@ fn what_an_expression_iterates_over_has_several_values() {
         "deny",
         json!({"cs": [{"image": "b"}, {"image": "c"}]}),
     );
-    assert_eq!(told(&one).2[0], "input.cs[_].image is each of 2: \"b\", \"c\"");
+    assert_eq!(told(&one).2, ["input.cs[_].image is each of 2: \"b\", \"c\""]);
 }
 
 #[test]
@@ -325,6 +326,7 @@ fn declared_variables_an_every_and_comprehensions_are_one_expression_each() {
     let rego = "deny contains \"x\" if {\n  some i, j\n  input.cs[i].ports[j] == 80\n  every c in input.cs { c.ok }\n}\n";
     let one = failed(rego, "deny", json!({"cs": [{"ports": [80]}]}));
     assert_eq!(told(&one).1, "every c in input.cs { c.ok }");
+    assert_eq!(told(&one).2, ["input.cs is [{\"ports\": [80]}]"]);
     assert_eq!(
         one.examples[0].variables,
         [("i".to_owned(), "0".to_owned()), ("j".to_owned(), "0".to_owned())]

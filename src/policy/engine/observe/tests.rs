@@ -79,12 +79,12 @@ f(x) := 5 if x > 1
 }
 
 /// The lines of a file, and which of them are reached by an evaluation that comes to these of the engine's.
-fn reached(rego: &str, engine: &[u32]) -> Vec<(u32, bool)> {
+fn reached(rego: &str, v0: bool, engine: &[u32]) -> Vec<(u32, bool)> {
     let file = RegoFile {
         path: "p.rego".into(),
         text: rego.into(),
         is_test: false,
-        v0: false,
+        v0,
     };
     let lines = Lines::of(&Source::parse(&file).unwrap());
     lines
@@ -96,13 +96,38 @@ fn reached(rego: &str, engine: &[u32]) -> Vec<(u32, bool)> {
 #[test]
 fn a_declaration_of_variables_is_no_line_to_come_to() {
     let rego = "package p\ndeny contains \"x\" if {\n  some i\n  input.ns[i] > 3\n}\n";
-    assert_eq!(reached(rego, &[4]), [(2, false), (4, true)]);
+    assert_eq!(reached(rego, false, &[4]), [(2, false), (4, true)]);
 }
 
 #[test]
 fn a_line_that_stands_on_two_of_the_engine_is_reached_with_either() {
     // The first operand stays on its line, the negation itself moves to that of the last.
     let rego = "package p\ndeny contains \"x\" if {\n  not startswith(input.name,\n    input.begin)\n}\n";
-    assert_eq!(reached(rego, &[3]), [(2, false), (3, true), (4, false)]);
-    assert_eq!(reached(rego, &[4]), [(2, false), (3, true), (4, true)]);
+    assert_eq!(reached(rego, false, &[3]), [(2, false), (3, true), (4, false)]);
+    assert_eq!(reached(rego, false, &[4]), [(2, false), (3, true), (4, true)]);
+}
+
+#[test]
+fn what_is_gone_through_and_what_is_asked_of_it_are_lines_however_long() {
+    let rego = format!(
+        "package p\ndeny contains \"x\" if {{\n  some c in input.cs\n  every d in c {{\n    d == \"{}\"\n  }}\n}}\n",
+        "a".repeat(4000)
+    );
+    assert_eq!(
+        reached(&rego, false, &[3]),
+        [(2, false), (3, true), (4, false), (5, false)]
+    );
+    let old = "package p\ndeny[\"x\"] {\n  input.x\n}\n";
+    assert_eq!(reached(old, true, &[2]), [(2, true), (3, false)]);
+}
+
+#[test]
+fn other_data_counts_also_where_errors_are_undefined() {
+    let rego = format!("{FAILING}deny contains data.limit\n");
+    let (group, entry) = group(&rego, BuiltinErrors::Undefined);
+    let over = group
+        .with_data(&Document::from_json(&json!({"limit": 5})))
+        .unwrap();
+    let observed = look(&over, &entry, json!({"size": "4 Gi"}), BuiltinErrors::Undefined);
+    assert_eq!(value(&observed), Ok(json!([["deny", [5, "always"]]])));
 }

@@ -112,3 +112,23 @@ fn rules_that_name_each_other_are_explained_to_a_depth() {
     let rego = format!("{rules}a{} if input.x\n", MAX_DEPTH + 1);
     assert_eq!(levels(&failed(&rego, "a0", json!({}))), MAX_DEPTH);
 }
+
+#[test]
+fn long_values_are_cut() {
+    let long = "a".repeat(2 * MAX_TEXT);
+    let one = failed(
+        "deny contains \"x\" if {\n  n := input.n\n  n == 1\n}\n",
+        "deny",
+        json!({"n": long}),
+    );
+    assert_eq!(one.examples[0].variables[0].1.chars().count(), MAX_TEXT + 1);
+    let one = failed(
+        "deny contains \"x\" if input.ns[_] == 1\n",
+        "deny",
+        json!({"ns": [long, "b"]}),
+    );
+    let OperandValue::Several(values, 2) = &one.examples[0].operands[0].value else {
+        panic!("{one:#?}")
+    };
+    assert_eq!(values[0].chars().count(), MAX_TEXT / 3 + 1);
+}

@@ -98,3 +98,15 @@ fn imports_count_where_the_engine_is_asked() {
         assert_eq!(told(&one).2, [format!("{name} is 4")], "{import}");
     }
 }
+
+#[test]
+fn rules_in_what_with_gives_and_in_queries_are_not_explained() {
+    let rules = "allowed if input.n > 3\n\ngiven := {\"n\": 1}\n";
+    let rego = format!("test_a if allowed with input as given\n\n{rules}");
+    assert_eq!(
+        because(&failed(&rego, "test_a", json!({}))),
+        ["allowed fails at input.n > 3"]
+    );
+    let rego = format!("test_b if count([given | input.x]) > 0\n\n{rules}");
+    assert_eq!(because(&failed(&rego, "test_b", json!({}))), Vec::<String>::new());
+}
