@@ -15,18 +15,23 @@ use super::*;
 use crate::policy::explain::MAX_EXAMPLES;
 use crate::policy::files::RegoFile;
 
+fn file(path: &str, text: &str, v0: bool) -> RegoFile {
+    RegoFile {
+        path: path.into(),
+        text: text.into(),
+        is_test: false,
+        v0,
+    }
+}
+
 /// A package of up to two files.
 fn group_of(files: &[&str], v0: bool, errors: BuiltinErrors) -> (Group, Vec<String>) {
-    let source = |(text, path): (&&str, &str)| {
-        Source::parse(&RegoFile {
-            path: path.into(),
-            text: (*text).into(),
-            is_test: false,
-            v0,
-        })
-        .unwrap()
-    };
-    let sources: Vec<Source> = files.iter().zip(["p.rego", "q.rego"]).map(source).collect();
+    let files = files.iter().zip(["p.rego", "q.rego"]);
+    let sources = files.map(|(text, path)| Source::parse(&file(path, text, v0)).unwrap());
+    group_from(&sources.collect::<Vec<_>>(), errors)
+}
+
+fn group_from(sources: &[Source], errors: BuiltinErrors) -> (Group, Vec<String>) {
     let package = sources[0].package.clone();
     let data = Document::from_json(&json!({"limits": {"cpu": 4}}));
     let (group, _) = Group::build(

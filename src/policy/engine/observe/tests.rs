@@ -110,7 +110,7 @@ fn a_line_that_stands_on_two_of_the_engine_is_reached_with_either() {
 #[test]
 fn what_is_gone_through_and_what_is_asked_of_it_are_lines_however_long() {
     let rego = format!(
-        "package p\ndeny contains \"x\" if {{\n  some c in input.cs\n  every d in c {{\n    d == \"{}\"\n  }}\n}}\n",
+        "package p\ndeny contains \"x\" if {{\n  some c in [input.c]\n  every d in c {{\n    d == \"{}\"\n  }}\n}}\n",
         "a".repeat(4000)
     );
     assert_eq!(

@@ -1,6 +1,7 @@
 //! What expressions and heads are made of, as their authors wrote it.
 
 use super::*;
+use crate::policy::engine::normalize::Origin;
 
 #[test]
 fn what_stands_in_brackets_is_a_part_of_its_own() {
@@ -85,4 +86,28 @@ fn keywords_that_are_imported_are_there_where_the_engine_is_asked() {
     let rego = "package p\nimport future.keywords.in\ndeny[\"x\"] {\n  some c in input.cs\n  c > 3\n}\n";
     let one = failure(explain_as(rego, true, "deny", json!({"cs": [1]})));
     assert_eq!((told(&one).1, told(&one).2), ("c > 3", vec!["c is 1".to_owned()]));
+}
+
+#[test]
+fn in_a_template_an_expression_is_told_at_its_place_in_the_file() {
+    let text = "package p\ndeny contains \"x\" if {\n  input.n >= []\n  some c in input.cs\n  c > 3\n}\n";
+    let inside = Origin::Inside {
+        lines: 10,
+        columns: 4,
+    };
+    let source = Source::parse_inside(&file("t.yaml", text, false), inside).unwrap();
+    let errors = BuiltinErrors::Fault;
+    let (group, package) = group_from(&[source], errors);
+    let failure = |input| {
+        let input = Document::from_json(&input);
+        let one = failure(group.explain(&package, "deny", &input, errors, &limits(LONG)));
+        (one.place.to_string(), one.text)
+    };
+    for (input, place, text) in [
+        (json!({"n": 1}), "t.yaml:13:7", "input.n >= []"),
+        (json!({"n": [], "cs": 1}), "t.yaml:14:7", "some c in input.cs"),
+        (json!({"n": [], "cs": [1]}), "t.yaml:15:7", "c > 3"),
+    ] {
+        assert_eq!(failure(input), (place.to_owned(), text.to_owned()));
+    }
 }
