@@ -143,6 +143,8 @@ pub struct Policy {
     pub dialect: Dialect,
     /// The gate rules that its source has, or that what it has amounts to.
     pub rules: Vec<&'static str>,
+    /// The rules that it is asked for, by the names that its author gave them.
+    pub entry_rules: Vec<String>,
     /// Lower is evaluated first; ties by name.
     pub order: i64,
     /// What its word is worth.

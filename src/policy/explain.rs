@@ -7,8 +7,6 @@
 
 use std::fmt;
 
-use super::dialect::Dialect;
-use super::dialect::gatekeeper::VIOLATION;
 use super::engine::Document;
 use super::matching::Facts;
 pub use super::select::Misfit;
@@ -17,7 +15,7 @@ use super::{Limits, Policy, PolicySet};
 use crate::gate::Gate;
 
 /// A place in a policy file, from 1.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The file as the author named it.
     pub file: String,
@@ -174,15 +172,6 @@ impl PolicySet {
 }
 
 impl Policy {
-    /// The rules that say what it says, as far as their names are known beforehand.
-    pub fn explained_rules(&self) -> Vec<&'static str> {
-        match self.dialect {
-            Dialect::Regate | Dialect::Conftest => self.rules.clone(),
-            Dialect::Gatekeeper => vec![VIOLATION],
-            Dialect::System => vec!["main"],
-        }
-    }
-
     /// Its package, `["kubernetes", "admission", "owner"]`.
     pub fn package(&self) -> Vec<String> {
         let path = self.entry.trim_start_matches("data.").split('.');

@@ -307,6 +307,41 @@ fn a_rule_that_keeps_another_from_firing_is_explained_below_it() {
     );
 }
 
+#[test]
+fn policies_of_others_are_explained_by_the_rules_that_they_were_written_with() {
+    let desk = Desk::new(&[
+        "package system\nmain := {\n  \"apiVersion\": \"admission.k8s.io/v1\", \"kind\": \"AdmissionReview\",\n  \
+         \"response\": {\"uid\": input.request.uid, \"allowed\": true},\n}\n",
+        "package main\nviolation contains {\"msg\": \"v\"} if input.kind == \"Pod\"\n\
+         deny_name contains \"n\" if input.metadata.name == \"shop\"\nexception contains [\"name\"] if input.old\n",
+    ]);
+    desk.write(
+        "policies/template.yaml",
+        "apiVersion: templates.gatekeeper.sh/v1\nkind: ConstraintTemplate\nmetadata: {name: named}\nspec:\n  \
+         crd: {spec: {names: {kind: Named}}}\n  targets:\n  - target: admission.k8s.gatekeeper.sh\n    rego: |\n      \
+         package named\n\n      violation[{\"msg\": msg}] {\n        msg := input.review.object.metadata.name\n      }\n",
+    );
+    desk.write(
+        "policies/constraint.yaml",
+        "{apiVersion: constraints.gatekeeper.sh/v1beta1, kind: Named, metadata: {name: all}}\n",
+    );
+    let (_, out) = explain(&desk, &["--gate", "validate", "-"], POD);
+    assert!(
+        out.contains(
+            "\n    ✓ policies/template.yaml:11  violation[{\"msg\": msg}]\n        {\"msg\": \"web\"}\n"
+        ),
+        "{out}"
+    );
+    for line in [
+        "    ✓ policies/0.rego:2  main := {",
+        "    ✓ policies/1.rego:2  violation contains {\"msg\": \"v\"}\n",
+        "    ✗ policies/1.rego:3  deny_name contains \"n\"\n        line 3: input.metadata.name == \"shop\"\n",
+        "    ✗ policies/1.rego:4  exception contains [\"name\"]\n",
+    ] {
+        assert!(out.contains(line), "{line}{out}");
+    }
+}
+
 /// Reviews for each gate's policies, some of which deny and some of which do not.
 fn inputs(gate: Gate) -> Vec<Value> {
     let pod = |spec: Value| {

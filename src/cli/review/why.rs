@@ -42,7 +42,7 @@ struct Asked {
     enforcement: Enforcement,
     took: Duration,
     fault: Option<Fault>,
-    rules: Vec<(&'static str, Vec<Definition>)>,
+    rules: Vec<(String, Vec<Definition>)>,
     prints: Vec<String>,
 }
 
@@ -117,11 +117,15 @@ fn explained(set: &PolicySet, note: Note) -> Asked {
         deadline: Instant::now() + TIME,
         ..note.limits
     };
-    let asked = note.policy.explained_rules();
-    let rules = asked.iter();
+    let rules = note.policy.entry_rules.iter();
     Asked {
         rules: rules
-            .map(|rule| (*rule, set.explain(&note.policy, rule, &note.input, &limits)))
+            .map(|rule| {
+                (
+                    rule.clone(),
+                    set.explain(&note.policy, rule, &note.input, &limits),
+                )
+            })
             .collect(),
         prints: set.prints(&note.policy, &note.input, &limits),
         policy: note.policy.name,

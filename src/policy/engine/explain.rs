@@ -91,6 +91,7 @@ impl Question<'_> {
             .filter_map(|rule| name_of(rule))
             .collect();
         let mut definitions = Vec::new();
+        // They stand in the order of their files.
         for module in modules() {
             let path = module.package.span.source.get_path();
             let Some(normalized) = self.group.texts.get(path) else {
@@ -121,7 +122,6 @@ impl Question<'_> {
                 definitions.extend(explainer.rule(spec));
             }
         }
-        definitions.sort_by(|a, b| a.place.cmp(&b.place));
         definitions
     }
 }
@@ -168,28 +168,19 @@ impl<'a> Explainer<'a> {
         }
         let mut definitions = Vec::new();
         let mut settled = false;
-        for (number, body) in bodies.iter().enumerate() {
+        // Behind the first body there are only those of `else`: what is chained in another way is a rule of its own by now.
+        for body in bodies {
             let steps = self.reader.steps(&body.query);
             // Only now is it known what the names in the head stand for.
-            let (head, place) = if body.is_else {
+            let (head, place, value) = if body.is_else {
                 (
                     else_head(body, &self.reader),
                     self.reader.place(self.reader.position(&body.span)),
-                )
-            } else if number > 0 {
-                (
-                    self.reader.head(head_span),
-                    self.reader.place(self.reader.position(&body.span)),
+                    body.assign.as_ref().map(|assign| &*assign.value),
                 )
             } else {
-                (self.reader.head(head_span), place.clone())
+                (self.reader.head(head_span), place.clone(), value)
             };
-            let value = match &body.assign {
-                Some(assign) if body.is_else => Some(&*assign.value),
-                _ if body.is_else => None,
-                _ => value,
-            };
-            settled &= body.is_else;
             let verdict = if settled {
                 Verdict::NotReached
             } else {
@@ -245,18 +236,19 @@ impl<'a> Explainer<'a> {
         };
         let question = self.reader.code(range.clone());
         let rules = self.probe.values(steps, &question);
-        match self.probe.ask_values(&rules, self.question.errors) {
-            Ok((0, _)) => {}
+        let error = match self.probe.ask_values(&rules, self.question.errors) {
+            Ok((0, _)) => None,
             Ok((count, values)) => return Verdict::Fired { values, count },
-            Err(Fault::Deadline) => return Verdict::Unknown(Fault::Deadline.to_string()),
-            Err(_) => return Verdict::Unknown("what it gives cannot be asked".to_owned()),
-        }
+            Err(Fault::Builtin { message, .. }) => Some(message),
+            Err(fault) => return Verdict::Unknown(fault.to_string()),
+        };
         let parts = self.collector(steps, variables, &mut |collector| collector.head(value));
         let (ways, examples) = self.examples(steps, variables, &parts, "");
         Verdict::Failed(Box::new(Failed {
-            place: self.reader.place(self.reader.position(value.span())),
+            // The engine's place of a reference is that of its last part.
+            place: self.reader.place(self.normalized.place_of(range.start)),
             text: self.reader.shown(range),
-            error: None,
+            error,
             ways,
             examples,
             because: Vec::new(),

@@ -263,4 +263,4 @@ fn fault(text: &str, texts: &BTreeMap<String, Arc<Normalized>>) -> Fault {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

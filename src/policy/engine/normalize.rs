@@ -170,37 +170,30 @@ impl Normalized {
         self.edited.as_ref().map_or(&self.text, |edited| &edited.text)
     }
 
-    /// What its author wrote from a place on.
-    pub(super) fn author_from(&self, at: Position) -> &str {
-        let text = self.author();
-        let line = usize::try_from(at.line).unwrap_or_default().saturating_sub(1);
-        let column = usize::try_from(at.column).unwrap_or_default().saturating_sub(1);
-        let lines = self.edited.as_ref().map_or(&self.lines, |edited| &edited.lines);
-        let line = lines
-            .get(line)
-            .and_then(|start| text.get(*start..))
-            .unwrap_or_default();
-        let start = line
-            .char_indices()
-            .nth(column)
-            .map_or(line.len(), |(start, _)| start);
-        line.get(start..).unwrap_or_default()
-    }
-
     /// Where the author wrote what the engine calls this place.
     pub(crate) fn place(&self, at: Position) -> Position {
-        let Some(offset) = self.offset_of(at) else {
-            return self.origin.place(at);
-        };
-        let (text, lines, offset) = match &self.edited {
-            None => (&self.text, &self.lines, offset),
-            Some(Edited { text, lines, stages }) => {
-                let stages = stages.iter().rev();
-                let offset = stages.fold(offset, |offset, edits| origin(edits, offset));
-                (text, lines, offset)
-            }
-        };
-        self.origin.place(position(text, lines, offset))
+        match self.offset_of(at) {
+            Some(offset) => self.place_of(offset),
+            None => self.origin.place(at),
+        }
+    }
+
+    /// Where the author wrote what stands at this offset of the text as it is now.
+    pub(super) fn place_of(&self, offset: usize) -> Position {
+        let lines = self.edited.as_ref().map_or(&self.lines, |edited| &edited.lines);
+        let at = position(self.author(), lines, self.author_offset(offset));
+        self.origin.place(at)
+    }
+
+    /// The author's text from where this offset of the text as it is now comes from.
+    pub(super) fn author_from(&self, offset: usize) -> &str {
+        let offset = self.author_offset(offset);
+        self.author().get(offset..).unwrap_or_default()
+    }
+
+    fn author_offset(&self, offset: usize) -> usize {
+        let stages = self.edited.iter().flat_map(|edited| edited.stages.iter().rev());
+        stages.fold(offset, |offset, edits| origin(edits, offset))
     }
 
     /// The place in the author's file of one in the author's text.

@@ -212,3 +212,6 @@ impl Lines {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

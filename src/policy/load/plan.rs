@@ -117,6 +117,7 @@ fn policy(package: &Package<'_>, instance: Option<&Instance>) -> Policy {
         name,
         dialect: package.dialect,
         rules: package.rules.clone(),
+        entry_rules: package.entry.clone(),
         order: *order,
         enforcement: instance.and_then(|one| one.enforcement).unwrap_or(*enforcement),
         matching: [Some(matching), narrowing]

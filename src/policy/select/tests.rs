@@ -16,6 +16,7 @@ fn policy(name: &str, rules: &[&'static str], matching: Vec<Match>) -> Policy {
         name: name.to_owned(),
         dialect: Dialect::Regate,
         rules: rules.to_vec(),
+        entry_rules: Vec::new(),
         order: 0,
         enforcement: Enforcement::Deny,
         matching,

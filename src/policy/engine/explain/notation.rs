@@ -37,10 +37,6 @@ fn write(value: &Value, depth: usize, max: usize, indent: Option<usize>, out: &m
     let Some(inner) = depth.checked_sub(1) else {
         return out.push('…');
     };
-    // What lies behind the cut need not be written.
-    if out.len() / 4 > max {
-        return;
-    }
     match value {
         Value::Array(items) => {
             let items = items.iter().map(|item| (None, item));
@@ -72,6 +68,7 @@ fn members<'a>(
     out.push_str(open);
     let mut any = false;
     for (key, item) in items {
+        // What lies behind the cut need not be written.
         if out.len() / 4 > max {
             break;
         }
@@ -124,6 +121,13 @@ mod tests {
             "[\n  {\n    \"a\",\n    \"b\"\n  },\n  set(),\n  {\n    \"x\": [\n      1,\n      true,\n      null\n    ],\
              \n    \"y\": {}\n  }\n]"
         );
+    }
+
+    #[test]
+    fn a_deep_value_is_not_written_to_its_end() {
+        let deep = (0..MAX_DEPTH + 8).fold(Value::from(1), |inner, _| Value::from(vec![inner]));
+        let text = format!("{}…{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
+        assert_eq!(Document(deep).notation(240), text);
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl Collector<'_, '_> {
     }
 
     fn add(&mut self, expr: &Expr, is_reference: bool) {
-        if self.found.parts.len() >= MAX_OPERANDS || variable(expr) == Some("_") || !(self.can_ask)(expr) {
+        if self.found.parts.len() >= MAX_OPERANDS || !(self.can_ask)(expr) {
             return;
         }
         let Some(range) = self.reader.range(expr) else {

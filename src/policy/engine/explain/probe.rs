@@ -152,13 +152,7 @@ pub(super) fn header(package: &str, module: &Module, text: &str) -> String {
         let text = range
             .and_then(|(start, end)| text.get(start..end))
             .unwrap_or_default();
-        // The end leaves out a closing quote.
-        let quote = if text.matches('"').count() % 2 == 1 {
-            "\""
-        } else {
-            ""
-        };
-        let _ = writeln!(header, "{text}{quote}");
+        let _ = writeln!(header, "{text}");
     }
     header
 }

@@ -215,7 +215,7 @@ impl<'a> Reader<'a> {
         Some(text)
     }
 
-    /// Whether it is `x >= []`, which asks before an iteration whether there is a collection.
+    /// Whether it is `x >= []` which no author wrote: it asks before an iteration whether there is a collection.
     fn is_guard(&self, statement: &LiteralStmt) -> bool {
         let Literal::Expr { expr, .. } = &statement.literal else {
             return false;
@@ -229,11 +229,11 @@ impl<'a> Reader<'a> {
         else {
             return false;
         };
-        let first = self.shown(self.rewrites.bytes(&statement.span));
-        let first: String = first.chars().take_while(|c| c.is_alphanumeric()).collect();
-        let written = self.normalized.author_from(self.position(&statement.span));
+        // It asks about what was taken out, or stands where its author wrote `some`.
+        let begin = self.rewrites.bytes(&statement.span).start;
+        let mut words = self.normalized.author_from(begin).split(char::is_whitespace);
         matches!(&**rhs, Expr::Array { items, .. } if items.is_empty())
-            && (variable(lhs).is_some_and(|name| self.is_ours(name)) || !written.starts_with(&first))
+            && (variable(lhs).is_some_and(|name| self.is_ours(name)) || words.next() == Some("some"))
     }
 }
 

@@ -1,5 +1,10 @@
 //! Rules on inputs, and the first expression that fails of each definition.
 
+mod bounds;
+mod errors;
+mod names;
+mod parts;
+
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -10,35 +15,50 @@ use super::*;
 use crate::policy::explain::MAX_EXAMPLES;
 use crate::policy::files::RegoFile;
 
-fn group(rego: &str, v0: bool) -> (Group, Vec<String>) {
-    let file = RegoFile {
-        path: "p.rego".into(),
-        text: rego.into(),
+fn file(path: &str, text: &str, v0: bool) -> RegoFile {
+    RegoFile {
+        path: path.into(),
+        text: text.into(),
         is_test: false,
         v0,
-    };
-    let source = Source::parse(&file).unwrap();
-    let package = source.package.clone();
+    }
+}
+
+/// A package of up to two files.
+fn group_of(files: &[&str], v0: bool, errors: BuiltinErrors) -> (Group, Vec<String>) {
+    let files = files.iter().zip(["p.rego", "q.rego"]);
+    let sources = files.map(|(text, path)| Source::parse(&file(path, text, v0)).unwrap());
+    group_from(&sources.collect::<Vec<_>>(), errors)
+}
+
+fn group_from(sources: &[Source], errors: BuiltinErrors) -> (Group, Vec<String>) {
+    let package = sources[0].package.clone();
     let data = Document::from_json(&json!({"limits": {"cpu": 4}}));
     let (group, _) = Group::build(
-        &[&source],
+        &sources.iter().collect::<Vec<_>>(),
         &[(&package, vec![])],
         &data,
-        BuiltinErrors::Fault,
+        errors,
         &std::sync::Arc::default(),
     )
     .unwrap();
     (group, package)
 }
 
-fn explain_as(rego: &str, v0: bool, rule: &str, input: serde_json::Value) -> Vec<Definition> {
-    let (group, package) = group(rego, v0);
-    let limits = Limits {
-        deadline: Instant::now() + Duration::from_secs(30),
+fn limits(time: Duration) -> Limits {
+    Limits {
+        deadline: Instant::now() + time,
         context: Context::default(),
-    };
+    }
+}
+
+const LONG: Duration = Duration::from_secs(30);
+
+fn explain_as(rego: &str, v0: bool, rule: &str, input: serde_json::Value) -> Vec<Definition> {
+    let errors = BuiltinErrors::Fault;
+    let (group, package) = group_of(&[rego], v0, errors);
     let input = Document::from_json(&input);
-    group.explain(&package, rule, &input, BuiltinErrors::Fault, &limits)
+    group.explain(&package, rule, &input, errors, &limits(LONG))
 }
 
 fn explain(rego: &str, rule: &str, input: serde_json::Value) -> Vec<Definition> {
@@ -47,7 +67,10 @@ fn explain(rego: &str, rule: &str, input: serde_json::Value) -> Vec<Definition> 
 
 /// The only definition, which failed.
 fn failed(rego: &str, rule: &str, input: serde_json::Value) -> Failed {
-    let mut definitions = explain(rego, rule, input);
+    failure(explain(rego, rule, input))
+}
+
+fn failure(mut definitions: Vec<Definition>) -> Failed {
     assert_eq!(definitions.len(), 1, "{definitions:#?}");
     match definitions.remove(0).verdict {
         Verdict::Failed(failed) => *failed,
@@ -131,6 +154,28 @@ fn of_a_reference_it_is_told_how_far_it_is_defined() {
         ["input.object.metadata.labels.owner is undefined: input.object.metadata is {\"name\": \"web\"}"]
     );
     assert_eq!(one.examples[0].sides, None);
+    // What is explained stands in `data`, too.
+    let one = failed(
+        "deny contains \"x\" if data.limits.memory == 4\n",
+        "deny",
+        json!({}),
+    );
+    assert_eq!(told(&one).2, ["data.limits.memory is undefined"]);
+}
+
+#[test]
+fn of_a_pattern_whose_variables_are_not_bound_the_other_side_is_told() {
+    let rego = "deny contains \"x\" if {\n  [x, 2] = input.pair\n  x > 0\n}\n";
+    let one = failed(rego, "deny", json!({"pair": [1, 3]}));
+    assert_eq!(
+        told(&one),
+        (
+            "p.rego:3:3".to_owned(),
+            "[x, 2] = input.pair",
+            vec!["input.pair is [1, 3]".to_owned()]
+        )
+    );
+    assert_eq!(one.examples[0].sides, None);
 }
 
 #[test]
@@ -173,7 +218,7 @@ fn what_an_expression_iterates_over_has_several_values() {
         "deny",
         json!({"cs": [{"image": "b"}, {"image": "c"}]}),
     );
-    assert_eq!(told(&one).2[0], "input.cs[_].image is each of 2: \"b\", \"c\"");
+    assert_eq!(told(&one).2, ["input.cs[_].image is each of 2: \"b\", \"c\""]);
 }
 
 #[test]
@@ -188,6 +233,7 @@ fn a_negation_is_told_as_its_author_wrote_it() {
             vec!["input.name is \"abc\"".to_owned()]
         )
     );
+    assert_eq!(one.examples[0].variables, []);
     // What it is given has to be defined.
     let one = failed(rego, "deny", json!({}));
     assert_eq!(
@@ -211,6 +257,16 @@ fn a_head_that_is_undefined_is_told_where_it_stands() {
     assert_eq!(
         told(&one).2,
         ["input.name is undefined: input is {\"bad\": true}"]
+    );
+    // Without a body, too.
+    let one = failed("size := input.size\n", "size", json!({}));
+    assert_eq!(
+        told(&one),
+        (
+            "p.rego:2:9".to_owned(),
+            "input.size",
+            vec!["input.size is undefined: input is {}".to_owned()]
+        )
     );
 }
 
@@ -275,6 +331,7 @@ fn declared_variables_an_every_and_comprehensions_are_one_expression_each() {
     let rego = "deny contains \"x\" if {\n  some i, j\n  input.cs[i].ports[j] == 80\n  every c in input.cs { c.ok }\n}\n";
     let one = failed(rego, "deny", json!({"cs": [{"ports": [80]}]}));
     assert_eq!(told(&one).1, "every c in input.cs { c.ok }");
+    assert_eq!(told(&one).2, ["input.cs is [{\"ports\": [80]}]"]);
     assert_eq!(
         one.examples[0].variables,
         [("i".to_owned(), "0".to_owned()), ("j".to_owned(), "0".to_owned())]
@@ -334,38 +391,6 @@ fn rules_of_the_older_language_are_explained_too() {
         panic!("{definitions:#?}")
     };
     assert_eq!(told(one).2, ["input.cpu is 4", "l.cpu is 4"]);
-}
-
-#[test]
-fn a_name_of_a_rule_is_no_variable() {
-    let rego =
-        "name := input.n if input.n\n\ndeny contains \"x\" if {\n  input.names[name]\n  input.bad\n}\n";
-    let one = failed(rego, "deny", json!({"names": {"a": true}}));
-    assert_eq!(told(&one).1, "input.names[name]");
-    let one = failed(rego, "deny", json!({"n": "a", "names": {"a": true}}));
-    assert_eq!(told(&one).1, "input.bad");
-    assert_eq!(one.examples[0].variables, []);
-}
-
-#[test]
-fn explaining_ends_in_time_and_says_so() {
-    let rego = "deny contains \"x\" if {\n  some a in numbers.range(1, 3000)\n  some b in numbers.range(1, 3000)\n  a * b < 0\n}\n";
-    let (group, package) = group(&format!("package p\n{rego}"), false);
-    let limits = Limits {
-        deadline: Instant::now() + Duration::from_millis(100),
-        context: Context::default(),
-    };
-    let definitions = group.explain(
-        &package,
-        "deny",
-        &Document::empty(),
-        BuiltinErrors::Fault,
-        &limits,
-    );
-    assert_eq!(
-        definitions[0].verdict,
-        Verdict::Unknown("the evaluation did not end in time".to_owned())
-    );
 }
 
 /// What came of the rules that a failing expression names: place, and what failed or fired.

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::*;
 use crate::policy::files::RegoFile;
 
-fn group(rego: &str, errors: BuiltinErrors) -> (Group, String) {
+pub(in crate::policy::engine) fn group(rego: &str, errors: BuiltinErrors) -> (Group, String) {
     let file = RegoFile {
         path: "p.rego".into(),
         text: rego.into(),
@@ -27,14 +27,14 @@ fn group(rego: &str, errors: BuiltinErrors) -> (Group, String) {
     (group, entries.remove(0))
 }
 
-fn limits(time: Duration) -> Limits {
+pub(in crate::policy::engine) fn limits(time: Duration) -> Limits {
     Limits {
         deadline: Instant::now() + time,
         context: Context::default(),
     }
 }
 
-const LONG: Duration = Duration::from_secs(30);
+pub(in crate::policy::engine) const LONG: Duration = Duration::from_secs(30);
 
 type Lenient = Result<(serde_json::Value, Option<Fault>), Fault>;
 
@@ -44,7 +44,7 @@ fn leniently(rego: &str, input: serde_json::Value) -> Lenient {
     Ok((values.to_json().unwrap(), fault))
 }
 
-fn builtin(at: &str, message: &str) -> Fault {
+pub(in crate::policy::engine) fn builtin(at: &str, message: &str) -> Fault {
     Fault::Builtin {
         at: at.into(),
         message: message.into(),
@@ -153,6 +153,32 @@ f(x) := 5 if x > 1
     // Small enough, it is a conflict of two values; with a builtin error beside it the conflict counts.
     let fault = leniently(dropped, json!({"n": 7})).unwrap_err();
     assert!(matches!(fault, Fault::Conflict { .. }), "{fault}");
+}
+
+#[test]
+fn an_operator_on_what_it_is_not_for_stays_a_fault_and_a_division_by_zero_does_not() {
+    for (expression, message) in [
+        ("input.size + 1 > 3", "`add` expects numeric argument"),
+        ("input.size % 2 == 0", "`mod` expects numeric argument"),
+        ("not input.size * 2 > 3", "`mul` expects numeric argument"),
+        (
+            "count({1} - input.size) == 1",
+            "`difference` expects set argument",
+        ),
+        (
+            "count(input.size & {1}) == 0",
+            "`intersection` expects set argument",
+        ),
+    ] {
+        let rego = format!("package kubernetes.admission.p\ndeny contains \"a\" if {expression}\n");
+        let fault = leniently(&rego, json!({"size": "4"})).unwrap_err();
+        assert!(fault.to_string().contains(message), "{expression}: {fault}");
+    }
+    let rego =
+        "package kubernetes.admission.p\ndeny contains \"a\" if 1 / input.size > 3\ndeny contains \"b\"\n";
+    let (values, passed_over) = leniently(rego, json!({"size": 0})).unwrap();
+    assert_eq!(values, json!([["deny", ["b"]]]));
+    assert_eq!(passed_over, Some(builtin("p.rego:2:24", "divide by zero")));
 }
 
 #[test]
