@@ -192,13 +192,18 @@ fn an_answer_that_is_too_long_is_refused_while_it_is_read() {
 }
 
 #[test]
-fn an_endless_head_is_refused() {
-    let peer = Peer::start(|_, reply| {
+fn a_head_that_is_too_long_is_refused() {
+    let endless = Peer::start(|_, reply| {
         let header = format!("X-A: {}\r\n", "x".repeat(1000));
         reply.raw("HTTP/1.1 200 OK\r\n");
         while reply.raw(&header) {}
     });
-    assert_eq!(problem(&peer), "message head is too large");
+    assert_eq!(problem(&endless), "message head is too large");
+    let with_header = |length: usize| {
+        Peer::start(move |_, reply| reply.answer("200 OK", &[("X-A", &"x".repeat(length))], "yes"))
+    };
+    assert_eq!(problem(&with_header(128 << 10)), "message head is too large");
+    assert_eq!(ask(&with_header(60 << 10)).unwrap().body, "yes");
 }
 
 #[test]
