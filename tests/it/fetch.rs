@@ -438,17 +438,24 @@ fn headers_that_decide_over_the_message_are_not_the_asker_s() {
 
 #[test]
 fn a_host_that_is_late_again_and_again_holds_nobody_any_more() {
-    let peer = Peer::start(|_, reply| reply.never());
+    let peer = Peer::start(|request, reply| match request.head.starts_with("GET /late ") {
+        true => reply.never(),
+        false => reply.json("1"),
+    });
     let other = Peer::start(|_, reply| reply.json("1"));
     let client = Arc::new(client(
         &[at_address(peer.port), at_address(other.port)],
         &format!("{}{}", peer.ca, other.ca),
     ));
-    for _ in 0..3 {
+    let is_late = || {
         let deadline = Instant::now() + Duration::from_millis(400);
-        let error = client.send(get(&peer.url("/")), deadline).unwrap_err();
+        let error = client.send(get(&peer.url("/late")), deadline).unwrap_err();
         assert_eq!(error, Error::Late(format!("127.0.0.1:{}", peer.port)));
-    }
+    };
+    (0..2).for_each(|_| is_late());
+    // An answer ends the row.
+    assert!(send(&client, get(&peer.url("/"))).is_ok());
+    (0..3).for_each(|_| is_late());
     assert_eq!(
         send(&client, get(&peer.url("/"))).unwrap_err().to_string(),
         format!(
