@@ -253,3 +253,64 @@ impl StartError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What happens at once on an idle machine happens within this time on any.
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn client() -> Client {
+        let entry = AllowedHost {
+            host: HostPattern::Address([127, 0, 0, 1].into()),
+            port: 1,
+            plain: false,
+            private: false,
+        };
+        Client::start(&Settings {
+            allowed: vec![entry],
+            authorities: None,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn whoever_waits_is_back_even_when_the_clients_own_thread_does_not_move() {
+        let client = client();
+        let (holds, held) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        client.runtime.spawn(async move {
+            holds.send(()).unwrap();
+            let _ = released.recv_timeout(LONG);
+        });
+        held.recv_timeout(LONG).unwrap();
+        let begin = Instant::now();
+        let request = Request {
+            method: "GET".into(),
+            url: "https://127.0.0.1:1/".into(),
+            ..Request::default()
+        };
+        let error = client
+            .send(request, begin + Duration::from_millis(50))
+            .unwrap_err();
+        assert!(begin.elapsed() < LONG, "{:?}", begin.elapsed());
+        assert_eq!(error, Error::Late("127.0.0.1:1".into()));
+        drop(release);
+    }
+
+    #[test]
+    fn a_client_that_is_dropped_ends_its_thread_and_all_that_is_on_its_way() {
+        let client = client();
+        let (on_its_way, ended) = mpsc::channel::<()>();
+        client.runtime.spawn(async move {
+            std::future::pending::<()>().await;
+            drop(on_its_way);
+        });
+        drop(client);
+        assert_eq!(
+            ended.recv_timeout(LONG),
+            Err(mpsc::RecvTimeoutError::Disconnected)
+        );
+    }
+}

@@ -206,7 +206,7 @@ fn an_end_of_all_sets_ends_their_threads_and_whoever_waits() {
 }
 
 #[test]
-fn whoever_waits_goes_on_when_the_key_is_there_or_the_sets_end() {
+fn whoever_waits_goes_on_when_the_key_is_there_or_the_round_or_the_sets_end() {
     let key_comes = |set: &KeySet| {
         set.hold(Content {
             text: "b".into(),
@@ -214,8 +214,9 @@ fn whoever_waits_goes_on_when_the_key_is_there_or_the_sets_end() {
             keys: 1,
         })
     };
+    let round_ends = |set: &KeySet| set.lock().done = 1;
     let end_comes = |set: &KeySet| set.lock().ended = true;
-    for comes in [&key_comes as &dyn Fn(&KeySet), &end_comes] {
+    for comes in [&key_comes as &dyn Fn(&KeySet), &round_ends, &end_comes] {
         let set = Arc::new(KeySet::new("corp", check, true));
         // A round that will not come, for which it would wait for as long as anybody here.
         let begun = Instant::now();

@@ -18,22 +18,25 @@ use crate::peer::{Peer, Received};
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// What lets policies ask this peer as `checks`.
+/// What lets policies ask this peer as `checks`, and at another path as `signatures`.
 fn outside(peer: &Peer, timeout: Duration) -> Arc<Outside> {
     let url = peer.url("/validate");
     let client = Client::start(&Settings {
         allowed: vec![AllowedHost::of(&url).unwrap()],
         authorities: None,
     });
-    let provider = Provider {
+    let provider = |url| Provider {
         url,
         authorities: Some(peer.ca.clone()),
         timeout,
     };
+    let signatures = provider(peer.url("/signatures"));
+    let named = [("checks", provider(url)), ("signatures", signatures)];
+    let named = named.map(|(name, provider)| (name.to_owned(), provider));
     Arc::new(Outside {
         providers: Some(Providers {
             client: client.unwrap(),
-            named: BTreeMap::from([("checks".to_owned(), provider)]),
+            named: BTreeMap::from(named),
         }),
         ..Outside::default()
     })
@@ -161,18 +164,37 @@ fn only_what_was_asked_and_found_without_an_error_holds() {
 }
 
 #[test]
-fn nothing_of_an_answer_with_another_status_holds() {
-    let peer = Peer::start(|_, reply| {
-        let body = r#"{"response": {"items": [{"key": "a", "value": 1}]}}"#;
-        reply.answer("500 Internal Server Error", &[], body);
+fn nothing_of_an_answer_with_another_status_or_a_system_error_holds() {
+    for (status, code, system_error) in [
+        ("500 Internal Server Error", 500, ""),
+        ("200 OK", 200, "half of it"),
+    ] {
+        let body = json!({"response": {"items": [{"key": "a", "value": 1}], "systemError": system_error}});
+        let peer = Peer::start(move |_, reply| reply.answer(status, &[], &body.to_string()));
+        let outside = outside(&peer, LONG);
+        for _ in 0..2 {
+            assert_eq!(
+                ask(&outside, &["a"]).unwrap(),
+                json!({"responses": [["a", 1]], "errors": [], "status_code": code, "system_error": system_error})
+            );
+        }
+        assert_eq!(peer.received().len(), 2, "{status}");
+    }
+}
+
+#[test]
+fn what_one_provider_said_of_a_key_is_no_word_of_another() {
+    let peer = Peer::start(|request, reply| {
+        let path = request.head.split(' ').nth(1).unwrap();
+        let items = [json!({"key": "a", "value": path})];
+        reply.json(&json!({"response": {"items": items}}).to_string());
     });
     let outside = outside(&peer, LONG);
     for _ in 0..2 {
-        let said = ask(&outside, &["a"]).unwrap();
-        assert_eq!(
-            (&said["status_code"], &said["responses"]),
-            (&json!(500), &json!([["a", 1]]))
-        );
+        for (provider, path) in [("checks", "/validate"), ("signatures", "/signatures")] {
+            let said = ask_with(&outside, &json!({"provider": provider, "keys": ["a"]}), 0);
+            assert_eq!(said.unwrap()["responses"], json!([["a", path]]));
+        }
     }
     assert_eq!(peer.received().len(), 2);
 }

@@ -192,13 +192,18 @@ fn an_answer_that_is_too_long_is_refused_while_it_is_read() {
 }
 
 #[test]
-fn an_endless_head_is_refused() {
-    let peer = Peer::start(|_, reply| {
+fn a_head_that_is_too_long_is_refused() {
+    let endless = Peer::start(|_, reply| {
         let header = format!("X-A: {}\r\n", "x".repeat(1000));
         reply.raw("HTTP/1.1 200 OK\r\n");
         while reply.raw(&header) {}
     });
-    assert_eq!(problem(&peer), "message head is too large");
+    assert_eq!(problem(&endless), "message head is too large");
+    let with_header = |length: usize| {
+        Peer::start(move |_, reply| reply.answer("200 OK", &[("X-A", &"x".repeat(length))], "yes"))
+    };
+    assert_eq!(problem(&with_header(128 << 10)), "message head is too large");
+    assert_eq!(ask(&with_header(60 << 10)).unwrap().body, "yes");
 }
 
 #[test]
@@ -433,17 +438,24 @@ fn headers_that_decide_over_the_message_are_not_the_asker_s() {
 
 #[test]
 fn a_host_that_is_late_again_and_again_holds_nobody_any_more() {
-    let peer = Peer::start(|_, reply| reply.never());
+    let peer = Peer::start(|request, reply| match request.head.starts_with("GET /late ") {
+        true => reply.never(),
+        false => reply.json("1"),
+    });
     let other = Peer::start(|_, reply| reply.json("1"));
     let client = Arc::new(client(
         &[at_address(peer.port), at_address(other.port)],
         &format!("{}{}", peer.ca, other.ca),
     ));
-    for _ in 0..3 {
+    let is_late = || {
         let deadline = Instant::now() + Duration::from_millis(400);
-        let error = client.send(get(&peer.url("/")), deadline).unwrap_err();
+        let error = client.send(get(&peer.url("/late")), deadline).unwrap_err();
         assert_eq!(error, Error::Late(format!("127.0.0.1:{}", peer.port)));
-    }
+    };
+    (0..2).for_each(|_| is_late());
+    // An answer ends the row.
+    assert!(send(&client, get(&peer.url("/"))).is_ok());
+    (0..3).for_each(|_| is_late());
     assert_eq!(
         send(&client, get(&peer.url("/"))).unwrap_err().to_string(),
         format!(

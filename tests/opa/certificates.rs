@@ -6,6 +6,7 @@
 
 mod chains;
 mod odd;
+mod requests;
 
 use anyhow::{Result, ensure};
 use base64::Engine as _;
@@ -49,7 +50,7 @@ pub(crate) fn read() -> Result<()> {
 }
 
 pub(crate) fn requests() -> Result<()> {
-    let texts = request_texts()?;
+    let texts = requests::texts()?;
     let input = json!({"texts": texts}).to_string();
     let rules = format!(
         "{PARTS}answers := [[t, p] | some t, text in input.texts; \
@@ -326,42 +327,6 @@ fn constrained() -> CertificateParams {
         ],
     });
     params
-}
-
-fn request_texts() -> Result<Vec<String>> {
-    let mut texts = Vec::new();
-    let mut params = vec![leaf(&[])?, leaf(&["a.example.com"])?, full()?];
-    if let Some(full) = params.last_mut() {
-        (full.serial_number, full.use_authority_key_identifier_extension) = (None, false);
-        full.crl_distribution_points.clear();
-        full.subject_alt_names
-            .retain(|name| !matches!(name, SanType::URI(_)));
-    }
-    // The same extension twice.
-    let mut double = leaf(&[])?;
-    double.custom_extensions = vec![extension(&[1, 2, 3], &[5, 0], false); 2];
-    params.push(double);
-    for params in &mut params {
-        (params.not_before, params.not_after) = (
-            CertificateParams::default().not_before,
-            CertificateParams::default().not_after,
-        );
-        for kind in KINDS {
-            let request = params.serialize_request(&KeyPair::generate_for(kind)?)?;
-            let pem = request.pem()?.replace("\r\n", "\n");
-            texts.extend([
-                STANDARD.encode(&pem),
-                STANDARD.encode(request.der()),
-                STANDARD.encode([&request.der()[..], b"x"].concat()),
-                STANDARD.encode(pem.replace("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")),
-                format!(" {pem}"),
-                pem.replace("CERTIFICATE REQUEST", "CERTIFICATE"),
-                pem,
-            ]);
-        }
-    }
-    texts.extend(["", "%", "YQ==", "-----BEGIN CERTIFICATE REQUEST-----"].map(str::to_owned));
-    Ok(texts)
 }
 
 /// Certificates one after the other: the trusted one first.

@@ -36,6 +36,14 @@ fn files(modules: &[&str], data: &[(&[&str], &str)]) -> Files {
     }
 }
 
+#[test]
+fn a_panic_in_loading_is_a_finding() {
+    let loaded = on_a_deep_stack::<()>(&Files::default(), || panic!("on purpose"));
+    let found = loaded.unwrap_err();
+    let told: Vec<String> = found.iter().map(Finding::to_string).collect();
+    assert_eq!(told, ["loading the policies panicked"]);
+}
+
 fn findings(modules: &[&str]) -> Vec<String> {
     load(&files(modules, &[]))
         .unwrap_err()

@@ -269,7 +269,7 @@ fn keys(point: &KeyPair) -> Result<Vec<Vec<u8>>> {
         frame(&[RSA, &[5, 0]], &good),
         frame(&[RSA], &good),
         frame(&[RSA, &[4, 0]], &good),
-        frame(&[RSA, &[5, 0]], &rsa(&[0xff; 9], &[1, 0, 1])),
+        frame(&[RSA, &[5, 0]], &rsa(&[0x8f; 9], &[1, 0, 1])),
         frame(&[RSA, &[5, 0]], &rsa(&[0], &[3])),
         frame(&[RSA, &[5, 0]], &rsa(&[0x7f; 9], &[0])),
         frame(&[RSA, &[5, 0]], &rsa(&[0x7f; 9], &[0xff])),

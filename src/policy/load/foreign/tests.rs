@@ -115,6 +115,30 @@ fn an_exception_takes_back_the_rules_of_its_names_and_is_told() {
 }
 
 #[test]
+fn what_cannot_be_read_of_exceptions_and_of_what_they_take_back_is_a_fault() {
+    const LISTS: &str = "exception: a set of lists of rules' names expected, it is of type";
+    for (rules, expected) in [
+        ("exception := 3", format!("{LISTS} number")),
+        ("exception contains \"a\"", format!("{LISTS} string")),
+        ("exception contains [\"a\", 1]", format!("{LISTS} number")),
+        (
+            "exception contains [\"a\"]\ndeny_a contains 1",
+            "deny: a string, or an object with the string `msg`, expected, it is of type number".to_owned(),
+        ),
+    ] {
+        let set = set(&[&format!("package main\ndeny_a contains \"x\"\n{rules}\n")]);
+        let said = ask(&set, Gate::Validate, &json!({"object": {}})).unwrap();
+        assert_eq!(said.unwrap_err().to_string(), expected);
+    }
+    let set = set(&["package main\nwarn_a contains \"x\"\nexception contains [\"a\"]\n"]);
+    let outcome = created(&set, &json!({"kind": "Pod"}));
+    assert_eq!(
+        (said(&outcome.warn), outcome.excused),
+        (vec![], vec!["warn_a".to_owned()])
+    );
+}
+
+#[test]
 fn what_the_rules_of_main_say_is_sorted_by_its_text() {
     let set = set(&[
         "package main\nwarn_a contains \"z\"\nwarn_b contains \"y\"\ndeny_a contains \"x\"\ndeny_b contains \"w\"\n",
@@ -164,6 +188,10 @@ fn what_conftest_would_read_otherwise_is_refused() {
             .contains("a string, or an object with the string `msg`"),
         "{fault}"
     );
+    // What a name only begins with makes it no rule.
+    let set = self::set(&["package main\ndenylist contains \"x\"\nwarnings := 1\ndeny contains \"y\"\n"]);
+    let outcome = created(&set, &json!({"kind": "Pod"}));
+    assert_eq!((said(&outcome.deny), said(&outcome.warn)), (vec!["y"], vec![]));
     // A package that is only called so is a library.
     let library = "package main\nnames := {\"a\"}\n";
     let policy = "package kubernetes.admission.x\ndeny contains n if some n in data.main.names\n";
@@ -306,6 +334,10 @@ fn only_what_is_plainly_an_answer_to_the_review_is_one() {
             "{\"response\": {\"allowed\": true, \"warnings\": [1]}}",
             "strings as `response.warnings` expected, it is of type number",
         ),
+        (
+            "{\"response\": {\"allowed\": true, \"warnings\": \"w\"}}",
+            "a list as `response.warnings` expected, it is of type string",
+        ),
     ] {
         let fault = responds(response).unwrap_err();
         assert_eq!(fault.to_string(), format!("main: {expected}"), "{response}");
@@ -316,6 +348,7 @@ fn only_what_is_plainly_an_answer_to_the_review_is_one() {
 fn a_denial_stands_whatever_its_status_is() {
     for (status, msg, code) in [
         ("{\"message\": \"no\", \"code\": 422}", "no", Some(422)),
+        ("{\"message\": \"no\", \"reason\": \"Forbidden\"}", "no", None),
         ("{\"reason\": \"not so\"}", "not so", None),
         ("{\"message\": 3, \"code\": 404}", "denied", None),
         ("null", "denied", None),

@@ -185,7 +185,7 @@ impl Reader<'_> {
             }
             let mut all_or = |key: &str| {
                 let texts = item.get(key).map(|node| self.texts(node)).unwrap_or_default();
-                match texts.is_empty() || texts.iter().any(|text| text == "*") {
+                match texts.is_empty() {
                     true => vec!["*".to_owned()],
                     false => texts,
                 }

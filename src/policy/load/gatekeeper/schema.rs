@@ -1,6 +1,7 @@
 //! The schema of a template's parameters: what constraints may say, and what holds where they say nothing.
 //!
-//! Schemas are those of custom resources (OpenAPI v3); the parts of it that JSON Schema has otherwise are translated.
+//! Schemas are those of custom resources (OpenAPI v3); the parts of it that JSON Schema has otherwise are translated. They
+//! are walked by recursion, and as deep as a document of YAML can be at most.
 
 use serde_json::{Map, Value, json};
 
@@ -8,9 +9,6 @@ use super::Spot;
 use crate::policy::files::ManifestFile;
 use crate::policy::finding::{Finding, Id};
 use crate::policy::metadata::Node;
-
-/// Deeper schemas are refused: they are walked by recursion.
-const MAX_DEPTH: usize = 64;
 
 /// A template's schema.
 pub(super) struct Schema {
@@ -36,13 +34,9 @@ impl Schema {
         });
         let spot = Spot::of(file, node);
         let written = node.to_json();
-        let translated = written
-            .as_ref()
-            .and_then(|written| translated(written, MAX_DEPTH));
+        let translated = written.as_ref().and_then(translated);
         let (Some(written), Some(translated)) = (written, translated) else {
-            findings.push(spot.finding(format!(
-                "no schema: it refers to others, or is deeper than {MAX_DEPTH} levels"
-            )));
+            findings.push(spot.finding("no schema: it refers to others"));
             return None;
         };
         match jsonschema::draft4::new(&translated) {
@@ -90,9 +84,8 @@ impl Schema {
     }
 }
 
-/// The schema in the words of JSON Schema; `None` where it is too deep or refers to others.
-fn translated(schema: &Value, depth: usize) -> Option<Value> {
-    let depth = depth.checked_sub(1)?;
+/// The schema in the words of JSON Schema; `None` where it refers to others.
+fn translated(schema: &Value) -> Option<Value> {
     let Value::Object(members) = schema else {
         return Some(schema.clone());
     };
@@ -103,12 +96,12 @@ fn translated(schema: &Value, depth: usize) -> Option<Value> {
             ("properties" | "patternProperties" | "definitions", Value::Object(each)) => {
                 let each = each
                     .iter()
-                    .map(|(name, one)| Some((name.clone(), translated(one, depth)?)));
+                    .map(|(name, one)| Some((name.clone(), translated(one)?)));
                 Value::Object(each.collect::<Option<_>>()?)
             }
-            ("items" | "additionalProperties" | "not", one) => translated(one, depth)?,
+            ("items" | "additionalProperties" | "not", one) => translated(one)?,
             ("allOf" | "anyOf" | "oneOf", Value::Array(each)) => {
-                let each = each.iter().map(|one| translated(one, depth));
+                let each = each.iter().map(translated);
                 Value::Array(each.collect::<Option<_>>()?)
             }
             // Of no meaning to a validator, or with another one.

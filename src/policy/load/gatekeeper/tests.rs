@@ -227,15 +227,25 @@ fn rego_is_read_as_gatekeeper_reads_it() {
 
 #[test]
 fn a_violation_that_has_no_message_is_a_fault() {
-    let set = set(&[
-        &with_rego("package t\nviolation[{\"message\": \"x\"}]"),
-        &with_parameters("{labels: []}"),
-    ]);
-    let fault = ask(&set, "pods-have-owners", &json!({"object": {}})).unwrap_err();
-    assert_eq!(
-        fault.to_string(),
-        "violation: an object with `msg` expected, it is of type object"
-    );
+    for (rule, expected) in [
+        (
+            "violation[{\"message\": \"x\"}]",
+            "an object with `msg` expected, it is of type object",
+        ),
+        (
+            "violation[{\"msg\": 1}]",
+            "a string as `msg` expected, it is of type number",
+        ),
+        (
+            "violation = 3",
+            "a set of violations expected, it is of type number",
+        ),
+    ] {
+        let rego = with_rego(&format!("package t\n{rule}"));
+        let set = set(&[&rego, &with_parameters("{labels: []}")]);
+        let fault = ask(&set, "pods-have-owners", &json!({"object": {}})).unwrap_err();
+        assert_eq!(fault.to_string(), format!("violation: {expected}"));
+    }
 }
 
 #[test]

@@ -209,3 +209,48 @@ fn an_address_of_ipv4_in_the_form_of_ipv6_is_permitted_by_nothing_and_excluded_b
         assert_eq!(!holds(&[], &six, address), by_six, "{address}");
     }
 }
+
+/// A chain whose authority may not sign these hosts, for others.
+fn chain_without(excluded: Vec<String>, hosts: Vec<String>) -> String {
+    let mut top = authority();
+    top.name_constraints = Some(NameConstraints {
+        permitted_subtrees: Vec::new(),
+        excluded_subtrees: excluded.into_iter().map(GeneralSubtree::DnsName).collect(),
+    });
+    let mut leaf = during_2030();
+    let names = hosts
+        .into_iter()
+        .map(|host| SanType::DnsName(host.try_into().unwrap()));
+    leaf.subject_alt_names = names.collect();
+    chain_of(top, &leaf)
+}
+
+#[test]
+fn a_name_or_a_constraint_that_is_too_long_to_be_compared_makes_no_valid_chain() {
+    let host = |length: usize| ["x.".repeat((length - 8) / 2), "bad.test".to_owned()].concat();
+    let good = || "good.test".to_owned();
+    for (length, holds) in [(1024, true), (1026, false)] {
+        assert_eq!(host(length).len(), length);
+        assert_eq!(is_valid(&chain_without(vec![good()], vec![host(length)])), holds);
+        assert_eq!(is_valid(&chain_without(vec![host(length)], vec![good()])), holds);
+    }
+}
+
+#[test]
+fn more_names_than_can_be_compared_with_constraints_are_a_fault_leniently_too() {
+    // 500 names and as many constraints make just as many comparisons as there may be.
+    let chain_with = |names: usize| {
+        let hosts = |domain: &str| {
+            let names = (0..names).map(|number| format!("{number}.{domain}"));
+            names.collect::<Vec<_>>()
+        };
+        chain_without(hosts("bad.test"), hosts("good.test"))
+    };
+    assert!(is_valid(&chain_with(500)));
+    let call = format!("{VERIFY}(`{}`)", chain_with(501));
+    for errors in [BuiltinErrors::Fault, BuiltinErrors::Undefined] {
+        let error = evaluate(at(1_909_000_000, false), errors, &call).unwrap_err();
+        let told = format!("{VERIFY}: more than 250000 comparisons of names with constraints");
+        assert!(error.to_string().contains(&told), "{error}");
+    }
+}

@@ -321,3 +321,27 @@ fn atoms(mut text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
         || local.windows(2).any(|pair| pair == b"..");
     (!local.is_empty() && !has_dots).then_some((local, text))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_be_one_comparison_too_many_is_excluded_and_not_permitted() {
+        let subtrees = Subtrees {
+            hosts: vec!["a.test".to_owned()],
+            ..Subtrees::default()
+        };
+        for (host, before, is_excluded, holds) in [
+            ("a.test", MAX_COMPARISONS - 1, false, true),
+            ("a.test", MAX_COMPARISONS, false, false),
+            ("b.test", MAX_COMPARISONS - 1, true, false),
+            ("b.test", MAX_COMPARISONS, true, true),
+        ] {
+            let mut comparisons = before;
+            let found = Name::Host(host).is_in(&subtrees, is_excluded, &mut comparisons);
+            assert_eq!(found, (true, holds), "{host} {before}");
+            assert_eq!(comparisons, before + 1);
+        }
+    }
+}

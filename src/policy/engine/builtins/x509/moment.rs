@@ -97,3 +97,22 @@ fn offset(zone: &str) -> Option<i32> {
     let offset = UtcOffset::from_hms(sign * number, sign * minutes, 0).ok()?;
     (offset != UtcOffset::UTC).then_some(offset.whole_seconds())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_the_same_in_every_zone() {
+        for (text, seconds) in [
+            ("200102030405Z", 1_577_934_245),
+            ("200102030405+0130", 1_577_934_245 - 5400),
+            ("200102030405-0130", 1_577_934_245 + 5400),
+        ] {
+            let length = u8::try_from(text.len()).unwrap();
+            let der = [&[UTC_TIME, length], text.as_bytes()].concat();
+            let moment = Moment::read(&mut Der(&der)).unwrap();
+            assert_eq!(moment.nanoseconds(), seconds * 1_000_000_000, "{text}");
+        }
+    }
+}

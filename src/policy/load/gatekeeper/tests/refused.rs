@@ -129,6 +129,37 @@ fn what_cannot_be_enforced_as_it_is_meant_is_refused() {
         ),
         (
             TEMPLATE.to_owned(),
+            constraint(
+                "    kinds:\n    - apiGroups: ['']\n      kinds: [Pod]",
+                "    kinds: Pod",
+            ),
+            "1.yaml:8:12: `kinds` must be a list of maps, it is a string",
+        ),
+        (
+            TEMPLATE.to_owned(),
+            constraint(
+                "  match:\n    kinds:\n    - apiGroups: ['']\n      kinds: [Pod]",
+                "  match: Pod",
+            ),
+            "1.yaml:7:10: `match` must be a map, it is a string",
+        ),
+        (
+            TEMPLATE.to_owned(),
+            constraint("  match:", "  match:\n    namespaces: [shop, 5]"),
+            "1.yaml:8:17: this must be a list of strings",
+        ),
+        (
+            template("  targets:\n", "  targets:\n  - target: other.sh\n"),
+            same(),
+            "0.yaml:1:1: a template has exactly one of `spec.targets`",
+        ),
+        (
+            template("    libs:\n", "    libs:\n    - 5\n"),
+            same(),
+            "0.yaml:34:7: a module is a string, this is a number",
+        ),
+        (
+            TEMPLATE.to_owned(),
             constraint("  match:", "  match:\n    name: 5"),
             "1.yaml:8:11: `name` is a string",
         ),
