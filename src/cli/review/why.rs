@@ -181,7 +181,7 @@ mod tests {
         let [(rule, definitions)] = asked.rules.as_slice() else {
             panic!("one rule is explained");
         };
-        assert_eq!((*rule, definitions.len()), ("deny", 1));
+        assert_eq!((rule.as_str(), definitions.len()), ("deny", 1));
         let verdict = &definitions[0].verdict;
         assert!(matches!(verdict, Verdict::Fired { .. }), "{verdict:?}");
     }
