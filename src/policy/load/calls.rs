@@ -58,8 +58,7 @@ pub(crate) fn why_not_offered(builtin: &str, outside: &Outside) -> Option<&'stat
     row.map(|(_, why)| *why)
 }
 
-/// Adds what is wrong with the calls of all files. Where the sources are not whole, an unknown function may be in a file
-/// that cannot be parsed.
+/// Adds what is wrong with the calls of all files. Sources are not whole where others cannot be parsed.
 pub(super) fn check(sources: &[Source], is_whole: bool, outside: &Outside, findings: &mut Vec<Finding>) {
     let functions = functions(sources);
     let rules: BTreeSet<(&[String], &str)> = sources
@@ -72,8 +71,9 @@ pub(super) fn check(sources: &[Source], is_whole: bool, outside: &Outside, findi
     for source in sources {
         for rule in &source.rules {
             let calls = rule.calls.iter();
-            let problems = calls.filter_map(|call| problem(source, call, outside, &functions, &rules));
-            findings.extend(problems.filter(|finding| is_whole || finding.id != Id::UnknownFunction));
+            let problems =
+                calls.filter_map(|call| problem(source, call, is_whole, outside, &functions, &rules));
+            findings.extend(problems);
             let name = std::iter::once(&rule.name)
                 .chain(&rule.below)
                 .map(String::as_str)
@@ -201,6 +201,7 @@ fn resolve(source: &Source, function: &[String], functions: &BTreeMap<Path, usiz
 fn problem(
     source: &Source,
     call: &Call,
+    is_whole: bool,
     outside: &Outside,
     functions: &BTreeMap<Path, usize>,
     rules: &BTreeSet<(&[String], &str)>,
@@ -245,7 +246,7 @@ fn problem(
         None if name == "print" => return None,
         None => match builtins::operands_of(&name) {
             Some(operands) => operands,
-            None => return Some(unknown(finding, &name)),
+            None => return unknown(finding, &name, is_whole),
         },
     };
     if name == "walk" && ours.is_none() && given == 1 {
@@ -294,19 +295,21 @@ fn unreachable(name: &str, call: &Call, outside: &Outside) -> Option<String> {
     }
 }
 
-/// For a function that is nowhere: what OPA has beyond us is no slip of the pen.
-fn unknown(finding: impl Fn(Id, String) -> Finding, name: &str) -> Finding {
+/// For a function that is nowhere: what OPA has beyond us is no slip of the pen, and what is like no builtin may be in a
+/// file that cannot be parsed.
+fn unknown(finding: impl Fn(Id, String) -> Finding, name: &str, is_whole: bool) -> Option<Finding> {
     if let Some(builtin) = declared::find(name) {
         if let Some(operator) = builtin.infix {
             let message = format!("`{name}` cannot be called by its name here");
             let hint = format!("write `{operator}` between its operands");
-            return finding(Id::UnknownFunction, message).hinted(Some(hint));
+            return Some(finding(Id::UnknownFunction, message).hinted(Some(hint)));
         }
         let message = format!("`{name}` is a builtin of OPA that Regate does not have");
-        return finding(Id::UnknownFunction, message);
+        return Some(finding(Id::UnknownFunction, message));
     }
     let near = builtins::nearest(name).map(|near| format!("did you mean `{near}`?"));
-    finding(Id::UnknownFunction, format!("there is no function `{name}`")).hinted(near)
+    let is_told = is_whole || near.is_some();
+    is_told.then(|| finding(Id::UnknownFunction, format!("there is no function `{name}`")).hinted(near))
 }
 
 /// A finding for each rule or function that can come back to itself.
