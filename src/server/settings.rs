@@ -141,7 +141,7 @@ impl Default for Limits {
                 small: 64 << 10,
                 medium: 1 << 20,
                 all_medium: 16 << 20,
-                all_large: 16 << 20,
+                all_large: 8 << 20,
             },
             decoded: Memory {
                 small: 1 << 20,

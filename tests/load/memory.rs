@@ -31,6 +31,9 @@ user := {"username": "jane"} if input.spec.token == "secret"
 
 /// MiB that the process may have taken at its peak.
 const MEMORY: usize = 256;
+/// The same after many bursts: the system's allocator keeps for each thread what it once needed. The limit of a Pod in
+/// docs/operations.md.
+const MEMORY_AT_LENGTH: usize = 320;
 const LARGE: usize = 7 << 20;
 
 fn many_large_bodies_take_no_more_memory_than_there_is() {
@@ -65,7 +68,7 @@ fn many_large_bodies_take_no_more_memory_than_there_is() {
             times.len(),
             times[times.len() * 99 / 100]
         );
-        assert!(peak <= MEMORY, "{peak} MiB");
+        assert!(peak <= either(MEMORY, MEMORY_AT_LENGTH), "{peak} MiB");
     });
     drop(process);
     // One alone gets a real decision, and so does the largest that the API server sends; this machine may be slow.
