@@ -22,13 +22,18 @@ pub(super) struct Post {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
-enum State {
+#[derive(Debug, Default)]
+struct State {
+    at: At,
+    /// Whether the thread is kept to the cores of long evaluations, as one review may leave it to the next.
+    is_slow: bool,
+}
+
+#[derive(Debug, Default)]
+enum At {
     /// It waits for a review.
-    Free {
-        /// Whether it is kept to the cores of long evaluations.
-        is_slow: bool,
-    },
+    #[default]
+    Free,
     /// It has a review decided.
     Busy(Case),
     /// Nobody counts on it any more.
@@ -42,8 +47,6 @@ pub(super) struct Case {
     pub(super) thread: Thread,
     /// When it took it.
     pub(super) begun: Instant,
-    /// Whether the thread is kept to the cores of long evaluations, where the review before may have left it.
-    pub(super) is_slow: bool,
     /// When it has to be answered.
     pub(super) deadline: Instant,
     /// The review's uid; empty where it has none.
@@ -61,61 +64,59 @@ impl Case {
 impl Post {
     /// That of a thread which may have these cores.
     pub(super) fn new(cores: Arc<Cores>) -> Self {
-        let state = Mutex::new(State::Free { is_slow: false });
+        let state = Mutex::default();
         Self { cores, state }
     }
 
     /// Gives the thread up if it is still at a review that had to be answered before `then`: that one.
     pub(super) fn give_up(&self, then: Instant) -> Option<Case> {
         let mut state = self.lock();
-        let case = match &*state {
-            State::Busy(case) if case.deadline < then => case.clone(),
-            State::Busy(_) | State::Free { .. } | State::GivenUp => return None,
+        let case = match &state.at {
+            At::Busy(case) if case.deadline < then => case.clone(),
+            At::Busy(_) | At::Free | At::GivenUp => return None,
         };
-        *state = State::GivenUp;
+        state.at = At::GivenUp;
         Some(case)
     }
 
     /// Keeps the thread to the cores of long evaluations if it is at one; whether it is.
     pub(super) fn slow_down(&self, now: Instant) -> bool {
-        match &mut *self.lock() {
-            State::Busy(case) if case.is_long(now) => {
-                if !case.is_slow {
-                    case.is_slow = true;
+        let mut state = self.lock();
+        match &state.at {
+            At::Busy(case) if case.is_long(now) => {
+                if !state.is_slow {
                     self.cores.slow_down(case.thread);
+                    state.is_slow = true;
                 }
                 true
             }
-            State::GivenUp => true,
-            State::Busy(_) | State::Free { .. } => false,
+            At::GivenUp => true,
+            At::Busy(_) | At::Free => false,
         }
     }
 
     /// Whether nobody counts on the thread any more.
     pub(super) fn is_given_up(&self) -> bool {
-        matches!(*self.lock(), State::GivenUp)
+        matches!(self.lock().at, At::GivenUp)
     }
 
-    fn begin(&self, mut case: Case) {
-        let mut state = self.lock();
-        case.is_slow = matches!(*state, State::Free { is_slow: true });
-        *state = State::Busy(case);
+    fn begin(&self, case: Case) {
+        self.lock().at = At::Busy(case);
     }
 
     /// The review is decided; whether the thread goes on. Who was long stays where it is kept until one was not: where a
     /// policy runs away, the next review most likely makes it do so again.
     fn end(&self, now: Instant) -> bool {
         let mut state = self.lock();
-        let is_slow = match &*state {
-            State::GivenUp => return false,
-            State::Busy(case) if case.is_slow && !case.is_long(now) => {
+        match &state.at {
+            At::GivenUp => return false,
+            At::Busy(case) if state.is_slow && !case.is_long(now) => {
                 self.cores.free();
-                false
+                state.is_slow = false;
             }
-            State::Busy(case) => case.is_slow,
-            State::Free { is_slow } => *is_slow,
-        };
-        *state = State::Free { is_slow };
+            At::Busy(_) | At::Free => {}
+        }
+        state.at = At::Free;
         true
     }
 
@@ -148,7 +149,6 @@ impl Worker {
             self.post.begin(Case {
                 thread,
                 begun: Instant::now(),
-                is_slow: false,
                 deadline,
                 uid: hint.uid.clone().unwrap_or_default(),
                 slot: Slot::of_this_thread(),
@@ -181,7 +181,6 @@ mod tests {
             post.begin(Case {
                 thread: this_thread(),
                 begun,
-                is_slow: false,
                 deadline: begun,
                 uid: String::new(),
                 slot: Slot::of_this_thread(),
